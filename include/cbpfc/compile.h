@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Filter to eBPF fragment.
+//
+// A fragment is the filter's instructions without prologue and exit.  It finds the packet between
+// two registers that the caller loaded from ctx->data and ctx->data_end, leaves the filter's value
+// (0: no match) in a register, and jumps to a label:
+//
+//     Assembly program;                                     // R1 = struct xdp_md *
+//     program.add(load(Width::Word, R2, R1, 0));            // data
+//     program.add(load(Width::Word, R3, R1, 4));            // data_end
+//     program.append(TRY(compile_ebpf(filter, {.packet_start = R2, .packet_end = R3, .result = R4,
+//                                              .working = {R4, R5, R6, R7}})));
+//     program.label("result");
+//     ...
+//
+// The fragment never writes the packet, keeps packet_start and packet_end unless `result` is one of
+// them, calls nothing, and is accepted by the kernel verifier from Linux 4.11 on (loads relative to
+// X need CAP_PERFMON since 5.8).  The packet must begin on the stack of bytes that ctx->data points
+// to, or at most `packet_start_offset_bytes` behind it.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+#include <cbpfc/ebpf.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace cbpfc {
+
+/// Offset and size beyond which the verifier trusts no packet pointer; no XDP packet's linear part
+/// is larger.  Source: Linux v6.18 kernel/bpf/verifier.c MAX_PACKET_OFF.
+inline constexpr std::uint32_t kMaxPacketOffset = 0xffff;
+
+struct EbpfOptions {
+  ebpf::Reg packet_start = ebpf::Reg::R2;  ///< first byte of the packet
+  ebpf::Reg packet_end = ebpf::Reg::R3;    ///< the byte behind the last
+  ebpf::Reg result = ebpf::Reg::R4;        ///< the filter's value; may be any of the others
+  /// Registers the fragment may overwrite; distinct from each other and from
+  /// packet_start/packet_end.
+  std::array<ebpf::Reg, 4> working = {ebpf::Reg::R4, ebpf::Reg::R5, ebpf::Reg::R6, ebpf::Reg::R7};
+  std::string result_label = "result";  ///< where the fragment jumps; the caller defines it
+  std::string label_prefix = "filter";  ///< in front of every label the fragment defines
+  /// Scratch slot i lies at R10 - stack_offset_bytes - 4 * (i + 1); a multiple of 4, at most 448.
+  std::uint32_t stack_offset_bytes = 0;
+  /// Upper bound of packet_start - ctx->data, for filters over a packet inside another.
+  std::uint32_t packet_start_offset_bytes = 0;
+};
+
+/// Compiles a filter to a fragment.
+///
+/// Errors: Errc::InvalidArgument for options that are not legal, naming the option;
+/// Errc::Unsupported, naming the instruction and what it loads, for ancillary loads.
+Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options);
+
+}  // namespace cbpfc

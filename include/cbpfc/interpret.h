@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The reference interpreter: the meaning of a filter, as simply as it can be written.  Every other
+// engine (libpcap, the kernel, compiled eBPF) is tested against it.  Never optimised.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <cstdint>
+#include <span>
+
+namespace cbpfc {
+
+/// Runs `filter` over `packet` and returns its value, 0 for no match.
+///
+/// Scratch slots start as 0.  Follows the Linux kernel where it and libpcap differ (shifts by X of
+/// 32 and more, 32-bit wrap of indirect offsets). Units: `wire_length_bytes` is what LoadLength
+/// gives; at least packet.size() for a cut packet. Errors: Errc::Unsupported when an ancillary
+/// load, or a load relative to the network or link-layer header, is reached: the packet's bytes do
+/// not hold the answer.
+Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
+                                std::uint32_t wire_length_bytes);
+
+}  // namespace cbpfc

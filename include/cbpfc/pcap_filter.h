@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Filter expressions ("ip and udp port 53") to classic programs, through libpcap.
+//
+// libpcap emits programs that read scratch slots no path has written ("geneve or tcp port 80"). The
+// kernel refuses those; libpcap's own interpreter read its stack there up to 1.10 and reads 0
+// since. compile_expression() keeps the meaning with 0 and makes it explicit: it stores 0 to such
+// slots first, so its output is valid everywhere.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cbpfc {
+
+/// A link type in both numberings: DLT_* in memory, LINKTYPE_* in files (they differ for a few).
+struct LinkType {
+  int dlt = 1;                  ///< DLT_EN10MB
+  std::uint16_t linktype = 1;   ///< LINKTYPE_ETHERNET
+  std::string name = "EN10MB";  ///< as libpcap spells it
+};
+
+/// Finds a link type by libpcap's name (any case, with or without "DLT_") or by number.
+///
+/// A number is a DLT_*, or a LINKTYPE_* where libpcap knows no such DLT_*.
+/// Errors: Errc::InvalidArgument.
+Result<LinkType> parse_link_type(std::string_view text);
+
+struct ExpressionOptions {
+  int dlt = 1;                         ///< DLT_* the packets start with
+  std::uint32_t match_value = 262144;  ///< what the program returns on a match, as tcpdump's
+  bool optimize = true;                ///< run libpcap's optimiser (slow beyond some 500 terms)
+};
+
+/// Compiles an expression; the empty expression matches everything.
+///
+/// The program may still be one the kernel refuses (backward jumps of "protochain", more than 4,096
+/// instructions): Filter::decode tells.
+/// Errors: Errc::Syntax with libpcap's words and the place: the expression, and a caret under the
+/// word at which libpcap stopped, in `detail`; the column in `message`.
+Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
+                                                const ExpressionOptions& options = {});
+
+}  // namespace cbpfc

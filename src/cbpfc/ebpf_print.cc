@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A listing in the notation of the kernel's verifier: "   3: (69) r4 = *(u16 *)(r2 + 12)".
+//
+// Source: Linux v6.18 kernel/bpf/disasm.c print_bpf_insn().
+// Tested by: ebpf_test.cc.
+
+#include <cbpfc/ebpf.h>
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "ebpf_opcodes.h"
+
+namespace cbpfc::ebpf {
+namespace {
+
+int destination(const Insn& insn) {
+  return insn.registers & 0xf;
+}
+int source(const Insn& insn) {
+  return insn.registers >> 4;
+}
+
+std::string_view alu_symbol(int op) {
+  switch (static_cast<Alu>(op)) {
+    case Alu::Add: return "+=";
+    case Alu::Sub: return "-=";
+    case Alu::Mul: return "*=";
+    case Alu::Div: return "/=";
+    case Alu::Or: return "|=";
+    case Alu::And: return "&=";
+    case Alu::Lsh: return "<<=";
+    case Alu::Rsh: return ">>=";
+    case Alu::Mod: return "%=";
+    case Alu::Xor: return "^=";
+    case Alu::Mov: return "=";
+    case Alu::Arsh: return "s>>=";
+  }
+  return "?=";
+}
+
+std::string_view cmp_symbol(int condition) {
+  switch (static_cast<Cmp>(condition)) {
+    case Cmp::Equal: return "==";
+    case Cmp::Greater: return ">";
+    case Cmp::GreaterEqual: return ">=";
+    case Cmp::Any: return "&";
+    case Cmp::NotEqual: return "!=";
+    case Cmp::Less: return "<";
+    case Cmp::LessEqual: return "<=";
+  }
+  return "?";
+}
+
+std::string_view width_name(int opcode) {
+  switch (static_cast<Width>(opcode & opcode::kSizeMask)) {
+    case Width::Byte: return "u8";
+    case Width::Half: return "u16";
+    case Width::Word: return "u32";
+    case Width::Double: return "u64";
+  }
+  return "?";
+}
+
+std::string right_side(const Insn& insn, char prefix) {
+  return (insn.opcode & opcode::kSourceReg) != 0 ? fmt::format("{}{}", prefix, source(insn))
+                                                 : fmt::format("{}", insn.immediate);
+}
+
+std::string print_alu(const Insn& insn) {
+  const char prefix = (insn.opcode & opcode::kClassMask) == opcode::kAlu64 ? 'r' : 'w';
+  const int op = insn.opcode & opcode::kOpMask;
+  const int dst = destination(insn);
+  if (op == opcode::kEnd) {
+    return fmt::format("r{0} = be{1} r{0}", dst, insn.immediate);
+  }
+  if (op == opcode::kNeg) {
+    return fmt::format("{0}{1} = -{0}{1}", prefix, dst);
+  }
+  return fmt::format("{}{} {} {}", prefix, dst, alu_symbol(op), right_side(insn, prefix));
+}
+
+std::string print_jump(const Insn& insn) {
+  const char prefix = (insn.opcode & opcode::kClassMask) == opcode::kJmp ? 'r' : 'w';
+  switch (const int op = insn.opcode & opcode::kOpMask) {
+    case opcode::kCall: return fmt::format("call {}", insn.immediate);
+    case opcode::kExit: return "exit";
+    case opcode::kJa: return fmt::format("goto pc{:+}", insn.offset);
+    default:
+      return fmt::format("if {}{} {} {} goto pc{:+}", prefix, destination(insn), cmp_symbol(op),
+                         right_side(insn, prefix), insn.offset);
+  }
+}
+
+std::string print_insn(const Insn& insn) {
+  switch (insn.opcode & opcode::kClassMask) {
+    case opcode::kLdx:
+      return fmt::format("r{} = *({} *)(r{} {:+})", destination(insn), width_name(insn.opcode),
+                         source(insn), insn.offset);
+    case opcode::kSt:
+      return fmt::format("*({} *)(r{} {:+}) = {}", width_name(insn.opcode), destination(insn),
+                         insn.offset, insn.immediate);
+    case opcode::kStx:
+      return fmt::format("*({} *)(r{} {:+}) = r{}", width_name(insn.opcode), destination(insn),
+                         insn.offset, source(insn));
+    case opcode::kAlu32:
+    case opcode::kAlu64: return print_alu(insn);
+    case opcode::kJmp:
+    case opcode::kJmp32: return print_jump(insn);
+    default: return fmt::format("r{} = map[fd:{}]", destination(insn), insn.immediate);
+  }
+}
+
+}  // namespace
+
+std::string print(const std::vector<Insn>& insns) {
+  std::string text;
+  for (std::size_t pc = 0; pc < insns.size(); ++pc) {
+    fmt::format_to(std::back_inserter(text), "{:4}: ({:02x}) {}\n", pc, insns[pc].opcode,
+                   print_insn(insns[pc]));
+    if (insns[pc].opcode == opcode::kLoadImm64) {
+      ++pc;  // the second half prints nothing
+    }
+  }
+  return text;
+}
+
+}  // namespace cbpfc::ebpf

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One instruction a step.  Nothing here is clever, on purpose.
+// Tested by: interpret_test.cc, and against libpcap and the kernel in differential/.
+
+#include <cbpfc/interpret.h>
+#include <fmt/format.h>
+
+#include "machine.h"
+#include "overloaded.h"
+
+namespace cbpfc {
+namespace {
+
+/// Absolute offsets that count from a header the bytes alone do not show.
+bool is_header_relative(std::uint32_t offset) {
+  return offset >= kLinkLayerOffset && offset < kAncillaryOffset;
+}
+
+}  // namespace
+
+/// The big-endian value at `offset`, or the end of the program.
+std::uint32_t Machine::load(std::uint32_t offset, Size size) {
+  const auto length = static_cast<std::size_t>(size);
+  if (offset > packet.size() || length > packet.size() - offset) {
+    result = 0;
+    return 0;
+  }
+  std::uint32_t loaded = 0;
+  for (const std::uint8_t byte : packet.subspan(offset, length)) {
+    loaded = loaded << 8 | byte;
+  }
+  return loaded;
+}
+
+void Machine::alu(AluOp op, std::uint32_t right) {
+  if ((op == AluOp::Div || op == AluOp::Mod) && right == 0) {
+    result = 0;
+    return;
+  }
+  switch (op) {
+    case AluOp::Add: a += right; break;
+    case AluOp::Sub: a -= right; break;
+    case AluOp::Mul: a *= right; break;
+    case AluOp::Div: a /= right; break;
+    case AluOp::Mod: a %= right; break;
+    case AluOp::Or: a |= right; break;
+    case AluOp::And: a &= right; break;
+    case AluOp::Xor: a ^= right; break;
+    case AluOp::Lsh: a <<= right & 31; break;
+    case AluOp::Rsh: a >>= right & 31; break;
+  }
+}
+
+bool Machine::holds(Condition condition, std::uint32_t right) const {
+  switch (condition) {
+    case Condition::Equal: return a == right;
+    case Condition::Greater: return a > right;
+    case Condition::GreaterEqual: return a >= right;
+    case Condition::AnyBitSet: return (a & right) != 0;
+  }
+  return false;
+}
+
+void Machine::refuse(std::string_view what) {
+  unsupported = fmt::format("instruction {}: {} has no meaning for the bytes of a packet alone",
+                            pc - 1, what);
+}
+
+void Machine::step(const Filter& filter) {
+  const Insn& insn = filter.insns()[pc++];  // in range: a Filter's last instruction returns
+  std::visit(Overloaded{
+                 [&](const LoadImmediate& i) { reg(i.dst) = i.value; },
+                 [&](const LoadAbsolute& i) {
+                   is_header_relative(i.offset) ? refuse("a load relative to a header")
+                                                : void(a = load(i.offset, i.size));
+                 },
+                 [&](const LoadIndirect& i) { a = load(x + i.offset, i.size); },
+                 [&](const LoadHeaderLength& i) {
+                   is_header_relative(i.offset) ? refuse("a load relative to a header")
+                                                : void(x = 4 * (load(i.offset, Size::Byte) & 0xf));
+                 },
+                 [&](const LoadLength& i) { reg(i.dst) = wire_length_bytes; },
+                 [&](const LoadAncillary&) { refuse("an ancillary load"); },
+                 [&](const LoadScratch& i) { reg(i.dst) = scratch[i.slot]; },
+                 [&](const StoreScratch& i) { scratch[i.slot] = reg(i.src); },
+                 [&](const Alu& i) { alu(i.op, value(i.operand)); },
+                 [&](const Negate&) { a = -a; },
+                 [&](const Transfer& i) { reg(i.dst) = i.dst == Register::X ? a : x; },
+                 [&](const Jump& i) { pc += i.skip; },
+                 [&](const JumpIf& i) {
+                   pc += holds(i.condition, value(i.operand)) ? i.skip_true : i.skip_false;
+                 },
+                 [&](const ReturnA&) { result = a; },
+                 [&](const ReturnConstant& i) { result = i.value; },
+             },
+             insn);
+}
+
+Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
+                                std::uint32_t wire_length_bytes) {
+  Machine machine{.packet = packet, .wire_length_bytes = wire_length_bytes};
+  while (!machine.ended()) {
+    machine.step(filter);
+  }
+  if (machine.unsupported) {
+    return fail(Errc::Unsupported, *machine.unsupported);
+  }
+  return *machine.result;
+}
+
+}  // namespace cbpfc

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The state of a classic program between two instructions.  interpret() runs it to the end; tests
+// step it and look at what each instruction is about to do.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace cbpfc {
+
+struct Machine {
+  std::span<const std::uint8_t> packet;
+  std::uint32_t wire_length_bytes = 0;
+  std::uint32_t a = 0;
+  std::uint32_t x = 0;
+  std::array<std::uint32_t, kScratchSlots> scratch = {};
+  std::size_t pc = 0;                                     ///< the instruction step() runs next
+  std::optional<std::uint32_t> result = std::nullopt;     ///< set when the program has ended
+  std::optional<std::string> unsupported = std::nullopt;  ///< set when it cannot go on
+
+  bool ended() const { return result || unsupported; }
+  std::uint32_t value(const Operand& operand) const { return operand.is_x ? x : operand.k; }
+  bool holds(Condition condition, std::uint32_t right) const;
+
+  /// Runs the instruction at `pc`.  Requires: not ended().
+  void step(const Filter& filter);
+
+ private:
+  std::uint32_t& reg(Register r) { return r == Register::A ? a : x; }
+  std::uint32_t load(std::uint32_t offset, Size size);
+  void alu(AluOp op, std::uint32_t right);
+  void refuse(std::string_view what);
+};
+
+}  // namespace cbpfc

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The passes over a Cfg.  run_passes() is the compiler's middle, in order.
+
+#pragma once
+
+#include <cstdint>
+
+#include "cfg.h"
+
+namespace cbpfc {
+
+/// Runs every pass; what emit_ebpf requires holds afterwards.
+void run_passes(Cfg& cfg, std::uint32_t max_packet_offset);
+
+/// Straightens control flow: no jump to a jump, no branch with one outcome, no code in front of a
+/// certain "no match", equal returns shared, single successors merged.
+///
+/// Ensures: every block marked reachable is reachable; a Branch has two targets.
+void simplify_jumps(Cfg& cfg);
+
+/// Gives A and X their initial 0 where some path reads them before writing them.
+///
+/// Ensures: no path reads A or X unwritten.
+void initialize_registers(Cfg& cfg);
+
+/// Puts a DivisorGuard before each division by X that may be 0.
+///
+/// Ensures: X is not 0 at any division by X.
+void guard_divisions(Cfg& cfg);
+
+/// Proves every packet access: inserts AbsoluteGuard and IndirectGuard, turns LoadIndirect into
+/// LoadFromBase.
+///
+/// Requires: initialize_registers.
+/// Ensures: every load is dominated by a guard that covers it; no LoadIndirect is left.
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset);
+
+}  // namespace cbpfc

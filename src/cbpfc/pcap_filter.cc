@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Expressions to classic programs through libpcap, with two things libpcap leaves out.
+//
+// Where a fault is.  libpcap says "syntax error" and no more.  But its scanner refuses the
+// malformed Ethernet address "1:2:::3:" by name the moment it reads it, and an error already set
+// stays.  So
+//
+//     tcp 1:2:::3:          "bogus ethernet address"    libpcap understood "tcp"
+//     tcp pport 1:2:::3:    "syntax error"              it stumbled before: over "pport"
+//
+// tells how far it came, and a binary search over the words finds the first it does not take.  When
+// it takes all of them, the end comes too early.  A name in libpcap's message ("unknown host
+// 'foo'") is looked up in the expression instead, which saves asking name servers again.
+//
+// Scratch slots that are read unset.  The slots the kernel would complain about are found by its
+// own rule and set to 0 at the start; no other program is touched.
+//
+// Limits: kMostWords words.  libpcap recurses once a term and overruns an 8 MiB stack between 6,000
+// and 8,000 terms of "host"; with its optimiser a few hundred terms over both addresses or ports
+// take seconds. Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18
+// net/core/filter.c check_load_and_stores().
+// Tested by: pcap_filter_test.cc.
+
+#include <cbpfc/pcap_filter.h>
+#include <fmt/format.h>
+#include <pcap.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "classic_opcodes.h"
+
+namespace cbpfc {
+namespace {
+
+constexpr std::size_t kMostWords = 8192;
+/// What libpcap is told to return on a match; replaced by what the caller wants.
+constexpr int kSnapshotLength = 262144;
+constexpr std::string_view kUnreadable = "1:2:::3:";
+
+struct PcapCloser {
+  void operator()(pcap_t* handle) const { pcap_close(handle); }
+};
+using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
+
+/// A program, or libpcap's words.
+using Compiled = std::expected<std::vector<RawInsn>, std::string>;
+
+Compiled compile(const std::string& expression, int dlt, bool optimize) {
+  const PcapHandle handle(pcap_open_dead(dlt, kSnapshotLength));
+  if (!handle) {
+    return std::unexpected("out of memory");
+  }
+  bpf_program program = {};
+  if (pcap_compile(handle.get(), &program, expression.c_str(), optimize ? 1 : 0,
+                   PCAP_NETMASK_UNKNOWN) != 0) {
+    constexpr std::string_view kPreamble = "can't parse filter expression: ";
+    const std::string_view words = pcap_geterr(handle.get());
+    return std::unexpected(
+        std::string(words.starts_with(kPreamble) ? words.substr(kPreamble.size()) : words));
+  }
+  std::vector<RawInsn> insns;
+  insns.reserve(program.bf_len);
+  for (const bpf_insn& insn : std::span(program.bf_insns, program.bf_len)) {
+    insns.push_back({.code = insn.code, .jt = insn.jt, .jf = insn.jf, .k = insn.k});
+  }
+  pcap_freecode(&program);
+  return insns;
+}
+
+/// A part of the expression that libpcap's scanner does not split across its ends.
+struct Word {
+  std::size_t start;
+  std::size_t end;
+};
+
+/// Words as large as needed not to cut an address ("::1", "1:2:3:4:5:6", "10.0.0.1") or a name in
+/// two.
+std::vector<Word> split(std::string_view expression) {
+  constexpr std::string_view kSpace = " \t\r\n\f\v";
+  constexpr std::string_view kOperators = "!()[]<>=&|+*/%^,";
+  constexpr std::string_view kEndOfWord = " \t\r\n\f\v!()[]<>=&|+*/%^,";
+  std::vector<Word> words;
+  std::size_t start = expression.find_first_not_of(kSpace);
+  while (start != std::string_view::npos) {
+    std::size_t end = start + 1;
+    const char first = expression[start];
+    if (!kOperators.contains(first)) {
+      end = std::min(expression.find_first_of(kEndOfWord, start), expression.size());
+    } else if (end < expression.size()) {
+      const char second = expression[end];
+      const bool doubled = second == first && std::string_view("<>&|=").contains(first);
+      const bool with_equals = second == '=' && std::string_view("<>!").contains(first);
+      end += doubled || with_equals ? 1 : 0;
+    }
+    words.push_back({.start = start, .end = end});
+    start = expression.find_first_not_of(kSpace, end);
+  }
+  return words;
+}
+
+/// Where libpcap stopped.
+struct Place {
+  std::size_t offset;
+  std::string word;  ///< empty: the end
+};
+
+std::optional<Place> place_of_quoted(std::string_view expression, const std::vector<Word>& words,
+                                     std::string_view error) {
+  const std::size_t open = error.find('\'');
+  const std::size_t close = error.rfind('\'');
+  if (open == close) {
+    return std::nullopt;
+  }
+  const std::string_view name = error.substr(open + 1, close - open - 1);
+  std::optional<Place> place;
+  for (const Word& word : words) {
+    if (expression.substr(word.start, word.end - word.start) == name) {
+      if (place) {
+        return std::nullopt;
+      }
+      place = Place{.offset = word.start, .word = std::string(name)};
+    }
+  }
+  return place;
+}
+
+/// Finds the first word libpcap does not take; nullopt for faults that have no place.
+std::optional<Place> find_place(std::string_view expression, const std::vector<Word>& words,
+                                int dlt, std::string_view error) {
+  if (error == "expression rejects all packets" || error == "out of memory" || words.empty()) {
+    return std::nullopt;
+  }
+  if (const std::size_t own = expression.find(kUnreadable); own != std::string_view::npos) {
+    return Place{.offset = own, .word = std::string(kUnreadable)};
+  }
+  if (auto place = place_of_quoted(expression, words, error)) {
+    return place;
+  }
+  const auto takes = [&](std::size_t count) {
+    const std::size_t end = count == 0 ? 0 : words[count - 1].end;
+    const Compiled tried =
+        compile(std::string(expression.substr(0, end)).append(" ").append(kUnreadable), dlt, false);
+    return !tried && tried.error().starts_with("bogus ethernet address") &&
+           tried.error().ends_with(kUnreadable);
+  };
+  if (!takes(0)) {  // the link type is at fault, or this libpcap words it differently
+    return std::nullopt;
+  }
+  std::size_t taken = 0;
+  std::size_t refused = words.size() + 1;
+  while (refused - taken > 1) {
+    const std::size_t middle = taken + (refused - taken) / 2;
+    (middle <= words.size() && takes(middle) ? taken : refused) = middle;
+  }
+  if (refused > words.size() && error == "syntax error") {
+    return Place{.offset = words.back().end, .word = ""};
+  }
+  const Word& word = words[std::min(refused, words.size()) - 1];
+  return Place{.offset = word.start,
+               .word = std::string(expression.substr(word.start, word.end - word.start))};
+}
+
+/// A stretch of the expression around a place, on one line and without control characters.
+struct Excerpt {
+  std::string text;
+  std::size_t caret;  ///< the place's offset in `text`
+};
+
+Excerpt excerpt(std::string_view expression, std::size_t place, std::size_t longest) {
+  constexpr std::string_view kCut = "...";
+  const std::size_t before = place > longest / 2 ? place - longest / 2 : 0;
+  const std::size_t start = expression.size() <= longest ? 0 : before;
+  const std::string_view kept = expression.substr(start, longest);
+  Excerpt result{.text = std::string(start > 0 ? kCut : ""), .caret = 0};
+  result.caret = result.text.size() + place - start;
+  for (const char c : kept) {
+    const bool is_space = c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+    result.text += is_space ? ' ' : (c < ' ' || c > '~') ? '?' : c;
+  }
+  result.text += start + kept.size() < expression.size() ? kCut : "";
+  return result;
+}
+
+std::unexpected<Error> fail_in(std::string_view expression, const std::optional<Place>& place,
+                               std::string_view error) {
+  constexpr std::size_t kLongestInMessage = 60;
+  constexpr std::size_t kLongestInDetail = 76;
+  constexpr std::size_t kLongestWord = 30;
+  const std::size_t offset = place ? place->offset : 0;
+  std::string message = fmt::format("expression \"{}\": {}",
+                                    excerpt(expression, offset, kLongestInMessage).text, error);
+  if (!place) {
+    return fail(Errc::Syntax, std::move(message));
+  }
+  if (place->word.empty()) {
+    message += fmt::format(" at column {}, at the end", offset + 1);
+  } else {
+    message += fmt::format(" at column {}, at \"{}\"", offset + 1,
+                           excerpt(place->word, 0, kLongestWord).text);
+  }
+  const Excerpt shown = excerpt(expression, offset, kLongestInDetail);
+  return fail(Errc::Syntax, std::move(message), 0,
+              fmt::format("  {}\n  {:>{}}", shown.text, "^", shown.caret + 1));
+}
+
+/// The scratch slots, as bits, whose loads the kernel would refuse.
+///
+/// nullopt for a program with a jump backwards or outside, which the kernel refuses anyway.
+std::optional<std::uint16_t> unset_slots(const std::vector<RawInsn>& program) {
+  constexpr std::uint16_t kAll = 0xffff;
+  std::vector<std::uint16_t> written_at(program.size(), kAll);
+  std::uint16_t written = 0;
+  std::uint16_t unset = 0;
+  for (std::size_t pc = 0; pc < program.size(); ++pc) {
+    const RawInsn& insn = program[pc];
+    written &= written_at[pc];
+    const auto slot = static_cast<std::uint16_t>(insn.k < kScratchSlots ? 1U << insn.k : 0U);
+    const bool is_jump = (insn.code & opcode::kClassMask) == opcode::kJmp;
+    if (insn.code == opcode::kSt || insn.code == opcode::kStx) {
+      written |= slot;
+    } else if (insn.code == (opcode::kLd | opcode::kMem) ||
+               insn.code == (opcode::kLdx | opcode::kMem)) {
+      unset |= static_cast<std::uint16_t>(slot & ~written);
+    } else if (is_jump) {
+      const bool always = (insn.code & opcode::kOpMask) == opcode::kJa;
+      const std::uint32_t skip_true = always ? insn.k : insn.jt;
+      const std::uint32_t skip_false = always ? insn.k : insn.jf;
+      const std::size_t reach = program.size() - pc - 1;
+      if (skip_true >= reach || skip_false >= reach) {
+        return std::nullopt;
+      }
+      written_at[pc + 1 + skip_true] &= written;
+      written_at[pc + 1 + skip_false] &= written;
+      written = kAll;
+    }
+  }
+  return unset;
+}
+
+/// Stores 0 to the slots in `unset` before anything else; A is 0 afterwards, as it was.
+void clear_slots(std::vector<RawInsn>& program, std::uint16_t unset) {
+  std::vector<RawInsn> prologue;
+  for (std::uint8_t slot = 0; slot < kScratchSlots; ++slot) {
+    if ((unset & (1U << slot)) != 0) {
+      if (prologue.empty()) {
+        prologue.push_back({.code = opcode::kLd | opcode::kImm});
+      }
+      prologue.push_back({.code = opcode::kSt, .k = slot});
+    }
+  }
+  program.insert(program.begin(), prologue.begin(), prologue.end());
+}
+
+/// Whether a word takes part in a term: brackets cost libpcap nothing.
+bool counts(std::string_view expression, const Word& word) {
+  return expression[word.start] != '(' && expression[word.start] != ')';
+}
+
+}  // namespace
+
+Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
+                                                const ExpressionOptions& options) {
+  if (options.match_value == 0) {
+    return fail(Errc::InvalidArgument,
+                "compile an expression: match value 0 would mean \"no match\"");
+  }
+  if (const std::size_t nul = expression.find('\0'); nul != std::string_view::npos) {
+    return fail_in(expression, Place{.offset = nul, .word = std::string(1, '\0')}, "NUL character");
+  }
+  const std::vector<Word> words = split(expression);
+  const auto counted = static_cast<std::size_t>(std::count_if(
+      words.begin(), words.end(), [&](const Word& word) { return counts(expression, word); }));
+  if (counted > kMostWords) {
+    return fail_in(
+        expression, std::nullopt,
+        fmt::format("{} words, libpcap can handle about {}: shorten \"host a or host b\" to "
+                    "\"host (a or b)\", use networks, or give a program instead",
+                    counted, kMostWords));
+  }
+  Compiled program = compile(std::string(expression), options.dlt, options.optimize);
+  if (!program) {
+    return fail_in(expression, find_place(expression, words, options.dlt, program.error()),
+                   program.error());
+  }
+  for (RawInsn& insn : *program) {
+    if (insn.code == opcode::kRet && insn.k != 0) {
+      insn.k = options.match_value;
+    }
+  }
+  if (const auto unset = unset_slots(*program)) {
+    clear_slots(*program, *unset);
+  }
+  return std::move(*program);
+}
+
+}  // namespace cbpfc

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Link types by name and number, and between libpcap's two numberings.
+//
+// DLT_* numbers differ between systems for a few types (DLT_RAW is 12 here and 14 on OpenBSD),
+// files use LINKTYPE_* (101).  libpcap keeps its table of pairs to itself, so we let it write the
+// header of a file and read the number there, and let it open a header to ask the other way:
+//
+//     a1b2c3d4 0002 0004 00000000 00000000 00040000 00000065
+//     magic    version   zone     accuracy length   LINKTYPE_RAW
+//
+// Source: pcap-savefile(5), pcap-linktype(7); libpcap 1.10.3 pcap-common.c dlt_to_linktype().
+// Tested by: pcap_filter_test.cc.
+
+#include <cbpfc/pcap_filter.h>
+#include <fmt/format.h>
+#include <pcap.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+namespace cbpfc {
+namespace {
+
+/// The header of a pcap file, in the byte order of the machine.
+struct FileHeader {
+  std::uint32_t magic = 0xa1b2c3d4;
+  std::uint16_t version_major = 2;
+  std::uint16_t version_minor = 4;
+  std::uint32_t time_zone = 0;
+  std::uint32_t accuracy = 0;
+  std::uint32_t snaplen_bytes = 262144;
+  std::uint32_t linktype = 0;  ///< the upper half may hold other things
+};
+static_assert(sizeof(FileHeader) == 24);
+
+struct PcapCloser {
+  void operator()(pcap_t* handle) const { pcap_close(handle); }
+};
+using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
+
+/// The number libpcap writes to files for `dlt`; nullopt if files cannot hold it.
+std::optional<std::uint16_t> linktype_of(int dlt) {
+  const PcapHandle handle(pcap_open_dead(dlt, 262144));
+  char* bytes = nullptr;
+  std::size_t size_bytes = 0;
+  FILE* file = open_memstream(&bytes, &size_bytes);
+  if (!handle || file == nullptr) {
+    if (file != nullptr) {
+      std::fclose(file);
+      std::free(bytes);
+    }
+    return std::nullopt;
+  }
+  if (pcap_dumper_t* dumper = pcap_dump_fopen(handle.get(), file); dumper != nullptr) {
+    pcap_dump_close(dumper);  // closes the file, after which `bytes` is complete
+  } else {
+    std::fclose(file);
+  }
+  FileHeader header;
+  const bool complete = size_bytes >= sizeof header;
+  if (complete) {
+    std::memcpy(&header, bytes, sizeof header);
+  }
+  std::free(bytes);
+  return complete ? std::optional(static_cast<std::uint16_t>(header.linktype)) : std::nullopt;
+}
+
+/// The DLT_* for a number in a file; nullopt if libpcap cannot read such files.
+std::optional<int> dlt_of(std::uint16_t linktype) {
+  FileHeader header{.linktype = linktype};
+  FILE* file = fmemopen(&header, sizeof header, "r");
+  if (file == nullptr) {
+    return std::nullopt;
+  }
+  std::array<char, PCAP_ERRBUF_SIZE> error = {};
+  const PcapHandle handle(pcap_fopen_offline(file, error.data()));
+  if (!handle) {
+    std::fclose(file);
+    return std::nullopt;
+  }
+  return pcap_datalink(handle.get());
+}
+
+std::optional<int> parse_number(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && number >= 0 ? std::optional(number) : std::nullopt;
+}
+
+/// The DLT_* that `text` names or numbers.
+std::optional<int> find_dlt(std::string_view text) {
+  const std::optional<int> number = parse_number(text);
+  if (!number) {
+    if (text.find('\0') != std::string_view::npos) {
+      return std::nullopt;
+    }
+    std::string name(text);
+    int dlt = pcap_datalink_name_to_val(name.c_str());
+    constexpr std::size_t kPrefixBytes = 4;
+    if (dlt < 0 && name.size() > kPrefixBytes &&
+        strncasecmp(name.c_str(), "DLT_", kPrefixBytes) == 0) {
+      dlt = pcap_datalink_name_to_val(name.c_str() + kPrefixBytes);
+    }
+    return dlt < 0 ? std::nullopt : std::optional(dlt);
+  }
+  if (pcap_datalink_val_to_name(*number) != nullptr || *number > 0xffff) {
+    return number;
+  }
+  return dlt_of(static_cast<std::uint16_t>(*number));
+}
+
+}  // namespace
+
+Result<LinkType> parse_link_type(std::string_view text) {
+  constexpr std::size_t kLongestQuote = 40;
+  constexpr std::string_view kAdvice =
+      "give a name such as EN10MB or RAW or a number, see `tcpdump -L` and pcap-linktype(7)";
+  const std::optional<int> dlt = find_dlt(text);
+  const char* name = dlt ? pcap_datalink_val_to_name(*dlt) : nullptr;
+  if (name == nullptr) {
+    return fail(Errc::InvalidArgument, fmt::format("link type \"{}\": unknown to libpcap; {}",
+                                                   text.substr(0, kLongestQuote), kAdvice));
+  }
+  const std::optional<std::uint16_t> linktype = linktype_of(*dlt);
+  if (!linktype) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("link type \"{}\": libpcap cannot write files with it; {}", name, kAdvice));
+  }
+  return LinkType{.dlt = *dlt, .linktype = *linktype, .name = name};
+}
+
+}  // namespace cbpfc

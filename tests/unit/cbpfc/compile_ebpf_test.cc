@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <cbpfc/compile.h>
+#include <cbpfc/text.h>
+#include <gtest/gtest.h>
+
+namespace cbpfc {
+namespace {
+
+using ebpf::Reg;
+
+Filter filter(const char* text) {
+  const auto raw = parse_program(text);
+  EXPECT_TRUE(raw) << raw.error().message;
+  const auto decoded = Filter::decode(*raw);
+  EXPECT_TRUE(decoded) << decoded.error().message;
+  return *decoded;
+}
+
+// ip and udp, on Ethernet
+constexpr const char* kUdp = "6,40 0 0 12,21 0 3 2048,48 0 0 23,21 0 1 17,6 0 0 262144,6 0 0 0";
+
+std::string listing(const Filter& f, const EbpfOptions& options) {
+  ebpf::Assembly code = compile_ebpf(f, options).value();
+  code.label(options.result_label);
+  code.add(ebpf::exit_insn());
+  return ebpf::print(code.assemble().value());
+}
+
+TEST(CompileEbpf, Golden) {
+  EXPECT_EQ(listing(filter(kUdp), {}),
+            "   0: (bf) r6 = r2\n"
+            "   1: (07) r6 += 24\n"
+            "   2: (2d) if r6 > r3 goto pc+7\n"
+            "   3: (69) r4 = *(u16 *)(r2 +12)\n"
+            "   4: (dc) r4 = be16 r4\n"
+            "   5: (56) if w4 != 2048 goto pc+4\n"
+            "   6: (71) r4 = *(u8 *)(r2 +23)\n"
+            "   7: (56) if w4 != 17 goto pc+2\n"
+            "   8: (b4) w4 = 262144\n"
+            "   9: (05) goto pc+2\n"
+            "  10: (b4) w4 = 0\n"
+            "  11: (05) goto pc+0\n"
+            "  12: (95) exit\n");
+}
+
+TEST(CompileEbpf, UsesTheCallersRegistersLabelsAndStack) {
+  const Filter f = filter("6,0 0 0 7,2 0 0 15,177 0 0 0,80 0 0 2,12 0 0 0,22 0 0 0");
+  EXPECT_EQ(listing(f, {.packet_start = Reg::R8,
+                        .packet_end = Reg::R9,
+                        .result = Reg::R8,
+                        .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
+                        .result_label = "done",
+                        .label_prefix = "f1",
+                        .stack_offset_bytes = 32}),
+            "   0: (b4) w0 = 7\n"
+            "   1: (63) *(u32 *)(r10 -96) = r0\n"
+            "   2: (bf) r4 = r8\n"
+            "   3: (07) r4 += 1\n"
+            "   4: (2d) if r4 > r9 goto pc+12\n"
+            "   5: (71) r1 = *(u8 *)(r8 +0)\n"
+            "   6: (54) w1 &= 15\n"
+            "   7: (64) w1 <<= 2\n"
+            "   8: (bc) w5 = w1\n"
+            "   9: (0f) r5 += r8\n"
+            "  10: (bf) r4 = r5\n"
+            "  11: (07) r4 += 3\n"
+            "  12: (2d) if r4 > r9 goto pc+4\n"
+            "  13: (71) r0 = *(u8 *)(r5 +2)\n"
+            "  14: (0c) w0 += w1\n"
+            "  15: (bc) w8 = w0\n"
+            "  16: (05) goto pc+2\n"
+            "  17: (b4) w8 = 0\n"
+            "  18: (05) goto pc+0\n"
+            "  19: (95) exit\n");
+}
+
+TEST(CompileEbpf, RefusesIllegalOptions) {
+  const struct {
+    EbpfOptions options;
+    const char* message;
+  } cases[] = {
+      {{.packet_start = Reg::R10},
+       "compile filter: option packet_start: R10 is not one of R0 to R9"},
+      {{.packet_end = Reg::R2}, "compile filter: option packet_end: R2 is already packet_start"},
+      {{.working = {Reg::R4, Reg::R5, Reg::R6, Reg::R4}},
+       "compile filter: option working[3]: R4 is already working[0]"},
+      {{.working = {Reg::R4, Reg::R3, Reg::R6, Reg::R7}},
+       "compile filter: option working[1]: R3 is already packet_end"},
+      {{.result = Reg::R10}, "compile filter: option result: R10 is not one of R0 to R9"},
+      {{.stack_offset_bytes = 6},
+       "compile filter: option stack_offset_bytes: 6 is not a multiple of 4"},
+      {{.stack_offset_bytes = 452},
+       "compile filter: option stack_offset_bytes: 452 leaves no room for 16 scratch slots in 512 "
+       "bytes of stack"},
+      {{.packet_start_offset_bytes = 70000},
+       "compile filter: option packet_start_offset_bytes: 70000 is more than 65535"},
+      {{.result_label = ""}, "compile filter: option result_label: it is empty"},
+      {{.label_prefix = ""}, "compile filter: option label_prefix: it is empty"},
+      {{.result_label = "a_b", .label_prefix = "a"},
+       "compile filter: option result_label: \"a_b\" may clash with the labels \"a_...\""},
+  };
+  for (const auto& c : cases) {
+    const auto code = compile_ebpf(filter(kUdp), c.options);
+    ASSERT_FALSE(code) << c.message;
+    EXPECT_EQ(code.error().code, Errc::InvalidArgument);
+    EXPECT_EQ(code.error().message, c.message);
+  }
+}
+
+TEST(CompileEbpf, TwoFragmentsFitIntoOneProgram) {
+  ebpf::Assembly code =
+      compile_ebpf(filter(kUdp), {.result_label = "first", .label_prefix = "f1"}).value();
+  code.label("first");
+  code.append(compile_ebpf(filter(kUdp), {.result_label = "second", .label_prefix = "f2"}).value());
+  code.label("second");
+  code.add(ebpf::exit_insn());
+  EXPECT_TRUE(code.assemble());
+}
+
+}  // namespace
+}  // namespace cbpfc

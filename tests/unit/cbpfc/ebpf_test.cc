@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <cbpfc/ebpf.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+namespace cbpfc::ebpf {
+namespace {
+
+TEST(Ebpf, EncodesAsTheInstructionSetSays) {
+  const struct {
+    Insn insn;
+    std::uint64_t bytes;  // little-endian: immediate, offset, registers, opcode
+  } cases[] = {
+      {mov(Reg::R6, Reg::R1), 0x00000000000016bf},
+      {mov(Reg::R0, -1), 0xffffffff000000b7},
+      {mov32(Reg::R0, 0x80000000), 0x80000000000000b4},
+      {alu(Alu::Add, Reg::R2, 14), 0x0000000e00000207},
+      {alu32(Alu::And, Reg::R5, 0xfU), 0x0000000f00000554},
+      {alu32(Alu::Xor, Reg::R4, Reg::R5), 0x00000000000054ac},
+      {neg32(Reg::R4), 0x0000000000000484},
+      {from_be(Reg::R4, 16), 0x00000010000004dc},
+      {load(Width::Half, Reg::R4, Reg::R2, 12), 0x00000000000c2469},
+      {store(Width::Word, Reg::R10, -4, Reg::R4), 0x00000000fffc4a63},
+      {store(Width::Double, Reg::R10, -8, 7), 0x00000007fff80a7a},
+      {call(12), 0x0000000c00000085},
+      {exit_insn(), 0x0000000000000095},
+  };
+  for (const auto& c : cases) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, &c.insn, sizeof(bytes));
+    EXPECT_EQ(bytes, c.bytes) << print({c.insn});
+  }
+}
+
+TEST(Ebpf, ResolvesLabelsBothWaysAndAcrossMapLoads) {
+  Assembly inner;
+  inner.label("inner");
+  inner.jump_if32(Cmp::Equal, Reg::R1, 7U, "out");
+  Assembly code;
+  code.jump("inner");
+  code.add_map_fd(Reg::R1, 5);
+  code.append(inner);
+  code.jump("inner");
+  code.label("out");
+  code.add(exit_insn());
+  const auto insns = code.assemble();
+  ASSERT_TRUE(insns);
+  EXPECT_EQ(print(*insns),
+            "   0: (05) goto pc+2\n"
+            "   1: (18) r1 = map[fd:5]\n"
+            "   3: (16) if w1 == 7 goto pc+1\n"
+            "   4: (05) goto pc-2\n"
+            "   5: (95) exit\n");
+}
+
+TEST(Ebpf, RefusesUnknownAndDoubleLabels) {
+  Assembly unknown;
+  unknown.jump("nowhere");
+  EXPECT_EQ(unknown.assemble().error().message,
+            "assemble: label \"nowhere\" is jumped to but not defined");
+  Assembly twice;
+  twice.label("here");
+  twice.label("here");
+  EXPECT_EQ(twice.assemble().error().message, "assemble: label \"here\" is defined twice");
+}
+
+/// Follows jumps from `pc` until an instruction that is not an unconditional jump.
+std::size_t landing(const std::vector<Insn>& insns, std::size_t pc) {
+  while (pc < insns.size() && insns[pc].opcode == 0x05) {
+    pc = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insns[pc].offset);
+  }
+  return pc;
+}
+
+TEST(Ebpf, FarJumpsGoByIslandsBothWays) {
+  // Every 1,000th instruction jumps to one of two ends, 100,000 instructions apart; instruction i
+  // is marked with the immediate i, so that it can be told after others were inserted.
+  constexpr std::uint32_t kCount = 100000;
+  Assembly code;
+  code.label("start");
+  code.add(mov32(Reg::R1, kCount + 1));
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    code.add(mov32(Reg::R0, i));
+    if (i % 1000 == 0) {
+      code.jump_if32(Cmp::Equal, Reg::R0, i, i % 2000 == 0 ? "start" : "end");
+    }
+  }
+  code.label("end");
+  code.add(mov32(Reg::R1, kCount + 2));
+  code.add(exit_insn());
+  const auto insns = code.assemble();
+  ASSERT_TRUE(insns);
+  std::uint32_t expected = 0;
+  for (std::size_t pc = landing(*insns, 1); pc < insns->size(); pc = landing(*insns, pc + 1)) {
+    const Insn& insn = (*insns)[pc];
+    if (insn.opcode == 0x16) {
+      const auto target =
+          static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insn.offset);
+      ASSERT_LT(target, insns->size());
+      EXPECT_EQ((*insns)[landing(*insns, target)].immediate,
+                static_cast<int>(kCount) + (insn.immediate % 2000 == 0 ? 1 : 2));
+    } else if (expected < kCount) {
+      ASSERT_EQ(insn.immediate, static_cast<int>(expected))
+          << "ordinary flow was disturbed at " << pc;
+      ++expected;
+    }
+  }
+  EXPECT_EQ(expected, kCount);
+}
+
+}  // namespace
+}  // namespace cbpfc::ebpf
