@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What capture programs and user space share: the record in the ring and the counters.
+//
+// Both sides are this program (capture_program.cc writes the instructions that fill these structs), so
+// there is no version to negotiate; the layout is fixed by the asserts below all the same, because
+// instructions address fields by offset.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace xdpcap::abi {
+
+/// Most bytes of a packet a record can hold: what the kernel's bpf_xdp_load_bytes() reaches.
+inline constexpr std::uint32_t kMaxCapturedBytes = 65535;
+
+/// One record in the ring: this header, `captured_bytes` of the packet, and padding without meaning up
+/// to the size class the record was reserved with.
+struct RecordHeader {
+  std::uint64_t ktime_ns;           ///< CLOCK_MONOTONIC when the capture program ran
+  std::uint64_t lost_packets;       ///< Counters::lost of this action on this CPU up to now
+  std::uint32_t wire_length_bytes;  ///< the packet's length, all buffers of it
+  std::uint32_t captured_bytes;     ///< 1 .. kMaxCapturedBytes
+  std::uint32_t ifindex;            ///< ingress interface, in the target's network namespace
+  std::uint32_t rx_queue;
+  std::uint32_t cpu;
+  std::uint32_t action;  ///< Action, as number
+};
+static_assert(sizeof(RecordHeader) == 40);
+static_assert(offsetof(RecordHeader, wire_length_bytes) == 16);
+
+/// Value of the per-CPU counter array; the key is the action's number.  Each grows only.
+struct Counters {
+  std::uint64_t received;  ///< packets the capture program saw
+  std::uint64_t matched;   ///< of those, packets the filter matched
+  std::uint64_t lost;      ///< of those, packets for which the ring had no room
+};
+static_assert(sizeof(Counters) == 24);
+
+}  // namespace xdpcap::abi

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// XDP actions: the return codes of XDP programs, which are also the indexes of a hook's slots.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xdpcap {
+
+using cbpfc::Errc;
+using cbpfc::Error;
+using cbpfc::fail;
+using cbpfc::Result;
+
+/// Source: Linux include/uapi/linux/bpf.h enum xdp_action.
+enum class Action : std::uint8_t { Aborted, Drop, Pass, Tx, Redirect };
+
+inline constexpr std::array<Action, 5> kActions = {Action::Aborted, Action::Drop, Action::Pass,
+                                                   Action::Tx, Action::Redirect};
+
+constexpr std::size_t index(Action action) { return static_cast<std::size_t>(action); }
+
+/// "XDPAborted", "XDPDrop", "XDPPass", "XDPTx", "XDPRedirect".
+std::string_view name(Action action);
+
+/// Reads a comma-separated list of names (any case, with or without "XDP" or "XDP_") and numbers.
+///
+/// The result is in the order of the numbers, without duplicates.
+/// Errors: Errc::InvalidArgument naming the word and listing the actions there are.
+Result<std::vector<Action>> parse_actions(std::string_view list);
+
+}  // namespace xdpcap

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The capture program, in instructions.
+//
+//     R6  context                      R8  captured bytes
+//     R7  this CPU's counters          R9  record, from its reservation to its submission
+//     R10-4  key of the counters       R10-8  wire length       below: scratch slots of the
+//     fragment
+//
+// Size classes.  bpf_ringbuf_reserve() wants a size that is constant on each path through the
+// program.  So the captured length is compared with 64, 128, ... 32768 and the snap length; each
+// comparison has a constant for the size in front of it, and all of them lead to one tail.  The
+// verifier walks the tail once a class and sees each time a length that fits the record.  A record
+// wastes less than half of its bytes.
+//
+// Time.  The clock is read right after the reservation.  Records lie in the ring in the order of
+// their reservations, which a lock makes; a time read before would be older by the wait for that
+// lock, and two CPUs that wait would often swap.  Read after, two records swap only when a CPU is
+// held up between two adjacent instructions.
+//
+// Waking the reader.  With a watermark, a record wakes the reader when it finds the ring filled to
+// between the watermark and a little beyond.  Below, the reader sleeps on purpose.  Far beyond, it
+// has been woken and is behind, and an interrupt for each packet would only put it further behind.
+// A reader must therefore look at the ring now and then by itself (capture_loop does, every 100
+// ms), for the case that many CPUs together jump over the window.  Without a watermark the kernel
+// decides: it wakes a reader that had read everything.
+//
+// The counters are read and written without atomic operations: they are this CPU's own, and XDP
+// programs do not interrupt each other on one CPU.
+//
+// Cost: some 60 instructions for a packet that is recorded, and the helpers; about 12 and one map
+// lookup for one that does not match.
+// Limits: Linux 5.18 (bpf_xdp_get_buff_len, bpf_xdp_load_bytes).  The fragment sees the linear part
+// of a packet in several buffers; the record has all of it.
+// Source: Linux v6.18 include/uapi/linux/bpf.h; kernel/bpf/ringbuf.c bpf_ringbuf_commit().
+// Tested by: tests/unit/attach/capture_program_test.cc, tests/kernel/capture_program_test.cc.
+
+#include "attach/capture_program.h"
+
+#include <cbpfc/compile.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "attach/abi.h"
+
+namespace xdpcap {
+namespace {
+
+using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): an assembler reads better
+                              // bare
+using abi::Counters;
+using abi::RecordHeader;
+
+/// Source: Linux v6.18 include/uapi/linux/bpf.h enum bpf_func_id.
+namespace helper {
+constexpr std::int32_t kMapLookupElem = 1;
+constexpr std::int32_t kKtimeGetNs = 5;
+constexpr std::int32_t kGetSmpProcessorId = 8;
+constexpr std::int32_t kRingbufReserve = 131;
+constexpr std::int32_t kRingbufSubmit = 132;
+constexpr std::int32_t kRingbufDiscard = 133;
+constexpr std::int32_t kRingbufQuery = 134;
+constexpr std::int32_t kXdpGetBuffLen = 188;
+constexpr std::int32_t kXdpLoadBytes = 189;
+}  // namespace helper
+
+/// Source: Linux v6.18 include/uapi/linux/bpf.h BPF_RB_*.
+constexpr std::int32_t kRingNoWakeup = 1;
+constexpr std::int32_t kRingForceWakeup = 2;
+constexpr std::int32_t kRingAvailableData = 0;
+
+/// Source: Linux v6.18 include/uapi/linux/bpf.h struct xdp_md.
+namespace context {
+constexpr std::int16_t kData = 0;
+constexpr std::int16_t kDataEnd = 4;
+constexpr std::int16_t kIngressIfindex = 12;
+constexpr std::int16_t kRxQueueIndex = 16;
+}  // namespace context
+
+constexpr Reg kContext = Reg::R6;
+constexpr Reg kCounters = Reg::R7;
+constexpr Reg kCaptured = Reg::R8;
+constexpr Reg kRecord = Reg::R9;
+
+constexpr std::int16_t kKeySlot = -4;
+constexpr std::int16_t kWireLengthSlot = -8;
+constexpr std::uint32_t kOwnStackBytes = 8;
+
+/// Room for this many bytes on all CPUs together between a full watermark and the last wake-up.
+constexpr std::uint32_t kWakeWindowBytes = 256U << 10;
+
+constexpr std::array<std::uint32_t, 10> kSizeClasses = {64,   128,  256,  512,   1024,
+                                                        2048, 4096, 8192, 16384, 32768};
+
+template <typename T>
+constexpr std::int16_t at(T offset) {
+  return static_cast<std::int16_t>(offset);
+}
+
+void count(Assembly& code, std::size_t counter_offset) {
+  code.add(load(Width::Double, Reg::R1, kCounters, at(counter_offset)));
+  code.add(alu(Alu::Add, Reg::R1, 1));
+  code.add(store(Width::Double, kCounters, at(counter_offset), Reg::R1));
+}
+
+/// Keeps the context, finds the counters and counts the packet as received.
+void emit_prologue(Assembly& code, const CaptureProgramSpec& spec) {
+  code.add(mov(kContext, Reg::R1));
+  code.add(store(Width::Word, Reg::R10, kKeySlot, static_cast<std::int32_t>(index(spec.action))));
+  code.add(mov(Reg::R2, Reg::R10));
+  code.add(alu(Alu::Add, Reg::R2, kKeySlot));
+  code.add_map_fd(Reg::R1, spec.counters_fd);
+  code.add(call(helper::kMapLookupElem));
+  code.jump_if(Cmp::Equal, Reg::R0, 0, "out");  // never: the key is in range, but it must be asked
+  code.add(mov(kCounters, Reg::R0));
+  count(code, offsetof(Counters, received));
+}
+
+/// Runs the filter; goes on only for packets that match.
+Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter) {
+  code.add(load(Width::Word, Reg::R2, kContext, context::kData));
+  code.add(load(Width::Word, Reg::R3, kContext, context::kDataEnd));
+  code.append(TRY(cbpfc::compile_ebpf(filter, {.packet_start = Reg::R2,
+                                               .packet_end = Reg::R3,
+                                               .result = Reg::R4,
+                                               .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
+                                               .result_label = "result",
+                                               .label_prefix = "filter",
+                                               .stack_offset_bytes = kOwnStackBytes})));
+  code.label("result");
+  code.jump_if32(Cmp::Equal, Reg::R4, 0U, "out");
+  count(code, offsetof(Counters, matched));
+  return {};
+}
+
+/// kCaptured = min(length, snap length), proven to be at least 1.
+void emit_lengths(Assembly& code, std::uint32_t snaplen_bytes) {
+  code.add(mov(Reg::R1, kContext));
+  code.add(call(helper::kXdpGetBuffLen));
+  code.add(store(Width::Word, Reg::R10, kWireLengthSlot, Reg::R0));
+  code.add(mov(kCaptured, Reg::R0));
+  code.jump_if(Cmp::LessEqual, kCaptured, static_cast<std::int32_t>(snaplen_bytes), "fits");
+  code.add(mov(kCaptured, static_cast<std::int32_t>(snaplen_bytes)));
+  code.label("fits");
+  code.jump_if(Cmp::Less, kCaptured, 1, "lost");
+}
+
+void emit_reserve(Assembly& code, const CaptureProgramSpec& spec) {
+  for (const std::uint32_t size_class : kSizeClasses) {
+    if (size_class >= spec.snaplen_bytes) {
+      break;
+    }
+    code.add(mov(Reg::R2, static_cast<std::int32_t>(sizeof(RecordHeader) + size_class)));
+    code.jump_if(Cmp::LessEqual, kCaptured, static_cast<std::int32_t>(size_class), "reserve");
+  }
+  code.add(mov(Reg::R2, static_cast<std::int32_t>(sizeof(RecordHeader) + spec.snaplen_bytes)));
+  code.label("reserve");
+  code.add_map_fd(Reg::R1, spec.ring_fd);
+  code.add(mov(Reg::R3, 0));
+  code.add(call(helper::kRingbufReserve));
+  code.jump_if(Cmp::Equal, Reg::R0, 0, "lost");
+  code.add(mov(kRecord, Reg::R0));
+}
+
+void emit_header(Assembly& code, Action action) {
+  const auto put = [&code](std::size_t offset, Reg value, Width width = Width::Word) {
+    code.add(store(width, kRecord, at(offset), value));
+  };
+  code.add(call(helper::kKtimeGetNs));
+  put(offsetof(RecordHeader, ktime_ns), Reg::R0, Width::Double);
+  code.add(load(Width::Double, Reg::R1, kCounters, at(offsetof(Counters, lost))));
+  put(offsetof(RecordHeader, lost_packets), Reg::R1, Width::Double);
+  code.add(load(Width::Word, Reg::R1, Reg::R10, kWireLengthSlot));
+  put(offsetof(RecordHeader, wire_length_bytes), Reg::R1);
+  put(offsetof(RecordHeader, captured_bytes), kCaptured);
+  code.add(load(Width::Word, Reg::R1, kContext, context::kIngressIfindex));
+  put(offsetof(RecordHeader, ifindex), Reg::R1);
+  code.add(load(Width::Word, Reg::R1, kContext, context::kRxQueueIndex));
+  put(offsetof(RecordHeader, rx_queue), Reg::R1);
+  code.add(store(Width::Word, kRecord, at(offsetof(RecordHeader, action)),
+                 static_cast<std::int32_t>(index(action))));
+  code.add(call(helper::kGetSmpProcessorId));
+  put(offsetof(RecordHeader, cpu), Reg::R0);
+}
+
+void emit_bytes(Assembly& code) {
+  code.add(mov(Reg::R1, kContext));
+  code.add(mov(Reg::R2, 0));
+  code.add(mov(Reg::R3, kRecord));
+  code.add(alu(Alu::Add, Reg::R3, static_cast<std::int32_t>(sizeof(RecordHeader))));
+  code.add(mov(Reg::R4, kCaptured));
+  code.add(call(helper::kXdpLoadBytes));
+  code.jump_if(Cmp::NotEqual, Reg::R0, 0, "discard");
+}
+
+/// Leaves the flags for bpf_ringbuf_submit() in R2.
+void emit_wakeup(Assembly& code, const CaptureProgramSpec& spec) {
+  if (spec.watermark_bytes <= 1) {
+    code.add(mov(Reg::R2, 0));
+    return;
+  }
+  code.add_map_fd(Reg::R1, spec.ring_fd);
+  code.add(mov(Reg::R2, kRingAvailableData));
+  code.add(call(helper::kRingbufQuery));
+  code.add(mov32(Reg::R1, spec.watermark_bytes));
+  code.add(alu(Alu::Sub, Reg::R0, Reg::R1));  // below the watermark: wraps to a huge number
+  code.add(mov(Reg::R2, kRingForceWakeup));
+  code.jump_if(Cmp::LessEqual, Reg::R0, static_cast<std::int32_t>(kWakeWindowBytes), "submit");
+  code.add(mov(Reg::R2, kRingNoWakeup));
+}
+
+void emit_exits(Assembly& code, Action action) {
+  code.label("submit");
+  code.add(mov(Reg::R1, kRecord));
+  code.add(call(helper::kRingbufSubmit));
+  code.jump("out");
+
+  code.label("discard");
+  code.add(mov(Reg::R1, kRecord));
+  code.add(mov(Reg::R2, kRingNoWakeup));
+  code.add(call(helper::kRingbufDiscard));
+
+  code.label("lost");
+  count(code, offsetof(Counters, lost));
+
+  code.label("out");
+  code.add(mov(Reg::R0, static_cast<std::int32_t>(index(action))));
+  code.add(exit_insn());
+}
+
+Result<void> check(const CaptureProgramSpec& spec) {
+  if (spec.snaplen_bytes == 0 || spec.snaplen_bytes > abi::kMaxCapturedBytes) {
+    return fail(Errc::InvalidArgument, fmt::format("snap length {}: must be 1 to {} bytes",
+                                                   spec.snaplen_bytes, abi::kMaxCapturedBytes));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::uint32_t largest_record_bytes(std::uint32_t snaplen_bytes) {
+  constexpr std::uint32_t kRingHeaderBytes = 8;
+  constexpr std::uint32_t kAlignmentBytes = 8;
+  const auto bytes = static_cast<std::uint32_t>(sizeof(RecordHeader)) + snaplen_bytes;
+  return (bytes + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes + kRingHeaderBytes;
+}
+
+Result<std::vector<Insn>> build_capture_program(const cbpfc::Filter& filter,
+                                                const CaptureProgramSpec& spec) {
+  TRY(check(spec));
+  Assembly code;
+  emit_prologue(code, spec);
+  TRY(emit_filter(code, filter));
+  emit_lengths(code, spec.snaplen_bytes);
+  emit_reserve(code, spec);
+  emit_header(code, spec.action);
+  emit_bytes(code);
+  emit_wakeup(code, spec);
+  emit_exits(code, spec.action);
+  return code.assemble();
+}
+
+}  // namespace xdpcap

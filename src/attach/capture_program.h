@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The capture program: what runs for each packet in one slot of a hook.
+//
+//     count received
+//     run the filter's fragment over data .. data_end       no match: return action
+//     count matched
+//     reserve a record of the smallest size class that holds min(length, snap length)
+//     fill the header, copy the bytes of all buffers, submit     no room: count lost
+//     return action
+//
+// It is assembled here instruction by instruction, because these are the instructions the packet path
+// pays for; nothing needs clang or BTF at run time.  This file is pure: it makes instructions from
+// numbers and knows no kernel.
+
+#pragma once
+
+#include "attach/action.h"
+
+#include <cbpfc/cbpf.h>
+#include <cbpfc/ebpf.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace xdpcap {
+
+struct CaptureProgramSpec {
+  Action action = Action::Pass;
+  std::uint32_t snaplen_bytes = 65535;   ///< 1 .. abi::kMaxCapturedBytes
+  std::uint32_t watermark_bytes = 1;     ///< wake the reader when the ring holds this much; 0 and 1: at once
+  int ring_fd = -1;                      ///< BPF_MAP_TYPE_RINGBUF
+  int counters_fd = -1;                  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
+};
+
+/// Most bytes of a ring that one packet can take at this snap length.
+/// Source: Linux v6.18 kernel/bpf/ringbuf.c __bpf_ringbuf_reserve().
+std::uint32_t largest_record_bytes(std::uint32_t snaplen_bytes);
+
+/// The instructions of a capture program.
+/// Errors: InvalidArgument for a snap length out of range; those of cbpfc::compile_ebpf.
+Result<std::vector<cbpfc::ebpf::Insn>> build_capture_program(const cbpfc::Filter& filter,
+                                                             const CaptureProgramSpec& spec);
+
+}  // namespace xdpcap

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Tested by: tests/kernel/hook_test.cc.
+
+#include "attach/hook.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/map.h"
+#include "kernel/pin.h"
+#include "kernel/program.h"
+
+namespace xdpcap {
+
+Result<Hook> Hook::open(const std::string& path) {
+  UniqueFd fd = TRY(open_pinned_map(path));
+  const std::string attempt = fmt::format("open hook {}", path);
+  const MapInfo info = TRY(map_info(fd.get()).with_context(attempt));
+  if (info.type != kMapTypeProgramArray) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("{}: it is a map of type {}; a hook is a program array, as declared with "
+                    "XDPCAP_HOOK_BTF() of xdpcap/hook.h",
+                    attempt, map_type_name(info.type)));
+  }
+  constexpr std::uint32_t kSize = 4;
+  if (info.key_size_bytes != kSize || info.value_size_bytes != kSize || info.max_entries == 0) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("{}: it has {}-byte keys, {}-byte values and {} slots; a hook has 4-byte "
+                    "keys and values and a slot for each action",
+                    attempt, info.key_size_bytes, info.value_size_bytes, info.max_entries));
+  }
+  return Hook(std::move(fd), path, info.max_entries, info.id);
+}
+
+std::vector<Action> Hook::actions() const {
+  const std::size_t count = std::min<std::size_t>(slots_, kActions.size());
+  return {kActions.begin(), kActions.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+Result<bool> Hook::has_owner() const {
+  const std::optional<std::uint32_t> type =
+      TRY(owner_program_type(fd_.get()).with_context(fmt::format("hook {}", path_)));
+  if (type.has_value() && *type != kProgramTypeXdp) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("hook {}: it belongs to a program of type {}, not to an XDP program; no "
+                    "capture can enter it",
+                    path_, program_type_name(*type)));
+  }
+  return type.has_value();
+}
+
+Result<std::optional<SlotHolder>> Hook::holder(Action action) const {
+  const std::optional<std::uint32_t> id =
+      TRY(program_in_slot(fd_.get(), static_cast<std::uint32_t>(index(action)))
+              .with_context(fmt::format("hook {}", path_)));
+  if (!id.has_value()) {
+    return std::nullopt;
+  }
+  // The name is for messages; that it may not be asked for, or that the program has just gone, is
+  // no reason to fail.
+  return SlotHolder{.program_id = *id, .program_name = program_name(*id).value_or("")};
+}
+
+}  // namespace xdpcap

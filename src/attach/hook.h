@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A hook: the pinned program array that a target tail-calls into with its action as index.
+//
+// Opening checks everything that would otherwise surface as a bare EINVAL later: that the path is a pin,
+// that the pin is a map, that the map is a hook.  A hook nobody owns yet is refused when attaching: the
+// first program in becomes its owner for good, and the target, whose properties may differ, could then
+// never use its own hook.
+//
+// Source: Linux v6.18 kernel/bpf/core.c __bpf_prog_map_compatible(); DESIGN decisions in
+// docs/architecture.md.
+
+#pragma once
+
+#include "attach/action.h"
+#include "kernel/unique_fd.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xdpcap {
+
+/// Who sits in a slot.
+struct SlotHolder {
+  std::uint32_t program_id;
+  std::string program_name;  ///< empty if it has none or may not be asked for (CAP_SYS_ADMIN)
+};
+
+class Hook {
+ public:
+  /// Opens the hook pinned at `path`.
+  /// Errors: NotFound (no such path), InvalidArgument (a directory, not in bpffs, a program, another map
+  /// type or key/value size), Permission naming the missing capability.
+  static Result<Hook> open(const std::string& path);
+
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+  std::uint32_t slots() const { return slots_; }
+  std::uint32_t map_id() const { return map_id_; }
+
+  /// The actions this hook has a slot for.
+  std::vector<Action> actions() const;
+
+  /// Whether a program has used or entered the hook, which fixes what may enter it.
+  Result<bool> has_owner() const;
+
+  /// Who sits in the slot of `action`; nullopt when it is empty.
+  Result<std::optional<SlotHolder>> holder(Action action) const;
+
+ private:
+  Hook(UniqueFd fd, std::string path, std::uint32_t slots, std::uint32_t map_id)
+      : fd_(std::move(fd)), path_(std::move(path)), slots_(slots), map_id_(map_id) {}
+
+  UniqueFd fd_;
+  std::string path_;
+  std::uint32_t slots_;
+  std::uint32_t map_id_;
+};
+
+}  // namespace xdpcap

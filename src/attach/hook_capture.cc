@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Tested by: tests/kernel/hook_capture_test.cc.
+
+#include "attach/hook_capture.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "attach/capture_program.h"
+#include "kernel/map.h"
+#include "kernel/pin.h"
+#include "kernel/program.h"
+#include "kernel/quiesce.h"
+
+namespace xdpcap {
+namespace {
+
+constexpr std::size_t kCountersPerAction = sizeof(abi::Counters) / sizeof(std::uint64_t);
+
+std::uint32_t slot_of(Action action) {
+  return static_cast<std::uint32_t>(index(action));
+}
+
+/// "xdpcap_pass"; the kernel takes 15 characters, which "xdpcap_redirect" has.
+std::string program_name_for(Action action) {
+  std::string result = "xdpcap_";
+  for (const char c : name(action).substr(std::string_view("XDP").size())) {
+    result += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  }
+  return result;
+}
+
+Result<void> check_actions(const Hook& hook, const std::vector<Action>& actions) {
+  if (actions.empty()) {
+    return fail(Errc::InvalidArgument, "capture: no action is given");
+  }
+  std::array<bool, kActions.size()> seen{};
+  for (const Action action : actions) {
+    if (std::exchange(seen[index(action)], true)) {
+      return fail(Errc::InvalidArgument,
+                  fmt::format("capture: action {} is given twice", name(action)));
+    }
+    if (slot_of(action) >= hook.slots()) {
+      return fail(
+          Errc::InvalidArgument,
+          fmt::format("hook {}: it has {} slots, and none for {} (number {}); leave that "
+                      "action out, or load the program with a hook of {} slots",
+                      hook.path(), hook.slots(), name(action), index(action), kActions.size()));
+    }
+  }
+  return {};
+}
+
+Result<void> check_owner(const Hook& hook) {
+  if (TRY(hook.has_owner())) {
+    return {};
+  }
+  return fail(
+      Errc::Busy,
+      fmt::format("hook {}: no XDP program uses it yet; a capture that entered it first would "
+                  "decide for good what kind of program it takes, and could lock the XDP "
+                  "program out; load that program first, or wait for it with --wait",
+                  hook.path()));
+}
+
+std::string describe(const SlotHolder& holder) {
+  return holder.program_name.empty()
+             ? fmt::format("program {}", holder.program_id)
+             : fmt::format("program {} ({})", holder.program_id, holder.program_name);
+}
+
+Result<void> check_slot_is_empty(const Hook& hook, Action action) {
+  const std::optional<SlotHolder> holder = TRY(hook.holder(action));
+  if (!holder.has_value()) {
+    return {};
+  }
+  return fail(
+      Errc::Busy,
+      fmt::format("hook {0}: slot {1} is taken by {2}: another capture is running, or one was "
+                  "killed; end it, or empty the slot with `bpftool map delete pinned {0} key "
+                  "{3} 0 0 0`",
+                  hook.path(), name(action), describe(*holder), index(action)));
+}
+
+/// The size of a ring that is at least what was asked for and holds a record at all.
+Result<std::uint64_t> ring_size(const HookCaptureOptions& options) {
+  constexpr std::uint64_t kLargest = std::uint64_t{1} << 31;
+  // A ring is full one byte short of its size.
+  const std::uint64_t smallest =
+      std::max(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
+               std::uint64_t{largest_record_bytes(options.snaplen_bytes)} + 1);
+  const std::uint64_t wanted = std::max(options.ring_bytes, smallest);
+  if (wanted > kLargest) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("buffer of {} bytes: the kernel's ring buffers have at most {}",
+                            options.ring_bytes, kLargest));
+  }
+  return std::bit_ceil(wanted);
+}
+
+/// A kernel without a helper we call says so in its log.
+Error explain_old_kernel(Error error) {
+  if (error.detail.find("invalid func") == std::string::npos) {
+    return error;
+  }
+  error.code = Errc::Unsupported;
+  error.message +=
+      "; capturing needs Linux 5.18, the first with bpf_xdp_get_buff_len() and "
+      "bpf_xdp_load_bytes()";
+  return error;
+}
+
+}  // namespace
+
+Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
+                                        const HookCaptureOptions& options) {
+  TRY(check_actions(hook, options.actions));
+  TRY(check_owner(hook));
+  const UniqueFd turn = lock_pin(hook.path());
+  for (const Action action : options.actions) {
+    TRY(check_slot_is_empty(hook, action));
+  }
+
+  HookCapture capture;
+  capture.hook_ = &hook;
+  capture.variant_ = TRY(find_variant(hook));
+  capture.ring_bytes_ = TRY(ring_size(options));
+  capture.ring_fd_ = TRY(create_ring_buffer("xdpcap_ring", capture.ring_bytes_));
+  capture.counters_fd_ = TRY(create_per_cpu_array("xdpcap_counters", sizeof(abi::Counters),
+                                                  static_cast<std::uint32_t>(kActions.size())));
+  // Counters that cannot be read are better known now; it also lets libbpf read the number of CPUs
+  // while the process still may.
+  TRY(capture.counters());
+  for (const Action action : options.actions) {
+    TRY(capture.load_program(action, filter, options));
+  }
+  // From here on the hook changes, and leaving this function early must undo it: ~HookCapture does.
+  for (auto& [action, slot] : capture.slots_) {
+    TRY(capture.enter(action, slot));
+  }
+  return capture;
+}
+
+Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filter,
+                                       const HookCaptureOptions& options) {
+  const auto half_ring = static_cast<std::uint32_t>(ring_bytes_ / 2);
+  const std::vector<cbpfc::ebpf::Insn> insns = TRY(build_capture_program(
+      filter, {.action = action,
+               .snaplen_bytes = options.snaplen_bytes,
+               .watermark_bytes = std::min(options.watermark_bytes, half_ring),
+               .ring_fd = ring_fd_.get(),
+               .counters_fd = counters_fd_.get()}));
+  Result<UniqueFd> program =
+      load_xdp_program({.name = program_name_for(action),
+                        .insns = insns,
+                        .expected_attach_type = variant_.expected_attach_type,
+                        .multi_buffer = variant_.multi_buffer});
+  if (!program.has_value()) {
+    return std::unexpected(explain_old_kernel(std::move(program).error()));
+  }
+  const std::uint32_t id = TRY(program_id(program->get()));
+  slots_[action] = Slot{.program = std::move(*program), .program_id = id, .attached = false};
+  return {};
+}
+
+Result<void> HookCapture::enter(Action action, Slot& slot) {
+  // The kernel cannot put a program into a slot only if it is empty.  Captures take turns
+  // (lock_pin); looking before and after notices most of what others do.
+  TRY(check_slot_is_empty(*hook_, action));
+  TRY(put_program(hook_->fd(), slot_of(action), slot.program.get())
+          .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
+  slot.attached = true;
+  const std::optional<std::uint32_t> id = TRY(program_in_slot(hook_->fd(), slot_of(action)));
+  if (id == slot.program_id) {
+    return {};
+  }
+  TRY(check_slot_is_empty(*hook_, action));
+  return fail(Errc::Busy,
+              fmt::format("hook {}: somebody else emptied slot {} while we entered it; try "
+                          "again",
+                          hook_->path(), name(action)));
+}
+
+Result<void> HookCapture::leave(Action action, Slot& slot) {
+  const std::optional<std::uint32_t> id =
+      TRY(program_in_slot(hook_->fd(), slot_of(action))
+              .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
+  if (id == slot.program_id) {
+    TRY(remove_program(hook_->fd(), slot_of(action))
+            .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
+  }
+  slot.attached = false;
+  return {};
+}
+
+HookCapture::HookCapture(HookCapture&& other) noexcept
+    : hook_(other.hook_),
+      ring_fd_(std::move(other.ring_fd_)),
+      counters_fd_(std::move(other.counters_fd_)),
+      ring_bytes_(other.ring_bytes_),
+      variant_(other.variant_),
+      slots_(std::exchange(other.slots_, {})) {}
+
+HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
+  if (this != &other) {
+    static_cast<void>(detach());
+    hook_ = other.hook_;
+    ring_fd_ = std::move(other.ring_fd_);
+    counters_fd_ = std::move(other.counters_fd_);
+    ring_bytes_ = other.ring_bytes_;
+    variant_ = other.variant_;
+    slots_ = std::exchange(other.slots_, {});
+  }
+  return *this;
+}
+
+HookCapture::~HookCapture() {
+  static_cast<void>(detach());
+}
+
+Result<void> HookCapture::detach() {
+  bool was_attached = false;
+  Result<void> result;
+  for (auto& [action, slot] : slots_) {
+    if (!slot.attached) {
+      continue;
+    }
+    was_attached = true;
+    if (Result<void> left = leave(action, slot); !left.has_value() && result.has_value()) {
+      result = std::move(left);
+    }
+  }
+  if (was_attached) {
+    Result<void> waited = wait_for_running_programs();
+    if (result.has_value()) {
+      result = std::move(waited);
+    }
+  }
+  return result;
+}
+
+Result<ActionCounters> HookCapture::counters() const {
+  ActionCounters counters{};
+  for (const Action action : kActions) {
+    const std::vector<std::uint64_t> sums =
+        TRY(sum_per_cpu_counters(counters_fd_.get(), slot_of(action), kCountersPerAction)
+                .with_context("capture"));
+    counters[index(action)] = {.received = sums[0], .matched = sums[1], .lost = sums[2]};
+  }
+  return counters;
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A capture on a hook: its maps, one capture program an action, and the slots they sit in.
+//
+// Order: maps, programs, then slots, so that every failure before the first slot leaves nothing behind,
+// and the destructor empties the slots that hold our programs, and only those.
+//
+// A hook accepts only programs of the same variant as its owner; hook_variant.h finds out which.
+
+#pragma once
+
+#include "attach/abi.h"
+#include "attach/action.h"
+#include "attach/hook.h"
+#include "attach/hook_variant.h"
+
+#include <cbpfc/cbpf.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace xdpcap {
+
+struct HookCaptureOptions {
+  std::vector<Action> actions;          ///< each must have a slot in the hook
+  std::uint32_t snaplen_bytes = 65535;
+  /// Rounded up to a power of two of whole pages that holds at least one largest record.
+  std::uint64_t ring_bytes = 1U << 22;
+  std::uint32_t watermark_bytes = 1;  ///< at most half the ring is used: a full ring only loses
+};
+
+using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
+
+class HookCapture {
+ public:
+  /// Loads and attaches.  Packets are counted and recorded from here on.
+  ///
+  /// Ownership: borrows `hook`, which must outlive the capture.
+  /// Errors: Busy when a slot is taken (names program id and name) or the hook has no owner;
+  /// InvalidArgument for an action without slot; VerifierRejected with the log; Permission with the
+  /// missing capability; Unsupported when this kernel is too old, naming the version that is not.
+  static Result<HookCapture> attach(const Hook& hook, const cbpfc::Filter& filter,
+                                    const HookCaptureOptions& options);
+
+  HookCapture(HookCapture&&) noexcept;
+  HookCapture& operator=(HookCapture&&) noexcept;
+  HookCapture(const HookCapture&) = delete;
+  HookCapture& operator=(const HookCapture&) = delete;
+  ~HookCapture();  ///< detaches, silently
+
+  /// Takes our programs out of the hook and waits until none of them still runs: from here on counters
+  /// and ring are final.  Safe to call twice.
+  /// A slot that somebody else has taken meanwhile is left to them.
+  /// Errors: Kernel if a slot cannot be emptied; the others are emptied all the same.
+  Result<void> detach();
+
+  int ring_fd() const { return ring_fd_.get(); }
+  std::uint64_t ring_bytes() const { return ring_bytes_; }
+  const Variant& variant() const { return variant_; }
+
+  /// Counters of every action, summed over CPUs.
+  Result<ActionCounters> counters() const;
+
+ private:
+  struct Slot {
+    UniqueFd program;
+    std::uint32_t program_id = 0;
+    bool attached = false;
+  };
+  HookCapture() = default;
+
+  Result<void> load_program(Action action, const cbpfc::Filter& filter,
+                            const HookCaptureOptions& options);
+  Result<void> enter(Action action, Slot& slot);
+  Result<void> leave(Action action, Slot& slot);
+
+  const Hook* hook_ = nullptr;
+  UniqueFd ring_fd_;
+  UniqueFd counters_fd_;
+  std::uint64_t ring_bytes_ = 0;
+  Variant variant_;
+  std::map<Action, Slot> slots_;
+};
+
+}  // namespace xdpcap

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What became of every packet, in numbers that must add up.
+//
+//     received = not matched + matched
+//     matched  = written + lost + unwritten
+//
+// `received`, `matched` and `lost` are counted by the capture programs, `written` and `unwritten`
+// by us from what came out of the ring; the two sides know nothing of each other, so the second
+// line is a check, not a definition.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "attach/hook_capture.h"
+
+namespace xdpcap {
+
+struct PacketTotals {
+  std::uint64_t received = 0;
+  std::uint64_t matched = 0;
+  std::uint64_t written = 0;    ///< the whole block reached the output
+  std::uint64_t lost = 0;       ///< no room in the ring
+  std::uint64_t unwritten = 0;  ///< was in the ring when the output failed or was stuck
+
+  bool is_balanced() const { return matched == written + lost + unwritten; }
+
+  PacketTotals& operator+=(const PacketTotals& other) {
+    received += other.received;
+    matched += other.matched;
+    written += other.written;
+    lost += other.lost;
+    unwritten += other.unwritten;
+    return *this;
+  }
+  bool operator==(const PacketTotals&) const = default;
+};
+
+using ActionTotals = std::array<PacketTotals, kActions.size()>;  ///< by action number
+
+/// The sum over all actions.
+inline PacketTotals sum(const ActionTotals& totals) {
+  PacketTotals all;
+  for (const PacketTotals& one : totals) {
+    all += one;
+  }
+  return all;
+}
+
+}  // namespace xdpcap

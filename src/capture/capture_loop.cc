@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "capture/capture_loop.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "capture/packet_writer.h"
+#include "capture/time_order.h"
+
+namespace xdpcap {
+
+namespace {
+
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kIdleWaitNs = 100'000'000;
+constexpr std::uint64_t kMostLookBackNs = 1'000'000;
+
+// How long a packet waits for older ones of other CPUs.  A ring takes up less than a byte a
+// nanosecond, so a small ring gets a look-back in which at most an eighth of it fills.
+std::uint64_t look_back_ns(const RingReader& ring) {
+  return std::min(kMostLookBackNs, ring.size_bytes() / 8);
+}
+
+class CaptureLoop {
+ public:
+  CaptureLoop(CaptureSource& source, RingReader& ring, PcapngWriter& writer, ByteSink& sink,
+              TimeSource& time, const CaptureLoopOptions& options)
+      : source_(source),
+        ring_(ring),
+        output_(writer),
+        sink_(sink),
+        time_(time),
+        options_(options),
+        look_back_ns_(look_back_ns(ring)),
+        clock_(time),
+        order_(ring),
+        packets_(writer, clock_, options.actions) {}
+
+  CaptureSummary run() {
+    start_ns_ = time_.monotonic_ns();
+    last_status_ns_ = last_flush_ns_ = start_ns_;
+    while (!is_stopped_) {
+      const Next next = take(look_back_ns_);
+      keep_time();
+      if (!is_stopped_) {
+        wait(next);
+      }
+    }
+    finish();
+    return std::move(summary_);
+  }
+
+ private:
+  enum class Next { AtOnce, SoonWithoutRing, WhenWoken };
+
+  // One batch from ring to writer.
+  Next take(std::uint64_t look_back) {
+    const bool is_more = order_.fill();
+    std::span<const TimeOrder::Held> ready = order_.ready(time_.monotonic_ns() - look_back);
+    if (ready.empty() && order_.is_pressed()) {
+      ready = order_.ready(UINT64_MAX);
+    }
+    write(ready);
+    order_.release();
+    if (is_more) {
+      return Next::AtOnce;
+    }
+    if (options_.flush) {
+      flush();
+    }
+    return order_.is_waiting() ? Next::SoonWithoutRing : Next::WhenWoken;
+  }
+
+  void write(std::span<const TimeOrder::Held> batch) {
+    for (const TimeOrder::Held& held : batch) {
+      note_output(packets_.write(held.packet));
+    }
+  }
+
+  void flush() {
+    if (packets_.is_open()) {
+      note_output(output_.flush());
+    }
+  }
+
+  // What is due once a second.
+  void keep_time() {
+    const std::uint64_t now_ns = time_.monotonic_ns();
+    clock_.refresh(now_ns);
+    if (now_ns - last_flush_ns_ >= kSecondNs) {
+      last_flush_ns_ = now_ns;
+      flush();
+    }
+    if (options_.status && now_ns - last_status_ns_ >= kSecondNs) {
+      last_status_ns_ += kSecondNs * ((now_ns - last_status_ns_) / kSecondNs);
+      Result<ActionCounters> counters = source_.counters();
+      if (counters) {
+        options_.status(*counters);
+      } else {
+        stop(CaptureEnd::Failed, std::move(counters).error());
+      }
+    }
+  }
+
+  void wait(Next next) {
+    std::array<pollfd, 3> waits{{{.fd = options_.signal_fd, .events = POLLIN, .revents = 0},
+                                 {.fd = options_.output_fd, .events = 0, .revents = 0},
+                                 {.fd = options_.ring_fd, .events = POLLIN, .revents = 0}}};
+    std::uint64_t timeout_ns = 0;
+    switch (next) {
+      case Next::AtOnce: waits[2].fd = -1; break;
+      case Next::SoonWithoutRing:
+        waits[2].fd = -1;
+        timeout_ns = look_back_ns_;
+        break;
+      case Next::WhenWoken: timeout_ns = kIdleWaitNs; break;
+    }
+    const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(timeout_ns)};
+    if (::ppoll(waits.data(), waits.size(), &timeout, nullptr) < 0) {
+      if (errno != EINTR) {
+        stop(CaptureEnd::Failed,
+             Error{.code = Errc::Kernel,
+                   .message = fmt::format("wait for packets: poll: {}", std::strerror(errno)),
+                   .detail = {},
+                   .sys_errno = errno});
+      }
+      return;
+    }
+    if (waits[0].revents != 0) {
+      take_signal();
+      stop(CaptureEnd::Signal);
+    }
+    if ((waits[1].revents & (POLLERR | POLLHUP)) != 0) {
+      packets_.close();
+      stop(CaptureEnd::OutputClosed);
+    }
+  }
+
+  // Takes one signal from the descriptor; false if there is none.
+  bool take_signal() const {
+    pollfd wait{.fd = options_.signal_fd, .events = POLLIN, .revents = 0};
+    if (::poll(&wait, 1, 0) <= 0) {
+      return false;
+    }
+    signalfd_siginfo signal{};
+    return ::read(options_.signal_fd, &signal, sizeof(signal)) > 0;
+  }
+
+  // An output that failed is left alone from then on.
+  void note_output(Result<void> result) {
+    if (result || !packets_.is_open()) {
+      return;
+    }
+    packets_.close();
+    Error error = std::move(result).error();
+    if (error.sys_errno == EPIPE) {
+      stop(CaptureEnd::OutputClosed);
+    } else if (error.sys_errno == EINTR || error.sys_errno == ECANCELED) {
+      stop(CaptureEnd::OutputStuck);
+    } else {
+      stop(CaptureEnd::Failed, std::move(error));
+    }
+  }
+
+  // The first reason counts, but any failure outranks being asked to stop.
+  void stop(CaptureEnd end, std::optional<Error> error = std::nullopt) {
+    if (!is_stopped_ || summary_.end == CaptureEnd::Signal) {
+      summary_.end = end;
+    }
+    if (error && !summary_.error) {
+      summary_.end = CaptureEnd::Failed;
+      summary_.error = std::move(error);
+    }
+    is_stopped_ = true;
+  }
+
+  void note_failure(Result<void> result) {
+    if (!result) {
+      stop(CaptureEnd::Failed, std::move(result).error());
+    }
+  }
+
+  void finish() {
+    note_failure(source_.detach());
+    const std::uint64_t end_ns = time_.monotonic_ns();
+    drain();
+    flush();
+    collect_totals();
+    if (packets_.is_open()) {
+      note_output(output_.write_statistics(statistics(end_ns)));
+    }
+    Result<void> finished = sink_.finish();
+    // What stopped the output has been said already.
+    if (packets_.is_open()) {
+      note_output(std::move(finished));
+    }
+    summary_.corrupt_records = order_.corrupt_records();
+  }
+
+  // Nobody fills the ring any more: everything goes, whatever its age.
+  void drain() {
+    bool is_more = true;
+    while (is_more) {
+      if (packets_.is_open() && take_signal()) {
+        packets_.close();
+        stop(CaptureEnd::OutputStuck);
+      }
+      is_more = order_.fill();
+      const std::span<const TimeOrder::Held> all = order_.ready(UINT64_MAX);
+      is_more = is_more || !all.empty();
+      write(all);
+      order_.release();
+    }
+  }
+
+  void collect_totals() {
+    Result<ActionCounters> counters = source_.counters();
+    if (!counters) {
+      stop(CaptureEnd::Failed, std::move(counters).error());
+      return;
+    }
+    for (const Action action : options_.actions) {
+      const abi::Counters& counted = (*counters)[index(action)];
+      const std::uint64_t delivered = packets_.delivered(action);
+      summary_.totals[index(action)] = {.received = counted.received,
+                                        .matched = counted.matched,
+                                        .written = delivered,
+                                        .lost = counted.lost,
+                                        .unwritten = packets_.taken(action) - delivered};
+    }
+  }
+
+  std::vector<PcapngStatistics> statistics(std::uint64_t end_ns) const {
+    std::vector<PcapngStatistics> blocks;
+    for (const Action action : options_.actions) {
+      const PacketTotals& totals = summary_.totals[index(action)];
+      blocks.push_back({.start_ns = clock_.to_wall_ns(start_ns_),
+                        .end_ns = clock_.to_wall_ns(end_ns),
+                        .received = totals.received,
+                        .accepted = totals.matched,
+                        .dropped = totals.lost,
+                        .delivered = totals.written});
+    }
+    return blocks;
+  }
+
+  CaptureSource& source_;
+  RingReader& ring_;
+  PcapngWriter& output_;
+  ByteSink& sink_;
+  TimeSource& time_;
+  const CaptureLoopOptions& options_;
+  std::uint64_t look_back_ns_;
+  WallClock clock_;
+  TimeOrder order_;
+  PacketWriter packets_;
+  CaptureSummary summary_;
+  std::uint64_t start_ns_ = 0;
+  std::uint64_t last_status_ns_ = 0;
+  std::uint64_t last_flush_ns_ = 0;
+  bool is_stopped_ = false;
+};
+
+}  // namespace
+
+CaptureSummary run_capture(CaptureSource& source, RingReader& ring, PcapngWriter& writer,
+                           ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options) {
+  return CaptureLoop(source, ring, writer, sink, time, options).run();
+}
+
+}  // namespace xdpcap

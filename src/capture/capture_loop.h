@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The loop of a capture: ring to file, until somebody says stop.
+//
+//     wait   for the ring, a signal, the output going away, or time
+//     take   what is in the ring, in time order (time_order.h)
+//     write  it (packet_writer.h), give the space back
+//     once a second: counters to the status line, buffered blocks to the file
+//
+// Waiting.  While the ring holds anything, the loop looks again after the look-back, a millisecond,
+// and does not ask the kernel about the ring: poll() reports a ring as readable as long as it holds
+// anything, also a record that is still being filled, and asking again and again would be spinning.
+// This alone makes batches of a busy ring.  Only when the ring is empty is it polled, 100 ms at
+// most: longer than that no packet waits, whatever the watermark; looking at an empty ring is one
+// load.
+//
+// Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), an output that is
+// gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
+// cannot be read.  Then, in this order: the programs leave the hook, so nothing new arrives; the
+// ring is emptied; the counters are final; statistics blocks; the end.  A second signal while the
+// ring is emptied ends the writing at once; what is left is counted as unwritten.
+//
+// Tested by: tests/unit/capture/capture_loop_test.cc with a ring in memory, tests/kernel.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "attach/hook_capture.h"
+#include "capture/accounting.h"
+#include "capture/clock.h"
+#include "capture/ring_reader.h"
+#include "pcapng/byte_sink.h"
+#include "pcapng/pcapng_writer.h"
+
+namespace xdpcap {
+
+/// Where records come from: a HookCapture, or a test.
+class CaptureSource {
+ public:
+  virtual ~CaptureSource() = default;
+  virtual Result<ActionCounters> counters() = 0;
+  /// From here on counters and ring are final.
+  virtual Result<void> detach() = 0;
+};
+
+struct CaptureLoopOptions {
+  std::vector<Action> actions;  ///< in the order of the file's interfaces
+  int ring_fd = -1;             ///< becomes readable when the ring should be looked at
+  int signal_fd = -1;           ///< a signalfd; any signal from it stops the capture
+  int output_fd = -1;           ///< watched for its reader going away; -1: not watched
+  bool flush = false;           ///< hand every packet to the output at once
+  std::function<void(const ActionCounters&)> status;  ///< called once a second; may be empty
+};
+
+enum class CaptureEnd {
+  Signal,        ///< asked to stop
+  OutputClosed,  ///< the reader of a pipe went away
+  OutputStuck,   ///< asked to stop while the output took nothing more
+  Failed,        ///< `error` says why
+};
+
+struct CaptureSummary {
+  CaptureEnd end = CaptureEnd::Signal;
+  std::optional<Error> error;         ///< the first that happened
+  ActionTotals totals;                ///< of the captured actions
+  std::uint64_t corrupt_records = 0;  ///< skipped records that no capture program can have written
+};
+
+/// Captures until stopped, then detaches and finishes the file.
+///
+/// Ownership: borrows everything for the time of the call.  `writer` has been started on `sink`,
+/// which is finished on return.
+CaptureSummary run_capture(CaptureSource& source, RingReader& ring, PcapngWriter& writer,
+                           ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options);
+
+}  // namespace xdpcap

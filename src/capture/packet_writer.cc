@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "capture/packet_writer.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace xdpcap {
+
+PacketWriter::PacketWriter(PcapngWriter& output, const WallClock& clock,
+                           std::vector<Action> actions)
+    : output_(&output), clock_(&clock) {
+  std::uint32_t interface = 0;
+  for (const Action action : actions) {
+    lanes_[index(action)].interface = interface++;
+  }
+}
+
+Result<void> PacketWriter::write(const Packet& packet) {
+  Lane& lane = lanes_[index(packet.action)];
+  ++lane.taken;
+  if (!is_open_ || !lane.interface) {
+    return {};
+  }
+  comment_.clear();
+  if (lane.ifindex != packet.ifindex) {
+    lane.ifindex = packet.ifindex;
+    fmt::format_to(std::back_inserter(comment_), "ingress interface index {}", packet.ifindex);
+  }
+  return output_->write({.interface = *lane.interface,
+                         .wall_time_ns = clock_->to_wall_ns(packet.ktime_ns),
+                         .wire_length_bytes = packet.wire_length_bytes,
+                         .bytes = packet.bytes,
+                         .xdp_verdict = index(packet.action),
+                         .queue = packet.rx_queue,
+                         .lost_before_packets = lost_before(lane, packet),
+                         .comment = comment_});
+}
+
+std::uint64_t PacketWriter::delivered(Action action) const {
+  const Lane& lane = lanes_[index(action)];
+  return lane.interface ? output_->delivered(*lane.interface) : 0;
+}
+
+std::uint64_t PacketWriter::lost_before(Lane& lane, const Packet& packet) {
+  if (lane.lost.size() <= packet.cpu) {
+    lane.lost.resize(packet.cpu + 1U);  // bounded by kMaxCpus
+  }
+  std::uint64_t& last = lane.lost[packet.cpu];
+  if (packet.lost_packets <= last) {
+    return 0;
+  }
+  const std::uint64_t growth = packet.lost_packets - last;
+  last = packet.lost_packets;
+  return growth;
+}
+
+}  // namespace xdpcap

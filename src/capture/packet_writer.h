@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Packets to pcapng blocks, counting what becomes of them.
+//
+// A block gets, besides what the record holds:
+//
+//     epb_dropcount   the growth of the record's count of lost packets since the last packet of the
+//     same
+//                     action and CPU; what is lost after the last packet shows in the statistics
+//                     only
+//     opt_comment     "ingress interface index 7", on the first packet of an action and wherever it
+//                     differs from the packet before on the same action.  A hook may sit behind
+//                     many interfaces, and pcapng's interfaces are the actions here; this names
+//                     each packet's interface without a comment on every one
+//
+// After the output failed, packets are counted all the same: no packet disappears without a number.
+// Tested by: tests/unit/capture/packet_writer_test.cc.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/action.h"
+#include "capture/clock.h"
+#include "capture/record.h"
+#include "pcapng/pcapng_writer.h"
+
+namespace xdpcap {
+
+class PacketWriter {
+ public:
+  /// `actions` in the order of the file's interfaces.
+  ///
+  /// Ownership: borrows `output` and `clock`, which must outlive this.
+  PacketWriter(PcapngWriter& output, const WallClock& clock, std::vector<Action> actions);
+
+  /// Writes a packet, or only counts it after close().
+  /// Errors: those of the output.  A packet of an action that is not captured is only counted.
+  Result<void> write(const Packet& packet);
+
+  /// Writes no more, for the output failed or should be left alone.
+  void close() { is_open_ = false; }
+  bool is_open() const { return is_open_; }
+
+  /// Packets that write() got.
+  std::uint64_t taken(Action action) const { return lanes_[index(action)].taken; }
+
+  /// Of those, packets whose whole block reached the output.
+  std::uint64_t delivered(Action action) const;
+
+ private:
+  // What is remembered of the packets of one action.
+  struct Lane {
+    std::optional<std::uint32_t> interface;  // in the file; nullopt: not captured
+    std::optional<std::uint32_t> ifindex;    // of the last packet
+    std::vector<std::uint64_t> lost;         // by CPU, as of the last packet
+    std::uint64_t taken = 0;
+  };
+  static std::uint64_t lost_before(Lane& lane, const Packet& packet);
+
+  PcapngWriter* output_;
+  const WallClock* clock_;
+  std::array<Lane, kActions.size()> lanes_;
+  std::string comment_;  // a member to keep its memory
+  bool is_open_ = true;
+};
+
+}  // namespace xdpcap

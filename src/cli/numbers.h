@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Numbers and switches from the command line, read strictly: no sign, no space, no unit, no rest.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace xdpcap::cli {
+
+/// Reads a decimal number from `least` to `most`.
+/// Errors: Errc::InvalidArgument with the text and the range.
+cbpfc::Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least,
+                                          std::uint64_t most);
+
+/// Reads "true" or "false", also "1", "0", "t", "f" as Go's flag package does.
+/// Errors: Errc::InvalidArgument.
+cbpfc::Result<bool> parse_bool(std::string_view text);
+
+}  // namespace xdpcap::cli

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The signals that stop a capture, as a descriptor.
+//
+// They are blocked for the life of the process, so none can arrive between two system calls and
+// leave a capture program behind: they wait in the descriptor until the loop looks.
+//
+// Source: signalfd(2).  Linux queues a blocked signal even when it is set to be ignored, so
+// nohup(1) has to be honoured here: SIGHUP is left out when it is ignored at the start.  SIGINT is
+// not, because shells ignore it for every background job, and `kill -INT` is how one stops those.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <chrono>
+
+#include "kernel/unique_fd.h"
+
+namespace xdpcap::cli {
+
+class StopSignals {
+ public:
+  /// Blocks SIGINT, SIGTERM and SIGHUP.  Ignores SIGPIPE and SIGXFSZ: a broken pipe and a file that
+  /// may grow no more are errors of write(). Errors: Errc::Kernel.
+  static cbpfc::Result<StopSignals> block();
+
+  int fd() const { return fd_.get(); }
+
+  /// Waits for a signal at most so long; true if one arrived.  It is not taken.
+  bool wait(std::chrono::milliseconds most) const;
+
+ private:
+  explicit StopSignals(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+}  // namespace xdpcap::cli

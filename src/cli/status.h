@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The numbers of a running capture, once a second, and of one that has ended.
+//
+//     XDPAborted: 0/0 XDPDrop: 12/3 XDPPass: 254/0 (received/matched packets), 2 lost
+//
+// On a terminal each line takes the place of the one before, cut so that it never wraps; elsewhere
+// it is a line of its own. Tested by: tests/unit/cli/status_test.cc.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attach/hook_capture.h"
+#include "capture/accounting.h"
+
+namespace xdpcap::cli {
+
+/// One line without its end, for `actions` in their order.
+std::string format_status(const ActionCounters& counters, const std::vector<Action>& actions);
+
+/// "254 packets received, 10 matched, 10 written, 0 lost", and what was not written if anything.
+std::string format_totals(const PacketTotals& totals);
+
+/// The bytes that put `line` in the place of the line before, at most `columns` - 1 wide.
+std::string replace_line(std::string_view line, std::size_t columns);
+
+/// Prints status lines on standard error.
+class StatusLine {
+ public:
+  StatusLine();
+  void print(std::string_view line);
+  /// Ends the line on a terminal, so that something else can be printed.
+  void end();
+
+ private:
+  bool is_terminal_;
+  bool is_open_ = false;  // the cursor stands behind a status line
+};
+
+}  // namespace xdpcap::cli

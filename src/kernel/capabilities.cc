@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "kernel/capabilities.h"
+
+#include <charconv>
+#include <fstream>
+#include <string_view>
+
+namespace xdpcap {
+
+std::string name(Capability capability) {
+  switch (capability) {
+    case Capability::NetAdmin: return "CAP_NET_ADMIN";
+    case Capability::SysAdmin: return "CAP_SYS_ADMIN";
+    case Capability::Perfmon: return "CAP_PERFMON";
+    case Capability::Bpf: return "CAP_BPF";
+  }
+  return "an unknown capability";
+}
+
+std::vector<Capability> missing_capabilities(std::span<const Capability> needed,
+                                             std::uint64_t effective) {
+  const auto holds = [effective](Capability capability) {
+    return (effective >> static_cast<unsigned>(capability) & 1U) != 0;
+  };
+  std::vector<Capability> missing;
+  if (holds(Capability::SysAdmin)) {
+    return missing;
+  }
+  for (const Capability capability : needed) {
+    if (!holds(capability)) {
+      missing.push_back(capability);
+    }
+  }
+  return missing;
+}
+
+std::uint64_t effective_capabilities() {
+  constexpr std::string_view kField = "CapEff:\t";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kField)) {
+      std::uint64_t bits = 0;
+      std::from_chars(line.data() + kField.size(), line.data() + line.size(), bits, 16);
+      return bits;
+    }
+  }
+  return ~std::uint64_t{0};
+}
+
+}  // namespace xdpcap

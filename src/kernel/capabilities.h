@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which capabilities this process lacks, to say so when the kernel only says "not permitted".
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace xdpcap {
+
+/// Source: Linux v6.18 include/uapi/linux/capability.h.
+enum class Capability : std::uint8_t { NetAdmin = 12, SysAdmin = 21, Perfmon = 38, Bpf = 39 };
+
+/// What loading an XDP program that computes packet offsets takes.
+/// Source: Linux v6.18 kernel/bpf/syscall.c bpf_prog_load(), kernel/bpf/verifier.c.
+inline constexpr Capability kProgramCapabilities[] = {Capability::Bpf, Capability::NetAdmin,
+                                                      Capability::Perfmon};
+/// What creating maps takes.
+inline constexpr Capability kMapCapabilities[] = {Capability::Bpf};
+/// What opening a pin of a networking map and changing it takes.
+inline constexpr Capability kHookCapabilities[] = {Capability::Bpf, Capability::NetAdmin};
+/// What reaching programs by their ids takes.
+inline constexpr Capability kIdCapabilities[] = {Capability::SysAdmin};
+
+/// "CAP_BPF".
+std::string name(Capability capability);
+
+/// Those of `needed` that `effective` has not; CAP_SYS_ADMIN stands for each of them.
+/// Units: `effective` is the bit set of CapEff in /proc/<pid>/status.
+std::vector<Capability> missing_capabilities(std::span<const Capability> needed,
+                                             std::uint64_t effective);
+
+/// The effective capabilities of this process; all of them if /proc does not tell.
+std::uint64_t effective_capabilities();
+
+}  // namespace xdpcap

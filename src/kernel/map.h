@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// BPF maps: creating, asking what they are, reading and changing elements.
+//
+// Keys are 32-bit numbers throughout; every map here is some kind of array.
+//
+// Source: Linux v6.18 include/uapi/linux/bpf.h enum bpf_map_type; kernel/bpf/syscall.c.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/errors.h"
+#include "kernel/unique_fd.h"
+
+namespace xdpcap {
+
+/// Source: Linux v6.18 include/uapi/linux/bpf.h enum bpf_map_type.
+inline constexpr std::uint32_t kMapTypeProgramArray = 3;
+
+struct MapInfo {
+  std::uint32_t id = 0;
+  std::uint32_t type = 0;
+  std::uint32_t key_size_bytes = 0;
+  std::uint32_t value_size_bytes = 0;
+  std::uint32_t max_entries = 0;
+  std::string name;
+};
+
+/// Creates a ring buffer.
+/// Units: `size_bytes` is a power of two of whole pages.
+/// Errors: Permission; Kernel, with advice, when the size is more than there is memory for.
+Result<UniqueFd> create_ring_buffer(const std::string& name, std::uint64_t size_bytes);
+
+/// Creates an array that has every value once a CPU.
+/// Errors: Permission, Kernel.
+Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t value_size_bytes,
+                                      std::uint32_t entries);
+
+/// Creates a program array; only tests need one of their own.
+Result<UniqueFd> create_program_array(const std::string& name, std::uint32_t entries);
+
+Result<MapInfo> map_info(int map_fd);
+
+/// "hash", "ring buffer"; "type 99" for one that this program does not know.
+std::string map_type_name(std::uint32_t type);
+
+/// Puts the program behind a descriptor into a slot of a program array.
+Result<void> put_program(int array_fd, std::uint32_t slot, int program_fd);
+
+/// Empties a slot of a program array; an empty one is no error.
+Result<void> remove_program(int array_fd, std::uint32_t slot);
+
+/// The id of the program in a slot; nullopt when it is empty.
+Result<std::optional<std::uint32_t>> program_in_slot(int array_fd, std::uint32_t slot);
+
+/// The type of the programs that own a program array; nullopt when nobody does yet.
+///
+/// Source: Linux v6.18 kernel/bpf/syscall.c bpf_map_show_fdinfo().
+/// Errors: Errc::Io when /proc cannot be read.
+Result<std::optional<std::uint32_t>> owner_program_type(int array_fd);
+
+/// A value of 64-bit counters in a per-CPU array, added up over all CPUs.
+/// Errors: Errc::Kernel.
+Result<std::vector<std::uint64_t>> sum_per_cpu_counters(int map_fd, std::uint32_t key,
+                                                        std::size_t counters);
+
+}  // namespace xdpcap

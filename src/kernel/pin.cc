@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// BPF_OBJ_GET answers a wrong path with a bare EINVAL or EACCES, so the path is looked at first,
+// from the outside in: does it exist, is it a file, of a BPF file system, and does it pin a map?
+//
+// Source: Linux v6.18 kernel/bpf/inode.c bpf_obj_do_get(); include/uapi/linux/magic.h BPF_FS_MAGIC.
+// Tested by: tests/kernel/hook_test.cc.
+
+#include "kernel/pin.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <string_view>
+#include <thread>
+
+#include "kernel/libbpf_quiet.h"
+
+namespace xdpcap {
+namespace {
+
+constexpr std::uint64_t kBpfFsMagic = 0xcafe4a11;
+constexpr const char* kUsualMountPoint = "/sys/fs/bpf";
+
+bool is_bpf_file_system(const std::string& path) {
+  struct statfs info{};
+  return ::statfs(path.c_str(), &info) == 0 &&
+         static_cast<std::uint64_t>(info.f_type) == kBpfFsMagic;
+}
+
+/// For paths where a BPF file system should be: what to do when there is none.
+std::string mount_advice(const std::string& path) {
+  const std::string inside = std::string(kUsualMountPoint) + "/";
+  if (!path.starts_with(inside) || is_bpf_file_system(kUsualMountPoint)) {
+    return "";
+  }
+  return fmt::format(
+      "; no BPF file system is mounted on {0} here: mount it with `mount -t bpf bpf {0}`, and note "
+      "that `ip netns exec` hides it while `nsenter --net=` does not",
+      kUsualMountPoint);
+}
+
+Result<void> check_path(const std::string& attempt, const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) {
+    const int error_number = errno;
+    switch (error_number) {
+      case ENOENT:
+      case ENOTDIR:
+        return fail(Errc::NotFound,
+                    fmt::format("{}: there is no such file{}", attempt, mount_advice(path)),
+                    error_number);
+      case EACCES:
+        return fail(
+            Errc::Permission,
+            fmt::format("{}: this user may not enter a directory on the way to it", attempt),
+            error_number);
+      default:
+        return fail(Errc::InvalidArgument, fmt::format("{}: {}", attempt, errno_text(error_number)),
+                    error_number);
+    }
+  }
+  if (S_ISDIR(info.st_mode)) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("{}: it is a directory; name the pinned map in it{}", attempt,
+                            mount_advice(path + "/")));
+  }
+  if (!is_bpf_file_system(path)) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("{}: it is not in a BPF file system, so it is not a pinned map; pin the "
+                    "hook with `bpftool map pin` under {}{}",
+                    attempt, kUsualMountPoint, mount_advice(path)));
+  }
+  return {};
+}
+
+/// "map", "program", "link" or "object", by what the kernel calls the descriptor.
+std::string_view kind_of(int fd) {
+  std::array<char, 64> target{};
+  const ssize_t length =
+      ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
+  const std::string_view text(target.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
+  if (text.ends_with("bpf-map")) {
+    return "map";
+  }
+  if (text.ends_with("bpf-prog")) {
+    return "program";
+  }
+  // "bpf_link" up to Linux 6.16, "bpf-link" since.
+  if (text.ends_with("bpf_link") || text.ends_with("bpf-link")) {
+    return "link";
+  }
+  return "object";
+}
+
+}  // namespace
+
+Result<UniqueFd> open_pinned_map(const std::string& path) {
+  silence_libbpf();
+  const std::string attempt = fmt::format("open hook {}", path);
+  TRY(check_path(attempt, path));
+  UniqueFd fd(bpf_obj_get(path.c_str()));
+  if (!fd.is_open()) {
+    const int error_number = errno;
+    if (error_number == EACCES &&
+        ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
+      return fail(
+          Errc::Permission,
+          fmt::format("{}: this user may not read and write the pin; run as root, or change "
+                      "the file's owner or mode",
+                      attempt),
+          error_number);
+    }
+    return kernel_failure(attempt, error_number, kHookCapabilities);
+  }
+  if (const std::string_view kind = kind_of(fd.get()); kind != "map" && kind != "object") {
+    return fail(Errc::InvalidArgument,
+                fmt::format("{}: it pins a {}, not a map; name the pinned program array that the "
+                            "program tail-calls into",
+                            attempt, kind));
+  }
+  return fd;
+}
+
+UniqueFd lock_pin(const std::string& path) {
+  constexpr int kTries = 100;
+  constexpr std::chrono::milliseconds kPause(20);
+  const std::size_t slash = path.find_last_of('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; fd.is_open() && i < kTries; ++i) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+      return fd;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return {};
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#pragma once
+
+#include "kernel/errors.h"
+
+namespace xdpcap {
+
+/// Waits until every BPF program that runs now has ended.
+///
+/// A program taken out of a program array may still run on another CPU; after this it does not, and
+/// what it wrote is final.
+/// Errors: Errc::Kernel when the kernel offers no way to wait.
+Result<void> wait_for_running_programs();
+
+}  // namespace xdpcap

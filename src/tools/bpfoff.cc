@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// bpfoff: an expression for packets inside packets, as a classic filter for iptables' bpf match or
+// an XDP program.  The expression sees the packet from its IP header on; the offsets say where that
+// may be.
+//
+//     $ bpfoff 20,40 udp port 53
+//     39,48 0 0 20,...
+//
+// Exit status: 0, 1 if the expression or writing failed, 2 if the command line is wrong.
+// Tested by: tests/cli.
+
+#include <cbpfc/cbpf.h>
+#include <cbpfc/pcap_filter.h>
+#include <cbpfc/shift.h>
+#include <cbpfc/text.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using cbpfc::Errc;
+using cbpfc::Error;
+using cbpfc::Result;
+
+constexpr int kFailed = 1;
+constexpr int kUsageError = 2;
+/// The packet begins with its IPv4 or IPv6 header.  Source: pcap-linktype(7), DLT_RAW.
+constexpr int kDltRaw = 12;
+
+constexpr std::string_view kUsage =
+    "Usage: bpfoff [-h | --version] <offset>[,<offset>...] <expression>\n"
+    "\n"
+    "Prints a classic BPF program, as one line of numbers, that matches packets which have at one "
+    "of the\n"
+    "offsets (bytes; decimal, 0x... or 0...) an IP packet that the pcap-filter(7) expression "
+    "matches.\n"
+    "\n"
+    "  bpfoff 0,20 udp port 53       as IP, or in IP without options\n";
+
+/// Writes to standard output; what a full disk or a closed pipe swallowed is an error.
+Result<> print(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return cbpfc::fail(Errc::Io, fmt::format("write to standard output: {}", std::strerror(errno)),
+                       errno);
+  }
+  return {};
+}
+
+/// Reads one offset in C's notation.
+Result<std::uint32_t> parse_offset(const std::string& text) {
+  const bool is_number = !text.empty() && text.front() >= '0' && text.front() <= '9';
+  char* end = nullptr;
+  errno = 0;
+  const unsigned long long value = is_number ? std::strtoull(text.c_str(), &end, 0) : 0;
+  if (!is_number || *end != '\0') {
+    return cbpfc::fail(
+        Errc::InvalidArgument,
+        fmt::format("offset \"{}\" is not a number, write bytes such as 14, 0x22 or 14,34", text));
+  }
+  if (errno == ERANGE || value > std::numeric_limits<std::uint32_t>::max()) {
+    return cbpfc::fail(Errc::InvalidArgument,
+                       fmt::format("offset \"{}\" is larger than 32 bits", text));
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+Result<std::vector<std::uint32_t>> parse_offsets(std::string_view text) {
+  std::vector<std::uint32_t> offsets;
+  std::size_t start = 0;
+  while (start != std::string_view::npos) {
+    const std::size_t comma = text.find(',', start);
+    const bool is_last = comma == std::string_view::npos;
+    offsets.push_back(
+        TRY(parse_offset(std::string(text.substr(start, is_last ? comma : comma - start)))));
+    start = is_last ? comma : comma + 1;
+  }
+  return offsets;
+}
+
+Result<std::string> make_program(std::span<const std::uint32_t> offsets,
+                                 const std::string& expression) {
+  const auto raw = TRY(cbpfc::compile_expression(expression, {.dlt = kDltRaw}));
+  const auto filter =
+      TRY(cbpfc::Filter::decode(raw).with_context("the program libpcap makes of the expression"));
+  const auto shifted = TRY(cbpfc::shift_filter(filter, offsets));
+  return cbpfc::print_program(shifted.encode(), cbpfc::TextForm::OneLine) + "\n";
+}
+
+int report(const Error& error, int exit_status) {
+  fmt::print(stderr, "bpfoff: {}\n", error.message);
+  if (!error.detail.empty()) {
+    fmt::print(stderr, "{}\n", error.detail);
+  }
+  return exit_status;
+}
+
+int report_usage(std::string_view reason) {
+  fmt::print(stderr, "bpfoff: {}; bpfoff --help tells more\n", reason);
+  return kUsageError;
+}
+
+int run(std::span<char* const> arguments) {
+  if (arguments.empty()) {
+    return report_usage("offsets and an expression are missing");
+  }
+  const std::string_view first = arguments[0];
+  if (first == "-h" || first == "-help" || first == "--help") {
+    const auto printed = print(kUsage);
+    return printed ? 0 : report(printed.error(), kFailed);
+  }
+  if (first == "-version" || first == "--version") {
+    const auto printed = print("bpfoff " XDPCAP_VERSION "\n");
+    return printed ? 0 : report(printed.error(), kFailed);
+  }
+  if (first.starts_with('-')) {
+    return report_usage(fmt::format("unknown option \"{}\"", first));
+  }
+  const auto offsets = parse_offsets(first);
+  if (!offsets) {
+    return report(offsets.error(), kUsageError);
+  }
+  if (arguments.size() < 2) {
+    return report_usage("the expression is missing");
+  }
+  std::string expression = arguments[1];
+  for (const char* word : arguments.subspan(2)) {
+    expression.append(" ").append(word);
+  }
+  const auto program = make_program(*offsets, expression);
+  if (!program) {
+    return report(program.error(), kFailed);
+  }
+  const auto printed = print(*program);
+  return printed ? 0 : report(printed.error(), kFailed);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<char* const> all(argv, static_cast<std::size_t>(argc));
+  return run(all.subspan(argc > 0 ? 1 : 0));
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// xdpcap: captures packets from an XDP program's hook into a pcapng file.
+//
+//     options -> filter -> hook and its slots -> output -> capture programs -> file header -> loop
+//
+// in the order of what can be undone: nothing is touched before everything that can be checked has
+// been; from the first program in the hook on, HookCapture's destructor takes them out on every way
+// out.
+
+#include <cbpfc/compile.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "attach/hook.h"
+#include "attach/hook_capture.h"
+#include "capture/capture_loop.h"
+#include "cli/report.h"
+#include "cli/signals.h"
+#include "cli/status.h"
+#include "pcapng/file_sink.h"
+#include "tools/libpcap_version.h"
+#include "tools/xdpcap_options.h"
+#include "tools/xdpcap_start.h"
+
+namespace {
+
+using namespace xdpcap;  // NOLINT(google-build-using-namespace): this file is the program
+
+void say(std::string_view text) {
+  cli::print_to_stderr(fmt::format("xdpcap: {}\n", text));
+}
+
+int report(const Error& error, bool verbose, int exit_code = cli::kExitFailure) {
+  cli::print_to_stderr(cli::format_error("xdpcap", error, verbose));
+  return exit_code;
+}
+
+class HookSource final : public CaptureSource {
+ public:
+  explicit HookSource(HookCapture& capture) : capture_(&capture) {}
+  Result<ActionCounters> counters() override { return capture_->counters(); }
+  Result<void> detach() override { return capture_->detach(); }
+
+ private:
+  HookCapture* capture_;
+};
+
+void describe(const HookCapture& capture, const cbpfc::Filter& filter,
+              const XdpcapOptions& options) {
+  const Result<cbpfc::ebpf::Assembly> fragment = cbpfc::compile_ebpf(filter, {});
+  say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
+  say(fmt::format("ring {} bytes, watermark {} bytes, snap length {} bytes", capture.ring_bytes(),
+                  options.watermark_bytes, options.snaplen_bytes));
+  say(fmt::format("link type {}, filter {} classic, {} eBPF instructions", options.link_type.name,
+                  filter.insns().size(), fragment ? fragment->size() : 0));
+}
+
+// The end of a capture in words and as exit code.
+int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
+  const PacketTotals all = sum(summary.totals);
+  int exit_code = cli::kExitSuccess;
+  if (summary.error) {
+    exit_code = report(*summary.error, options.verbose);
+  }
+  if (summary.end == CaptureEnd::OutputStuck) {
+    say(fmt::format("output {}: stopped while it took nothing more; {} packets not written",
+                    options.output, all.unwritten));
+    exit_code = cli::kExitFailure;
+  }
+  for (const Action action : kActions) {
+    const PacketTotals& one = summary.totals[index(action)];
+    if (!one.is_balanced()) {
+      say(fmt::format(
+          "{}: the numbers do not add up: {} matched, but {} written + {} lost + {} not "
+          "written; please report this",
+          name(action), one.matched, one.written, one.lost, one.unwritten));
+      exit_code = cli::kExitFailure;
+    }
+  }
+  if (summary.corrupt_records != 0) {
+    say(fmt::format("{} records of the ring made no sense and were skipped; please report this",
+                    summary.corrupt_records));
+    exit_code = cli::kExitFailure;
+  }
+  if (!options.quiet && !options.is_to_stdout()) {
+    cli::print_to_stderr(cli::format_totals(all) + "\n");
+  }
+  return exit_code;
+}
+
+// From the header of the file to its end.
+int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& actions,
+               const XdpcapOptions& options, const cli::StopSignals& signals) {
+  Result<RingReader> ring = RingReader::map(capture.ring_fd(), capture.ring_bytes());
+  if (!ring) {
+    sink.remove_if_created();
+    return report(ring.error(), options.verbose);
+  }
+  sink.set_stop_fd(signals.fd());
+  Result<PcapngWriter> writer = PcapngWriter::start(sink, make_section(options, actions));
+  if (!writer) {
+    if (writer.error().sys_errno == EPIPE) {
+      return cli::kExitSuccess;  // the reader has seen enough
+    }
+    sink.remove_if_created();
+    return report(writer.error(), options.verbose);
+  }
+  cli::StatusLine status;
+  CaptureLoopOptions loop{.actions = actions,
+                          .ring_fd = capture.ring_fd(),
+                          .signal_fd = signals.fd(),
+                          .output_fd = sink.fd(),
+                          .flush = options.flush,
+                          .status = {}};
+  if (!options.quiet) {
+    loop.status = [&](const ActionCounters& counters) {
+      status.print(cli::format_status(counters, actions));
+    };
+  }
+  HookSource source(capture);
+  SystemTime time;
+  const CaptureSummary summary = run_capture(source, *ring, *writer, sink, time, loop);
+  status.end();
+  return conclude(summary, options);
+}
+
+// From a hook that may be entered to the end.
+int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
+                 const XdpcapOptions& options, const cli::StopSignals& signals) {
+  UniqueFd pipe;
+  if (await_reader(options.output, signals, pipe) == Waited::Stopped) {
+    return cli::kExitSuccess;
+  }
+  Result<FileSink> sink = FileSink::open(options.output);
+  pipe.reset();
+  if (!sink) {
+    return report(sink.error(), options.verbose);
+  }
+  Result<HookCapture> capture = HookCapture::attach(hook, filter,
+                                                    {.actions = actions,
+                                                     .snaplen_bytes = options.snaplen_bytes,
+                                                     .ring_bytes = options.ring_bytes,
+                                                     .watermark_bytes = options.watermark_bytes});
+  if (!capture) {
+    sink->remove_if_created();
+    return report(capture.error(), options.verbose);
+  }
+  if (options.verbose) {
+    describe(*capture, filter, options);
+  }
+  return run_to_end(*capture, *sink, actions, options, signals);
+}
+
+int run(const XdpcapOptions& options, const cli::StopSignals& signals) {
+  const Result<cbpfc::Filter> filter = make_filter(options.filter, options.link_type);
+  if (!filter) {
+    return report(filter.error(), options.verbose);
+  }
+  const Result<Hook> hook = Hook::open(options.hook_path);
+  if (!hook) {
+    return report(hook.error(), options.verbose);
+  }
+  const Result<std::vector<Action>> actions = choose_actions(*hook, options);
+  if (!actions) {
+    return report(actions.error(), options.verbose);
+  }
+  if (const std::string warning = missing_slots_warning(*hook);
+      !options.actions && !warning.empty()) {
+    say(warning);
+  }
+  const Result<Waited> owner = await_owner(*hook, options.wait, signals);
+  if (!owner) {
+    return report(owner.error(), options.verbose);
+  }
+  if (*owner == Waited::Stopped) {
+    return cli::kExitSuccess;
+  }
+  if (const Result<void> free = check_slots_free(*hook, *actions); !free) {
+    return report(free.error(), options.verbose);
+  }
+  return capture_hook(*hook, *filter, *actions, options, signals);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Result<cli::StopSignals> signals = cli::StopSignals::block();
+  if (!signals) {
+    return report(signals.error(), false);
+  }
+  const MachineLimits limits = machine_limits();
+  const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits);
+  if (!options) {
+    return report(options.error(), false, cli::kExitUsage);
+  }
+  switch (options->request) {
+    case Request::Help: std::fputs(xdpcap_help(limits).c_str(), stdout); return cli::kExitSuccess;
+    case Request::Version:
+      fmt::print("xdpcap {}\n{}\n", XDPCAP_VERSION, libpcap_version());
+      return cli::kExitSuccess;
+    case Request::Capture: break;
+  }
+  if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {
+    say("standard output is a terminal; name a file, or pipe it: xdpcap ... - | tcpdump -r -");
+    return cli::kExitUsage;
+  }
+  return run(*options, *signals);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/xdpcap_options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <span>
+
+#include "attach/abi.h"
+#include "cli/numbers.h"
+#include "cli/options.h"
+
+namespace xdpcap {
+
+namespace {
+
+// Largest size of a BPF map that is a power of two; max_entries is 32 bits.
+constexpr std::uint64_t kMostRingBytes = 1ULL << 31U;
+constexpr std::uint64_t kUsualBufferBytes = 4ULL << 20U;
+constexpr std::uint64_t kUsualMostWatermarkBytes = 256ULL << 10U;
+
+// As written; defaults that depend on other options are still open.
+struct Written {
+  XdpcapOptions options;
+  std::uint64_t buffer_bytes = 0;
+  std::optional<std::uint64_t> watermark_bytes;
+  bool wants_help = false;
+  bool wants_version = false;
+};
+
+std::uint64_t most_buffer_bytes(const MachineLimits& limits) {
+  return std::min(kMostRingBytes, limits.memory_bytes) / limits.possible_cpus;
+}
+
+std::uint64_t usual_buffer_bytes(const MachineLimits& limits) {
+  return std::min(kUsualBufferBytes, most_buffer_bytes(limits));
+}
+
+// A setter that reads a number into `target`, which may be optional.
+template <typename Target>
+auto into_number(Target& target, std::uint64_t least, std::uint64_t most) {
+  return [&target, least, most](std::string_view text) -> Result<void> {
+    const std::uint64_t number = TRY(cli::parse_number(text, least, most));
+    if constexpr (std::is_same_v<Target, std::uint32_t>) {
+      target = static_cast<std::uint32_t>(number);
+    } else {
+      target = number;
+    }
+    return {};
+  };
+}
+
+// Setters keep references to `written`.
+std::vector<cli::Option> make_capture_rows(Written& written, const MachineLimits& limits) {
+  XdpcapOptions& options = written.options;
+  return {
+      {.name = "actions",
+       .argument = "LIST",
+       .help = "capture packets with these actions: names or numbers, separated\n"
+               "by commas (XDPDrop,pass,3); default: all the hook has slots for",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.actions = TRY(parse_actions(text));
+         return {};
+       }},
+      {.name = "buffer",
+       .argument = "BYTES",
+       .help =
+           fmt::format("ring buffer for each possible CPU, from 1 to {};\n"
+                       "all CPUs share one ring of {} times that, rounded up to\n"
+                       "a power of two; default: {}",
+                       most_buffer_bytes(limits), limits.possible_cpus, usual_buffer_bytes(limits)),
+       .set = into_number(written.buffer_bytes, 1, most_buffer_bytes(limits))},
+      {.name = "watermark",
+       .argument = "BYTES",
+       .help = "wake up when the ring holds this much; no packet waits longer\n"
+               "than 100 ms; default: an eighth of the ring, 262144 at most, and 1\n"
+               "with -flush",
+       .set = into_number(written.watermark_bytes, 1, kMostRingBytes)},
+      {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
+      {.name = "linktype",
+       .argument = "TYPE",
+       .help = "what the packets start with, as libpcap's name or number;\n"
+               "default: EN10MB",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.link_type = TRY(cbpfc::parse_link_type(text));
+         return {};
+       }},
+      {.name = "snaplen",
+       .short_name = 's',
+       .argument = "BYTES",
+       .help = "keep this many bytes of a packet, from 1 to 65535; default: 65535",
+       .set = into_number(options.snaplen_bytes, 1, abi::kMaxCapturedBytes)},
+  };
+}
+
+std::vector<cli::Option> make_table(Written& written, const MachineLimits& limits) {
+  XdpcapOptions& options = written.options;
+  std::vector<cli::Option> table = make_capture_rows(written, limits);
+  const std::vector<cli::Option> others = {
+      {.name = "wait",
+       .help = "wait until a program uses the hook, instead of failing",
+       .set = cli::into(options.wait)},
+      {.name = "q",
+       .help = "print no statistics on standard error",
+       .set = cli::into(options.quiet)},
+      {.name = "v",
+       .help = "say what was chosen; show complete verifier logs",
+       .set = cli::into(options.verbose)},
+      {.name = "help",
+       .short_name = 'h',
+       .help = "print this and exit",
+       .set = cli::into(written.wants_help)},
+      {.name = "version",
+       .help = "print the version and exit",
+       .set = cli::into(written.wants_version)},
+  };
+  table.insert(table.end(), others.begin(), others.end());
+  return table;
+}
+
+Result<void> take_operands(XdpcapOptions& options, const std::vector<std::string>& operands) {
+  if (operands.size() < 2 || operands[0].empty() || operands[1].empty()) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("{} is missing; usage: xdpcap [options] <hook> <output> [<filter>]",
+                            operands.empty() || operands[0].empty() ? "<hook>" : "<output>"));
+  }
+  options.hook_path = operands[0];
+  options.output = operands[1];
+  options.filter = fmt::format("{}", fmt::join(std::span(operands).subspan(2), " "));
+  return {};
+}
+
+Result<void> set_defaults(Written& written, const MachineLimits& limits) {
+  XdpcapOptions& options = written.options;
+  if (options.is_to_stdout()) {
+    options.quiet = true;
+    options.flush = true;
+  }
+  options.ring_bytes = written.buffer_bytes * limits.possible_cpus;
+  const std::uint64_t usual_bytes =
+      options.flush
+          ? 1
+          : std::clamp<std::uint64_t>(options.ring_bytes / 8, 1, kUsualMostWatermarkBytes);
+  const std::uint64_t watermark_bytes = written.watermark_bytes.value_or(usual_bytes);
+  if (watermark_bytes > options.ring_bytes) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("option -watermark: {} is more than the ring's {} bytes; see -buffer",
+                            watermark_bytes, options.ring_bytes));
+  }
+  options.watermark_bytes = static_cast<std::uint32_t>(watermark_bytes);
+  return {};
+}
+
+}  // namespace
+
+MachineLimits machine_limits() {
+  const auto ask = [](int name) {
+    return static_cast<std::uint64_t>(std::max(1L, ::sysconf(name)));
+  };
+  return {.possible_cpus = ask(_SC_NPROCESSORS_CONF),
+          .memory_bytes = ask(_SC_PHYS_PAGES) * ask(_SC_PAGESIZE)};
+}
+
+Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineLimits& limits) {
+  Written written;
+  written.buffer_bytes = usual_buffer_bytes(limits);
+  const std::vector<cli::Option> table = make_table(written, limits);
+  const std::vector<std::string> operands = TRY(cli::parse_options(table, argc, argv));
+  if (written.wants_help || written.wants_version) {
+    written.options.request = written.wants_help ? Request::Help : Request::Version;
+    return written.options;
+  }
+  TRY(take_operands(written.options, operands));
+  TRY(set_defaults(written, limits));
+  return written.options;
+}
+
+std::string xdpcap_help(const MachineLimits& limits) {
+  Written unused;
+  return "Usage: xdpcap [options] <hook> <output> [<filter>]\n"
+         "\n"
+         "Captures packets from an XDP program's hook, with the action the program chose.\n"
+         "\n"
+         "  <hook>    path of the pinned hook, such as /sys/fs/bpf/hook\n"
+         "  <output>  pcapng file, or - for standard output (implies -q and -flush)\n"
+         "  <filter>  expression as tcpdump takes it, or a program as tcpdump -ddd prints it;\n"
+         "            default: everything\n"
+         "\n"
+         "Options:\n" +
+         cli::options_help(make_table(unused, limits)) +
+         "\n"
+         "Stops on SIGINT, SIGTERM, SIGHUP, and when the reader of its output goes away.\n"
+         "Exit status: 0 success, 1 failed, 2 wrong usage.\n"
+         "\n"
+         "  xdpcap /sys/fs/bpf/hook capture.pcap \"ip and udp port 53\"\n"
+         "  xdpcap /sys/fs/bpf/hook - \"ip and udp port 53\" | tcpdump -r -\n";
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The command line of xdpcap: names, defaults, and what follows from what.
+
+#pragma once
+
+#include <cbpfc/pcap_filter.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/action.h"
+
+namespace xdpcap {
+
+enum class Request { Capture, Help, Version };
+
+struct XdpcapOptions {
+  Request request = Request::Capture;
+  std::string hook_path;
+  std::string output;                          ///< "-": standard output
+  std::string filter;                          ///< expression or program; empty: everything
+  std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
+  std::uint64_t ring_bytes = 0;                ///< for all CPUs
+  std::uint32_t watermark_bytes = 1;
+  std::uint32_t snaplen_bytes = 65535;
+  cbpfc::LinkType link_type;
+  bool flush = false;
+  bool quiet = false;
+  bool verbose = false;
+  bool wait = false;
+
+  bool is_to_stdout() const { return output == "-"; }
+};
+
+/// What the ranges and defaults of sizes depend on.
+struct MachineLimits {
+  std::uint64_t possible_cpus = 1;
+  std::uint64_t memory_bytes = 0;
+};
+MachineLimits machine_limits();
+
+/// Reads the command line; after -h or --version nothing else is looked at.
+/// Errors: Errc::InvalidArgument naming the option or the missing word.
+Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineLimits& limits);
+
+/// What -h prints.
+std::string xdpcap_help(const MachineLimits& limits);
+
+}  // namespace xdpcap

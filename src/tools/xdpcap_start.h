@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap does and checks before a capture program enters the hook.
+//
+// All of it comes before the output is opened, because opening empties a file that is there
+// already, and before anything is attached, because a target should not notice a capture that
+// cannot run.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <string>
+#include <vector>
+
+#include "attach/hook.h"
+#include "cli/signals.h"
+#include "kernel/unique_fd.h"
+#include "pcapng/pcapng_writer.h"
+#include "tools/xdpcap_options.h"
+
+namespace xdpcap {
+
+/// The filter that `text` is: a program in one of tcpdump's forms, or an expression.
+/// Errors: Syntax with the place; InvalidProgram.
+Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type);
+
+/// The actions to capture: those asked for, or all the hook has slots for.
+/// Errors: InvalidArgument if one has no slot.
+Result<std::vector<Action>> choose_actions(const Hook& hook, const XdpcapOptions& options);
+
+/// A warning that names the actions `hook` has no slot for; empty if there is nothing to warn
+/// about.
+std::string missing_slots_warning(const Hook& hook);
+
+enum class Waited { Done, Stopped };
+
+/// Makes sure the hook has an owner; waits for one if `should_wait`.
+/// Errors: Busy if it has none.
+Result<Waited> await_owner(const Hook& hook, bool should_wait, const cli::StopSignals& signals);
+
+/// Makes sure nobody sits in the slots of `actions`.
+/// Errors: Busy naming the program.
+Result<void> check_slots_free(const Hook& hook, const std::vector<Action>& actions);
+
+/// If `path` is a named pipe, waits for a reader, so that opening it does not wait in a place where
+/// no signal is seen.  `keep` holds the pipe until it has been opened for good.
+Waited await_reader(const std::string& path, const cli::StopSignals& signals, UniqueFd& keep);
+
+/// The section header and interfaces of the file.
+PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions);
+
+}  // namespace xdpcap

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Filters that are refused, before the hook is looked at.
+
+load helper
+
+setup() {
+  make_world
+  make_hook
+}
+teardown() { remove_world; }
+
+# rejected FILTER PATTERN: exit code 1 and one line.
+rejected() {
+  run_xdpcap "$bpffs/hook" "$file" "$1"
+  fails_with 1 "$2"
+  nothing_left
+}
+
+@test "a syntax error shows the place" {
+  run_xdpcap "$bpffs/hook" "$file" "ip and udp prot 53"
+  [ "$status" -eq 1 ]
+  [[ ${lines[0]} =~ ^xdpcap:\ .*syntax\ error ]]
+  [[ $output == *"ip and udp prot 53"* ]]
+  [[ $output == *"^"* ]]
+  nothing_left
+}
+
+@test "a syntax error in words that are joined" {
+  run_xdpcap "$bpffs/hook" "$file" ip and and udp
+  [ "$status" -eq 1 ]
+  [[ $output == *"ip and and udp"* ]]
+}
+
+@test "an expression the link type has no meaning for" {
+  run_xdpcap -linktype RAW "$bpffs/hook" "$file" "ether host 1:2:3:4:5:6"
+  [ "$status" -eq 1 ]
+  [[ ${lines[0]} =~ ^xdpcap:\  ]]
+}
+
+@test "an empty program" {
+  rejected "0" "filter program: "
+  rejected "0," "filter program: "
+}
+
+@test "a program that is too long" {
+  program=4097
+  for _ in $(seq 4096); do program+=",0 0 0 0"; done
+  rejected "$program,6 0 0 0" "filter program: .*409[67]"
+}
+
+@test "a program whose count disagrees" {
+  rejected "3,40 0 0 12,6 0 0 0" "filter program: .*"
+  rejected "1,40 0 0 12,6 0 0 0" "filter program: .*"
+}
+
+@test "a jump that leads outside" {
+  rejected "2,5 0 0 9,6 0 0 0" "filter program: instruction 0: "
+  rejected "2,21 0 1 9,6 0 0 0" "filter program: instruction 0: "
+}
+
+@test "a program that does not end with return" {
+  rejected "2,6 0 0 0,40 0 0 12" "filter program: instruction 1: "
+}
+
+@test "scratch memory that does not exist" {
+  rejected "2,96 0 0 16,6 0 0 0" "filter program: instruction 0: "
+  rejected "2,2 0 0 16,6 0 0 0" "filter program: instruction 0: "
+}
+
+@test "scratch memory that was never written" {
+  rejected "2,96 0 0 3,6 0 0 0" "filter program: instruction 0: "
+}
+
+@test "an unknown opcode" {
+  rejected "2,255 0 0 0,6 0 0 0" "filter program: instruction 0: .*"
+}
+
+@test "division by zero" {
+  rejected "2,52 0 0 0,6 0 0 0" "filter program: instruction 0: "
+}
+
+@test "a program as tcpdump -ddd prints it, on several lines" {
+  rejected $'2\n40 0 0 12\n255 0 0 0' "filter program: instruction 1: "
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# On a hook that a program of examples/ owns: outputs that are refused, slots and rights that are
+# missing, captures that end.
+
+load helper
+
+setup() {
+  make_world
+  bpftool prog load "$XDPCAP_EXAMPLES/minimal.o" "$bpffs/program" type xdp pinmaps "$bpffs"
+  mv "$bpffs/xdpcap_hook" "$bpffs/hook"
+}
+teardown() { remove_world; }
+
+# refused PATH PATTERN
+refused() {
+  run_xdpcap "$bpffs/hook" "$1" "ip"
+  fails_with 1 "$2"
+  nothing_left
+}
+
+@test "a directory that does not exist" {
+  refused "$world/missing/out.pcap" "$world/missing/out.pcap: .*does not exist"
+}
+
+@test "a directory" {
+  refused "$world" "$world: .*is a directory"
+}
+
+@test "something that is no directory on the way" {
+  touch "$world/file"
+  refused "$world/file/out.pcap" "$world/file/out.pcap: .*not a directory"
+}
+
+@test "a file system that is read-only" {
+  mkdir "$world/readonly"
+  mount -t tmpfs -o ro tmpfs "$world/readonly"
+  run_xdpcap "$bpffs/hook" "$world/readonly/out.pcap"
+  umount "$world/readonly"
+  fails_with 1 "read-only"
+  nothing_left
+}
+
+@test "a full device" {
+  refused /dev/full "/dev/full: .*[Nn]o space"
+}
+
+@test "a full file system: nothing is left of the file" {
+  mkdir "$world/full"
+  mount -t tmpfs -o size=4k,nr_inodes=10 tmpfs "$world/full"
+  head -c 4096 /dev/zero > "$world/full/zeros"
+  run_xdpcap "$bpffs/hook" "$world/full/out.pcap"
+  left=$(ls "$world/full")
+  umount "$world/full"
+  fails_with 1 "[Nn]o space"
+  [ "$left" = zeros ]
+}
+
+@test "a closed standard output" {
+  run bash -c "'$xdpcap' '$bpffs/hook' - >&-"
+  fails_with 1 "standard output"
+  nothing_left
+}
+
+@test "a reader that has gone is a normal end" {
+  run timeout 20 bash -c "set -o pipefail; '$xdpcap' '$bpffs/hook' - | true"
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  nothing_left
+}
+
+@test "a named pipe nobody reads can be interrupted" {
+  mkfifo "$world/pipe"
+  run timeout --preserve-status -s INT 1 "$xdpcap" "$bpffs/hook" "$world/pipe"
+  [ "$status" -eq 0 ]
+  nothing_left
+}
+
+@test "a quiet capture ends with its totals" {
+  run timeout --preserve-status -s TERM 1 "$xdpcap" "$bpffs/hook" "$world/file.pcap"
+  [ "$status" -eq 0 ]
+  [ "${lines[-1]}" = "0 packets received, 0 matched, 0 written, 0 lost" ]
+  nothing_left
+}
+
+@test "slots that are taken" {
+  "$xdpcap" -q "$bpffs/hook" "$world/first.pcap" &
+  first=$!
+  sleep 0.5
+  run_xdpcap "$bpffs/hook" "$file"
+  kill -TERM $first
+  wait $first
+  fails_with 1 "taken by program [0-9]+ \(xdpcap_aborted\)"
+  nothing_left
+}
+
+@test "not root: the missing capability is named" {
+  chmod 777 "$world"
+  chmod 666 "$bpffs/hook"
+  cp "$xdpcap" "$world/xdpcap"
+  run setpriv --reuid 65534 --regid 65534 --clear-groups "$world/xdpcap" "$bpffs/hook" "$file"
+  fails_with 1 "CAP_"
+  nothing_left
+}

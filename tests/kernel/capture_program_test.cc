@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The capture program in the kernel: the verifier takes it, and it records what it should.
+
+#include "attach/capture_program.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+
+#include "attach/abi.h"
+#include "kernel/map.h"
+#include "kernel/program.h"
+#include "support/bpf_fixture.h"
+#include "support/netns.h"
+
+namespace xdpcap {
+namespace {
+
+using test::make_packet;
+using test::RunOptions;
+using test::RunResult;
+
+constexpr std::uint32_t kMatch = 1;
+constexpr Variant kPlain{.expected_attach_type = kAttachTypeXdp, .multi_buffer = false};
+constexpr Variant kMultiBuffer{.expected_attach_type = kAttachTypeXdp, .multi_buffer = true};
+constexpr std::array<Variant, 4> kVariants = {kPlain, kMultiBuffer, {0, false}, {0, true}};
+
+struct Record {
+  abi::RecordHeader header{};
+  std::vector<std::uint8_t> bytes;
+};
+
+/// A capture program with its maps, without a hook.
+class Rig {
+ public:
+  struct Options {
+    Action action = Action::Pass;
+    std::uint32_t snaplen_bytes = 65535;
+    std::uint32_t watermark_bytes = 1;
+    std::uint64_t ring_bytes = 1U << 20;
+    Variant variant = kPlain;
+  };
+
+  Rig(const cbpfc::Filter& filter, const Options& options)
+      : ring_(create_ring_buffer("test_ring", options.ring_bytes).value()),
+        counters_(create_per_cpu_array("test_counters", sizeof(abi::Counters), 5).value()),
+        action_(options.action) {
+    const auto insns = build_capture_program(filter, {.action = options.action,
+                                                      .snaplen_bytes = options.snaplen_bytes,
+                                                      .watermark_bytes = options.watermark_bytes,
+                                                      .ring_fd = ring_.get(),
+                                                      .counters_fd = counters_.get()});
+    EXPECT_TRUE(insns.has_value());
+    Result<UniqueFd> program =
+        load_xdp_program({.name = "test_capture",
+                          .insns = *insns,
+                          .expected_attach_type = options.variant.expected_attach_type,
+                          .multi_buffer = options.variant.multi_buffer});
+    EXPECT_TRUE(program.has_value()) << program.error().message << program.error().detail;
+    if (program.has_value()) {
+      program_ = std::move(*program);
+    }
+  }
+
+  RunResult run(std::span<const std::uint8_t> packet, const RunOptions& options = {}) const {
+    return test::test_run(program_.get(), packet, options);
+  }
+  std::vector<Record> records() const {
+    std::vector<Record> records;
+    for (const std::vector<std::uint8_t>& raw : test::drain_ring(ring_.get())) {
+      Record record;
+      EXPECT_GE(raw.size(), sizeof(record.header));
+      std::memcpy(&record.header, raw.data(), sizeof(record.header));
+      EXPECT_GE(raw.size(), sizeof(record.header) + record.header.captured_bytes);
+      record.bytes.assign(raw.begin() + sizeof(record.header),
+                          raw.begin() + static_cast<std::ptrdiff_t>(sizeof(record.header) +
+                                                                    record.header.captured_bytes));
+      records.push_back(std::move(record));
+    }
+    return records;
+  }
+  /// received, matched, lost
+  std::vector<std::uint64_t> counters() const {
+    return sum_per_cpu_counters(counters_.get(), static_cast<std::uint32_t>(index(action_)), 3)
+        .value();
+  }
+  bool is_loaded() const { return program_.is_open(); }
+  int ring_fd() const { return ring_.get(); }
+
+ private:
+  UniqueFd ring_;
+  UniqueFd counters_;
+  UniqueFd program_;
+  Action action_;
+};
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+class CaptureProgramTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { test::require_root(); }
+};
+
+TEST_F(CaptureProgramTest, LoadsWithEveryOption) {
+  for (const Variant& variant : kVariants) {
+    for (const Action action : kActions) {
+      for (const std::uint32_t snaplen : {1U, 63U, 64U, 65U, 1500U, 65534U, 65535U}) {
+        for (const std::uint32_t watermark : {0U, 1U, 2U, 1U << 20, 1U << 31}) {
+          const Rig rig(test::byte_filter(12, 0x88), {.action = action,
+                                                      .snaplen_bytes = snaplen,
+                                                      .watermark_bytes = watermark,
+                                                      .variant = variant});
+          ASSERT_TRUE(rig.is_loaded())
+              << variant.describe() << ", " << name(action) << ", " << snaplen << ", " << watermark;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CaptureProgramTest, RecordsEveryByteOfSingleBufferPackets) {
+  const Rig rig(test::constant_filter(kMatch), {.variant = kPlain});
+  std::uint64_t sent = 0;
+  for (std::size_t size = 14; size <= 3520; size += size < 140 ? 1 : 61) {
+    const std::vector<std::uint8_t> packet = make_packet(size);
+    const RunResult result = rig.run(packet);
+    const std::vector<Record> records = rig.records();
+    ASSERT_EQ(records.size(), 1U) << size;
+    EXPECT_EQ(records[0].bytes, packet) << size;
+    EXPECT_EQ(records[0].header.wire_length_bytes, size);
+    EXPECT_EQ(result.packet, packet) << size;
+    EXPECT_EQ(result.action, index(Action::Pass));
+    ++sent;
+  }
+  EXPECT_EQ(rig.counters(), (std::vector<std::uint64_t>{sent, sent, 0}));
+}
+
+TEST_F(CaptureProgramTest, RecordsEveryByteOfMultiBufferPackets) {
+  const Rig rig(test::constant_filter(kMatch), {.action = Action::Drop, .variant = kMultiBuffer});
+  for (const std::size_t size : {14U, 3520U, 3521U, 4096U, 7616U, 9000U, 16384U, 16385U, 32768U,
+                                 32769U, 60000U, 65534U, 65535U}) {
+    const std::vector<std::uint8_t> packet = make_packet(size);
+    const RunResult result = rig.run(packet);
+    const std::vector<Record> records = rig.records();
+    ASSERT_EQ(records.size(), 1U) << size;
+    EXPECT_TRUE(records[0].bytes == packet) << size;
+    EXPECT_EQ(records[0].header.wire_length_bytes, size);
+    EXPECT_TRUE(result.packet == packet) << size;
+    EXPECT_EQ(result.action, index(Action::Drop));
+  }
+}
+
+TEST_F(CaptureProgramTest, CutsPacketsBeyondWhatTheKernelCopies) {
+  const Rig rig(test::constant_filter(kMatch), {.variant = kMultiBuffer});
+  std::vector<std::uint8_t> packet = make_packet(70000);
+  rig.run(packet);
+  const std::vector<Record> records = rig.records();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].header.wire_length_bytes, packet.size());
+  packet.resize(abi::kMaxCapturedBytes);
+  EXPECT_TRUE(records[0].bytes == packet);
+}
+
+TEST_F(CaptureProgramTest, CutsAtTheSnapLength) {
+  for (const std::uint32_t snaplen : {1U, 14U, 64U, 65U, 96U, 1000U, 1514U}) {
+    const Rig rig(test::constant_filter(kMatch), {.snaplen_bytes = snaplen});
+    for (const std::uint32_t size : {60U, 64U, 65U, 999U, 1000U, 1001U, 1514U}) {
+      std::vector<std::uint8_t> packet = make_packet(size);
+      rig.run(packet);
+      const std::vector<Record> records = rig.records();
+      ASSERT_EQ(records.size(), 1U);
+      EXPECT_EQ(records[0].header.wire_length_bytes, size);
+      packet.resize(std::min(size, snaplen));
+      EXPECT_EQ(records[0].bytes, packet) << size << " at " << snaplen;
+    }
+  }
+}
+
+TEST_F(CaptureProgramTest, HeaderSaysWhereAndWhen) {
+  const test::NetNamespace net({.queues = 4});
+  const auto inside = net.enter();
+  // An interface has XDP receive queues while it has an XDP program.
+  const UniqueFd link =
+      test::attach_xdp(test::load_returning(2, kPlain, "test_pass").get(), net.right_ifindex());
+  for (const Action action : kActions) {
+    const Rig rig(test::constant_filter(kMatch), {.action = action});
+    const std::uint64_t before = monotonic_ns();
+    const RunResult result =
+        rig.run(make_packet(60), {.ifindex = net.right_ifindex(), .rx_queue = 3});
+    const std::uint64_t after = monotonic_ns();
+    EXPECT_EQ(result.action, index(action));
+    const std::vector<Record> records = rig.records();
+    ASSERT_EQ(records.size(), 1U);
+    const abi::RecordHeader& header = records[0].header;
+    EXPECT_EQ(header.action, index(action));
+    EXPECT_EQ(header.ifindex, net.right_ifindex());
+    EXPECT_EQ(header.rx_queue, 3U);
+    EXPECT_LT(header.cpu, static_cast<std::uint32_t>(::sysconf(_SC_NPROCESSORS_CONF)));
+    EXPECT_EQ(header.lost_packets, 0U);
+    EXPECT_GE(header.ktime_ns, before);
+    EXPECT_LE(header.ktime_ns, after);
+    EXPECT_EQ(header.captured_bytes, 60U);
+  }
+}
+
+TEST_F(CaptureProgramTest, FilterDecides) {
+  const Rig rig(test::byte_filter(20, 0x55), {});
+  std::vector<std::uint8_t> packet = make_packet(60);
+  packet[20] = 0x54;
+  EXPECT_EQ(rig.run(packet, {.repeat = 3}).action, index(Action::Pass));
+  EXPECT_TRUE(rig.records().empty());
+  EXPECT_EQ(rig.counters(), (std::vector<std::uint64_t>{3, 0, 0}));
+  packet[20] = 0x55;
+  rig.run(packet, {.repeat = 2});
+  EXPECT_EQ(rig.records().size(), 2U);
+  EXPECT_EQ(rig.counters(), (std::vector<std::uint64_t>{5, 2, 0}));
+  // Too short for the filter's load: no match.
+  rig.run(make_packet(20));
+  EXPECT_EQ(rig.counters(), (std::vector<std::uint64_t>{6, 2, 0}));
+}
+
+TEST_F(CaptureProgramTest, CountsWhatTheRingCannotHold) {
+  const std::uint32_t record_bytes = 8 + 40 + 64;
+  const std::uint64_t room = 4096 / record_bytes;
+  const Rig rig(test::constant_filter(kMatch), {.ring_bytes = 4096});
+  EXPECT_EQ(rig.run(make_packet(60), {.repeat = 100}).action, index(Action::Pass));
+  std::vector<Record> records = rig.records();
+  EXPECT_EQ(records.size(), room);
+  EXPECT_EQ(rig.counters(), (std::vector<std::uint64_t>{100, 100, 100 - room}));
+  // The next record that finds room says how many were lost before it (on the same CPU).
+  for (int i = 0; i < 50; ++i) {
+    rig.run(make_packet(60));
+    records = rig.records();
+    ASSERT_EQ(records.size(), 1U);
+    if (records[0].header.lost_packets != 0) {
+      break;
+    }
+  }
+  EXPECT_EQ(records.at(0).header.lost_packets, 100 - room);
+}
+
+/// Whether the ring has asked for its reader since `epoll_fd` was last asked; edge-triggered,
+/// because a level says only that the ring is not empty.
+bool was_woken(int epoll_fd) {
+  epoll_event event{};
+  constexpr int kPatienceMs = 50;
+  return ::epoll_wait(epoll_fd, &event, 1, kPatienceMs) == 1;
+}
+
+TEST_F(CaptureProgramTest, WakesTheReaderAtTheWatermark) {
+  struct Case {
+    std::uint32_t watermark_bytes;
+    std::uint32_t packets_until_woken;  ///< of 112 bytes each in the ring
+  };
+  for (const Case& c : {Case{0, 1}, Case{1, 1}, Case{2, 1}, Case{112, 1}, Case{113, 2},
+                        Case{1120, 10}, Case{1121, 11}}) {
+    const Rig rig(test::constant_filter(kMatch), {.watermark_bytes = c.watermark_bytes});
+    const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {}};
+    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, rig.ring_fd(), &event), 0);
+    for (std::uint32_t i = 1; i <= c.packets_until_woken; ++i) {
+      ASSERT_FALSE(was_woken(epoll.get())) << "before packet " << i << " at " << c.watermark_bytes;
+      rig.run(make_packet(60));
+    }
+    EXPECT_TRUE(was_woken(epoll.get())) << c.watermark_bytes;
+  }
+}
+
+}  // namespace
+}  // namespace xdpcap

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A capture on a hook: gets into every kind of hook, changes no verdict, and leaves nothing behind.
+
+#include "attach/hook_capture.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "kernel/map.h"
+#include "kernel/program.h"
+#include "support/bpf_fixture.h"
+#include "support/netns.h"
+
+namespace xdpcap {
+namespace {
+
+using test::BpfObjects;
+using test::make_packet;
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr Variant kPlain{.expected_attach_type = kAttachTypeXdp, .multi_buffer = false};
+constexpr std::array<Variant, 4> kVariants = {
+    {kPlain, {kAttachTypeXdp, true}, {0, false}, {0, true}}};
+const std::vector<Action> kAllActions(kActions.begin(), kActions.end());
+
+/// A hook, pinned, with a target that returns the packet's byte 20.
+struct Rig {
+  static constexpr std::uint32_t kVerdictOffset = 20;
+
+  explicit Rig(const Variant& variant = kPlain, std::uint32_t slots = 5)
+      : map(test::make_hook(slots)),
+        target(test::load_target(map.get(), {.from_offset = kVerdictOffset}, variant)),
+        hook(Hook::open(directory.pin(map.get(), "hook")).value()) {}
+
+  std::uint32_t verdict(std::uint32_t wanted) const {
+    std::vector<std::uint8_t> packet = make_packet(60);
+    packet[kVerdictOffset] = static_cast<std::uint8_t>(wanted);
+    return test::test_run(target.get(), packet).action;
+  }
+  Result<HookCapture> capture(HookCaptureOptions options) const {
+    return HookCapture::attach(hook, test::constant_filter(1), options);
+  }
+
+  test::BpfDirectory directory;
+  UniqueFd map;
+  UniqueFd target;
+  Hook hook;
+};
+
+/// Checks when it goes that the process has no descriptors it had not had, and that BPF objects it
+/// noted are gone from the machine.
+class NothingLeft {
+ public:
+  void note() { noted_ = test::own_bpf_objects(); }
+  void check(const Hook& hook) const {
+    EXPECT_EQ(test::open_descriptors(), descriptors_);
+    BpfObjects ours;
+    std::ranges::set_difference(noted_.programs, before_.programs,
+                                std::inserter(ours.programs, ours.programs.end()));
+    std::ranges::set_difference(noted_.maps, before_.maps,
+                                std::inserter(ours.maps, ours.maps.end()));
+    EXPECT_TRUE(test::still_there(ours).empty());
+    for (const Action action : hook.actions()) {
+      EXPECT_FALSE(hook.holder(action)->has_value()) << name(action);
+    }
+  }
+  std::size_t noted_programs() const { return noted_.programs.size() - before_.programs.size(); }
+
+ private:
+  BpfObjects before_ = test::own_bpf_objects();
+  BpfObjects noted_;
+  std::map<int, std::string> descriptors_ = test::open_descriptors();
+};
+
+class HookCaptureTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { test::require_root(); }
+};
+
+TEST_F(HookCaptureTest, EntersEveryVariantOfHookAndLeavesVerdictsAlone) {
+  constexpr std::array<std::uint32_t, 8> kVerdicts = {0, 1, 2, 3, 4, 5, 7, 255};
+  for (const Variant& variant : kVariants) {
+    SCOPED_TRACE(variant.describe());
+    const Rig rig(variant);
+    NothingLeft nothing_left;
+    {
+      Result<HookCapture> capture = rig.capture({.actions = kAllActions});
+      ASSERT_TRUE(capture.has_value()) << capture.error().message;
+      EXPECT_EQ(capture->variant(), variant);
+      nothing_left.note();
+      EXPECT_EQ(nothing_left.noted_programs(), 5U);
+      for (const std::uint32_t verdict : kVerdicts) {
+        EXPECT_EQ(rig.verdict(verdict), verdict);
+      }
+      ASSERT_TRUE(capture->detach().has_value());
+      EXPECT_EQ(test::drain_ring(capture->ring_fd()).size(), 5U);
+      const ActionCounters counters = capture->counters().value();
+      for (const Action action : kActions) {
+        EXPECT_EQ(counters[index(action)].received, 1U) << name(action);
+        EXPECT_EQ(counters[index(action)].matched, 1U);
+        EXPECT_EQ(counters[index(action)].lost, 0U);
+      }
+    }
+    nothing_left.check(rig.hook);
+    for (const std::uint32_t verdict : kVerdicts) {
+      EXPECT_EQ(rig.verdict(verdict), verdict);
+    }
+  }
+}
+
+TEST_F(HookCaptureTest, CapturesOnlyTheActionsAsked) {
+  const Rig rig;
+  Result<HookCapture> capture = rig.capture({.actions = {Action::Drop, Action::Redirect}});
+  ASSERT_TRUE(capture.has_value()) << capture.error().message;
+  for (const std::uint32_t verdict : {0U, 1U, 2U, 3U, 4U}) {
+    EXPECT_EQ(rig.verdict(verdict), verdict);
+  }
+  const ActionCounters counters = capture->counters().value();
+  EXPECT_EQ(counters[index(Action::Drop)].received, 1U);
+  EXPECT_EQ(counters[index(Action::Redirect)].received, 1U);
+  EXPECT_EQ(counters[index(Action::Pass)].received, 0U);
+  EXPECT_FALSE(rig.hook.holder(Action::Pass)->has_value());
+}
+
+TEST_F(HookCaptureTest, WholeMultiBufferPacketsPassThroughTheHook) {
+  const Rig rig({kAttachTypeXdp, true});
+  Result<HookCapture> capture = rig.capture({.actions = {Action::Pass}});
+  ASSERT_TRUE(capture.has_value()) << capture.error().message;
+  std::vector<std::uint8_t> packet = make_packet(9000);
+  packet[Rig::kVerdictOffset] = 2;
+  EXPECT_EQ(test::test_run(rig.target.get(), packet).action, 2U);
+  const auto records = test::drain_ring(capture->ring_fd());
+  ASSERT_EQ(records.size(), 1U);
+  ASSERT_GE(records[0].size(), sizeof(abi::RecordHeader) + packet.size());
+  EXPECT_TRUE(
+      std::equal(packet.begin(), packet.end(), records[0].begin() + sizeof(abi::RecordHeader)));
+}
+
+TEST_F(HookCaptureTest, RefusesTakenSlots) {
+  const Rig rig;
+  NothingLeft nothing_left;
+  {
+    const UniqueFd other = test::load_returning(1, kPlain, "somebody");
+    ASSERT_TRUE(put_program(rig.map.get(), 1, other.get()).has_value());
+    const std::uint32_t id = program_id(other.get()).value();
+    const Result<HookCapture> capture = rig.capture({.actions = kAllActions});
+    ASSERT_FALSE(capture.has_value());
+    EXPECT_EQ(capture.error().code, Errc::Busy);
+    EXPECT_THAT(capture.error().message, AllOf(HasSubstr(rig.hook.path()), HasSubstr("XDPDrop"),
+                                               HasSubstr(fmt::format("program {} (somebody)", id)),
+                                               HasSubstr("key 1 0 0 0")));
+    EXPECT_EQ(rig.hook.holder(Action::Drop).value()->program_id, id);
+    EXPECT_FALSE(rig.hook.holder(Action::Aborted)->has_value());
+    // The other slots are free for a capture.
+    EXPECT_TRUE(rig.capture({.actions = {Action::Pass}}).has_value());
+    ASSERT_TRUE(remove_program(rig.map.get(), 1).has_value());
+  }
+  nothing_left.check(rig.hook);
+}
+
+TEST_F(HookCaptureTest, SecondCaptureIsRefusedAndTheFirstGoesOn) {
+  const Rig rig;
+  const Result<HookCapture> first = rig.capture({.actions = kAllActions});
+  ASSERT_TRUE(first.has_value());
+  const Result<HookCapture> second = rig.capture({.actions = {Action::Pass}});
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().code, Errc::Busy);
+  EXPECT_THAT(second.error().message, HasSubstr("(xdpcap_pass)"));
+  EXPECT_EQ(rig.verdict(2), 2U);
+  EXPECT_EQ(first->counters().value()[index(Action::Pass)].received, 1U);
+}
+
+TEST_F(HookCaptureTest, CapturesThatStartAtOnceAgreeOnOne) {
+  const Rig rig;
+  for (int round = 0; round < 10; ++round) {
+    std::array<std::optional<Result<HookCapture>>, 2> captures;
+    {
+      std::jthread other([&] { captures[0] = rig.capture({.actions = kAllActions}); });
+      captures[1] = rig.capture({.actions = kAllActions});
+    }
+    EXPECT_NE(captures[0]->has_value(), captures[1]->has_value());
+    const HookCapture& winner = captures[0]->has_value() ? **captures[0] : **captures[1];
+    for (const std::uint32_t verdict : {0U, 1U, 2U, 3U, 4U}) {
+      rig.verdict(verdict);
+    }
+    const ActionCounters all = winner.counters().value();
+    for (const abi::Counters& counters : all) {
+      EXPECT_EQ(counters.received, 1U);
+    }
+  }
+}
+
+TEST_F(HookCaptureTest, LeavesOwnerlessHooksAlone) {
+  const test::BpfDirectory directory;
+  const UniqueFd map = test::make_hook();
+  const Hook hook = Hook::open(directory.pin(map.get(), "hook")).value();
+  const Result<HookCapture> capture =
+      HookCapture::attach(hook, test::constant_filter(1), {.actions = kAllActions});
+  ASSERT_FALSE(capture.has_value());
+  EXPECT_EQ(capture.error().code, Errc::Busy);
+  EXPECT_THAT(capture.error().message, AllOf(HasSubstr(hook.path()), HasSubstr("--wait")));
+  EXPECT_FALSE(hook.has_owner().value());
+  // Any kind of program can still become the owner.
+  EXPECT_TRUE(test::load_target(map.get(), {}, {0, true}).is_open());
+}
+
+TEST_F(HookCaptureTest, RefusesActionsItCannotCapture) {
+  const Rig rig(kPlain, 4);
+  struct Case {
+    std::vector<Action> actions;
+    std::string_view words;
+  };
+  for (const Case& c :
+       {Case{{Action::Pass, Action::Redirect}, "has 4 slots, and none for XDPRedirect"},
+        Case{{Action::Pass, Action::Pass}, "XDPPass is given twice"}, Case{{}, "no action"}}) {
+    const Result<HookCapture> capture = rig.capture({.actions = c.actions});
+    ASSERT_FALSE(capture.has_value());
+    EXPECT_EQ(capture.error().code, Errc::InvalidArgument);
+    EXPECT_THAT(capture.error().message, HasSubstr(std::string(c.words)));
+  }
+  EXPECT_TRUE(rig.capture({.actions = rig.hook.actions()}).has_value());
+  EXPECT_EQ(rig.verdict(4), 4U);
+}
+
+TEST_F(HookCaptureTest, LeavesForeignProgramsInItsSlots) {
+  const Rig rig;
+  Result<HookCapture> capture = rig.capture({.actions = kAllActions});
+  ASSERT_TRUE(capture.has_value());
+  const UniqueFd other = test::load_returning(2, kPlain, "somebody");
+  ASSERT_TRUE(put_program(rig.map.get(), 2, other.get()).has_value());
+  ASSERT_TRUE(remove_program(rig.map.get(), 0).has_value());
+  EXPECT_TRUE(capture->detach().has_value());
+  EXPECT_EQ(rig.hook.holder(Action::Pass).value()->program_id, program_id(other.get()).value());
+  for (const Action action : {Action::Aborted, Action::Drop, Action::Tx, Action::Redirect}) {
+    EXPECT_FALSE(rig.hook.holder(action)->has_value());
+  }
+}
+
+TEST_F(HookCaptureTest, DetachesOnceAndMovesWhole) {
+  const Rig rig;
+  NothingLeft nothing_left;
+  {
+    HookCapture first = rig.capture({.actions = kAllActions}).value();
+    HookCapture second = std::move(first);
+    EXPECT_EQ(rig.verdict(1), 1U);
+    EXPECT_EQ(second.counters().value()[1].received, 1U);
+    EXPECT_TRUE(second.detach().has_value());
+    EXPECT_TRUE(second.detach().has_value());
+    HookCapture third = rig.capture({.actions = kAllActions}).value();
+    third = std::move(second);  // detaches what it held
+    nothing_left.note();
+    EXPECT_FALSE(rig.hook.holder(Action::Drop)->has_value());
+  }
+  nothing_left.check(rig.hook);
+}
+
+TEST_F(HookCaptureTest, RoundsTheRing) {
+  const Rig rig;
+  struct Case {
+    std::uint32_t snaplen_bytes;
+    std::uint64_t asked_bytes;
+    std::uint64_t got_bytes;
+  };
+  for (const Case& c :
+       {Case{64, 0, 4096}, Case{64, 8192, 8192}, Case{64, 8193, 16384}, Case{65535, 8192, 131072},
+        Case{4040, 0, 4096}, Case{4048, 0, 8192}, Case{65535, 1U << 22, 1U << 22}}) {
+    const Result<HookCapture> capture = rig.capture(
+        {.actions = {Action::Pass}, .snaplen_bytes = c.snaplen_bytes, .ring_bytes = c.asked_bytes});
+    ASSERT_TRUE(capture.has_value()) << capture.error().message;
+    EXPECT_EQ(capture->ring_bytes(), c.got_bytes) << c.snaplen_bytes << ", " << c.asked_bytes;
+    // A packet as long as the snap length fits.
+    std::vector<std::uint8_t> packet = make_packet(std::min(c.snaplen_bytes, 3520U));
+    packet[Rig::kVerdictOffset] = 2;
+    test::test_run(rig.target.get(), packet);
+    EXPECT_EQ(capture->counters().value()[2].lost, 0U) << c.snaplen_bytes << ", " << c.asked_bytes;
+  }
+}
+
+TEST_F(HookCaptureTest, RefusesRingsThatCannotBe) {
+  const Rig rig;
+  NothingLeft nothing_left;
+  for (const std::uint64_t size : {(std::uint64_t{1} << 31) + 1, std::uint64_t{1} << 32,
+                                   std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+    const Result<HookCapture> capture =
+        rig.capture({.actions = {Action::Pass}, .ring_bytes = size});
+    ASSERT_FALSE(capture.has_value());
+    EXPECT_EQ(capture.error().code, Errc::InvalidArgument);
+    EXPECT_THAT(capture.error().message, HasSubstr(fmt::format("{} bytes", size)));
+  }
+  nothing_left.check(rig.hook);
+}
+
+TEST_F(HookCaptureTest, NamesMissingCapabilities) {
+  const Rig rig;
+  struct Case {
+    std::uint64_t lacking;
+    std::string_view words;
+  };
+  constexpr std::uint64_t kSysAdmin = std::uint64_t{1} << 21;
+  constexpr std::uint64_t kNetAdmin = std::uint64_t{1} << 12;
+  constexpr std::uint64_t kPerfmon = std::uint64_t{1} << 38;
+  constexpr std::uint64_t kBpf = std::uint64_t{1} << 39;
+  NothingLeft nothing_left;
+  for (const Case& c : {Case{kSysAdmin | kBpf, "lacks CAP_BPF;"},
+                        Case{kSysAdmin | kNetAdmin, "lacks CAP_NET_ADMIN;"},
+                        Case{kSysAdmin | kBpf | kNetAdmin, "lacks CAP_BPF and CAP_NET_ADMIN"}}) {
+    const test::ReducedCapabilities few(~c.lacking);
+    const Result<HookCapture> capture = rig.capture({.actions = kAllActions});
+    ASSERT_FALSE(capture.has_value());
+    EXPECT_EQ(capture.error().code, Errc::Permission) << capture.error().message;
+    EXPECT_THAT(capture.error().message, HasSubstr(std::string(c.words)));
+  }
+  {
+    // A filter that adds a value from the packet to a packet pointer is what takes CAP_PERFMON.
+    const std::array<cbpfc::RawInsn, 3> raw = {
+        {{.code = 0xb1, .k = 14}, {.code = 0x50, .k = 14}, {.code = 0x16}}};
+    const test::ReducedCapabilities few(~(kSysAdmin | kPerfmon));
+    const Result<HookCapture> capture =
+        HookCapture::attach(rig.hook, cbpfc::Filter::decode(raw).value(), {.actions = kAllActions});
+    if (!capture.has_value()) {
+      EXPECT_EQ(capture.error().code, Errc::Permission) << capture.error().message;
+      EXPECT_THAT(capture.error().message, HasSubstr("lacks CAP_PERFMON"));
+    }
+  }
+  {
+    const test::ReducedCapabilities enough(kNetAdmin | kPerfmon | kBpf);
+    EXPECT_TRUE(rig.capture({.actions = kAllActions}).has_value());
+  }
+  nothing_left.check(rig.hook);
+}
+
+TEST_F(HookCaptureTest, CountsEveryPacketOfALiveStream) {
+  constexpr std::uint32_t kPackets = 4000;
+  constexpr std::uint32_t kBatch = 200;  // less than a veth queue holds, so none is lost on the way
+  const test::NetNamespace net;
+  const auto inside = net.enter();
+  const Rig rig;
+  const UniqueFd right = test::attach_xdp(rig.target.get(), net.right_ifindex());
+  // veth hands frames over only while the sending end has XDP too.
+  const UniqueFd pass = test::load_returning(2, kPlain, "test_pass");
+  const UniqueFd left = test::attach_xdp(pass.get(), net.left_ifindex());
+  const UniqueFd generator = test::load_redirect(net.left_ifindex());
+  HookCapture capture = rig.capture({.actions = kAllActions, .ring_bytes = 1U << 24}).value();
+  std::vector<std::uint8_t> packet = make_packet(60);
+  packet[Rig::kVerdictOffset] = 1;
+  for (std::uint32_t sent = 0; sent < kPackets; sent += kBatch) {
+    test::send_live_frames(generator.get(), packet, kBatch, net.left_ifindex());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  ASSERT_TRUE(capture.detach().has_value());
+  const ActionCounters counters = capture.counters().value();
+  EXPECT_EQ(counters[1].received, kPackets);
+  EXPECT_EQ(counters[1].matched, kPackets);
+  EXPECT_EQ(test::drain_ring(capture.ring_fd()).size(), kPackets - counters[1].lost);
+}
+
+}  // namespace
+}  // namespace xdpcap

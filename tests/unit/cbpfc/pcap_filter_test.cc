@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Expressions against libpcap itself, the place of every kind of fault, unset scratch slots, link
+// types.
+
+#include <cbpfc/pcap_filter.h>
+#include <cbpfc/text.h>
+#include <gtest/gtest.h>
+#include <pcap.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace cbpfc {
+namespace {
+
+constexpr int kEthernet = 1;
+constexpr int kRaw = 12;
+
+/// What pcap_compile() makes of `expression`.
+std::vector<RawInsn> libpcap_program(const std::string& expression, int dlt, bool optimize) {
+  pcap_t* handle = pcap_open_dead(dlt, 262144);
+  bpf_program program = {};
+  EXPECT_EQ(
+      pcap_compile(handle, &program, expression.c_str(), optimize ? 1 : 0, PCAP_NETMASK_UNKNOWN), 0)
+      << expression << ": " << pcap_geterr(handle);
+  std::vector<RawInsn> insns;
+  for (u_int i = 0; i < program.bf_len; ++i) {
+    const bpf_insn& insn = program.bf_insns[i];
+    insns.push_back({insn.code, insn.jt, insn.jf, insn.k});
+  }
+  pcap_freecode(&program);
+  pcap_close(handle);
+  return insns;
+}
+
+const std::vector<std::string> kSound = {
+    "",
+    " \n",
+    "ip",
+    "tcp port 80",
+    "host 192.0.2.1 or host 2001:db8::1",
+    "net 192.0.2.0/24 and not udp",
+    "tcp[tcpflags] & (tcp-syn|tcp-ack) != 0",
+    "udp[10] & 0x80 = 0",
+    "ip[2:2] - ((ip[0]&0xf)<<2) > 576",
+    "icmp or portrange 1000-2000",
+    "len > 100 and 1 = 1",
+};
+
+TEST(CompileExpression, IsLibpcapsProgramWhereThatIsValid) {
+  for (const std::string& expression : kSound) {
+    for (const int dlt : {kEthernet, kRaw}) {
+      for (const bool optimize : {false, true}) {
+        const auto program = compile_expression(expression, {.dlt = dlt, .optimize = optimize});
+        ASSERT_TRUE(program.has_value()) << program.error().message;
+        EXPECT_EQ(*program, libpcap_program(expression, dlt, optimize)) << expression;
+        EXPECT_TRUE(Filter::decode(*program).has_value()) << expression;
+      }
+    }
+  }
+}
+
+TEST(CompileExpression, ReturnsTheMatchValue) {
+  for (const std::uint32_t value : {1U, 96U, 0x7fffffffU, 0xffffffffU}) {
+    const auto program = compile_expression("ip", {.match_value = value});
+    ASSERT_TRUE(program.has_value());
+    EXPECT_EQ(*program, (std::vector<RawInsn>{
+                            {40, 0, 0, 12}, {21, 0, 1, 2048}, {6, 0, 0, value}, {6, 0, 0, 0}}));
+  }
+  EXPECT_EQ(compile_expression("ip", {.match_value = 0}).error().code, Errc::InvalidArgument);
+}
+
+TEST(CompileExpression, ClearsScratchSlotsThatAreReadUnset) {
+  for (const std::string expression : {"geneve or tcp port 80", "geneve or vlan 3",
+                                       "geneve 5 or (geneve and ip)", "geneve and tcp port 80"}) {
+    for (const bool optimize : {false, true}) {
+      const std::vector<RawInsn> original = libpcap_program(expression, kEthernet, optimize);
+      const auto program = compile_expression(expression, {.optimize = optimize});
+      ASSERT_TRUE(program.has_value()) << program.error().message;
+      const auto filter = Filter::decode(*program);
+      EXPECT_TRUE(filter.has_value()) << expression << ": " << filter.error().message;
+      if (Filter::decode(original).has_value()) {
+        EXPECT_EQ(*program, original) << expression;
+        continue;
+      }
+      // ld #0, stores to distinct slots, then libpcap's program; no store can be left out.
+      const std::size_t added = program->size() - original.size();
+      ASSERT_GE(added, 2U) << expression;
+      EXPECT_EQ(std::vector<RawInsn>(program->begin() + static_cast<std::ptrdiff_t>(added),
+                                     program->end()),
+                original);
+      EXPECT_EQ(program->front(), (RawInsn{0x00, 0, 0, 0}));
+      for (std::size_t i = 1; i < added; ++i) {
+        EXPECT_EQ(program->at(i).code, 0x02);
+        std::vector<RawInsn> without = *program;
+        without.erase(without.begin() + static_cast<std::ptrdiff_t>(i));
+        EXPECT_FALSE(Filter::decode(without).has_value()) << expression;
+      }
+    }
+  }
+  EXPECT_FALSE(
+      Filter::decode(libpcap_program("geneve or tcp port 80", kEthernet, true)).has_value())
+      << "libpcap stores to these slots now: choose another expression";
+}
+
+TEST(CompileExpression, LeavesBackwardJumpsAlone) {
+  const std::string expression = "ip6 protochain 6";
+  const auto program = compile_expression(expression);
+  ASSERT_TRUE(program.has_value());
+  EXPECT_EQ(*program, libpcap_program(expression, kEthernet, true));
+  EXPECT_FALSE(Filter::decode(*program).has_value());
+}
+
+TEST(CompileExpression, ShowsWhereTheFaultIs) {
+  struct Case {
+    std::string expression;
+    std::string message;
+    std::string detail;
+  };
+  const std::vector<Case> cases = {
+      {"tcp pport 80", "expression \"tcp pport 80\": syntax error at column 5, at \"pport\"",
+       "  tcp pport 80\n      ^"},
+      {"foo", "syntax error at column 1, at \"foo\"", "  foo\n  ^"},
+      {"tcp port", "syntax error at column 9, at the end", "  tcp port\n          ^"},
+      {"(tcp and (udp", "syntax error at column 14, at the end",
+       "  (tcp and (udp\n               ^"},
+      {"tcp) or udp", "syntax error at column 4, at \")\"", "  tcp) or udp\n     ^"},
+      {"host foo or tcp", "unknown host 'foo' at column 6, at \"foo\"",
+       "  host foo or tcp\n       ^"},
+      {"port foo and port foo", "unknown port 'foo' at column 6, at \"foo\"",
+       "  port foo and port foo\n       ^"},
+      {"tcp port 99999 or udp", "illegal port number 99999 > 65535 at column 10, at \"99999\"",
+       "  tcp port 99999 or udp\n           ^"},
+      {"net 1.2.3.4/24", "non-network bits set in \"1.2.3.4/24\" at column 13, at \"24\"", ""},
+      {"ip[0:3] = 1", "data size must be 1, 2, or 4 at column 7", ""},
+      {"tcp and 1:2:::3: or udp", "bogus ethernet address 1:2:::3: at column 9, at \"1:2:::3:\"",
+       "  tcp and 1:2:::3: or udp\n          ^"},
+      {"ether host 1:2:3", "at column 12, at \"1:2:3\"", ""},
+      {"tcp\n and\tpport",
+       "expression \"tcp  and pport\": syntax error in filter expression at column 10, at \"pport\"",
+       "  tcp  and pport\n           ^"},
+      {"ip[1]/0=1", "division by zero at column 7, at \"0\"", ""},
+      {"tcp \xc3\xbcnd udp", "syntax error at column 5, at \"??nd\"", ""},
+      {std::string("tcp\0udp", 7), "expression \"tcp?udp\": NUL character at column 4, at \"?\"",
+       "  tcp?udp\n     ^"},
+      {"vlan 5000", "VLAN tag 5000 greater than maximum 4095 at column 6, at \"5000\"", ""},
+      {"1 = 2", "expression \"1 = 2\": expression rejects all packets", ""},
+  };
+  for (const Case& c : cases) {
+    const auto program = compile_expression(c.expression);
+    ASSERT_FALSE(program.has_value()) << c.expression;
+    const Error& error = program.error();
+    EXPECT_EQ(error.code, Errc::Syntax);
+    EXPECT_NE(error.message.find(c.message), std::string::npos)
+        << error.message << "\nnot: " << c.message;
+    EXPECT_EQ(error.message.find('\n'), std::string::npos) << error.message;
+    if (!c.detail.empty()) {
+      EXPECT_EQ(error.detail, c.detail);
+    }
+  }
+}
+
+TEST(CompileExpression, NamesNoPlaceWhenTheLinkTypeIsAtFault) {
+  const auto program = compile_expression("tcp", {.dlt = 9999});
+  ASSERT_FALSE(program.has_value());
+  EXPECT_NE(program.error().message.find("unknown data link type 9999"), std::string::npos);
+  EXPECT_EQ(program.error().detail, "");
+}
+
+std::string repeat(std::string_view text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) {
+    all += text;
+  }
+  return all;
+}
+
+TEST(CompileExpression, CutsLongExpressionsAroundThePlace) {
+  const std::string expression = repeat("tcp or ", 500) + "pport 80" + repeat(" or udp", 500);
+  const auto program = compile_expression(expression, {.optimize = false});
+  ASSERT_FALSE(program.has_value());
+  const Error& error = program.error();
+  EXPECT_LT(error.message.size(), 200U);
+  EXPECT_NE(error.message.find("at column 3501, at \"pport\""), std::string::npos) << error.message;
+  const std::size_t line_break = error.detail.find('\n');
+  ASSERT_NE(line_break, std::string::npos);
+  EXPECT_LT(line_break, 90U);
+  const std::size_t caret = error.detail.size() - 1 - (line_break + 1);
+  EXPECT_EQ(error.detail.substr(caret, 5), "pport") << error.detail;
+}
+
+TEST(CompileExpression, RefusesOrCompilesHugeExpressionsSoon) {
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(compile_expression(repeat("tcp or ", 150'000) + "tcp").has_value());
+  EXPECT_FALSE(compile_expression(repeat("host 1.2.3.4 or ", 60'000) + "tcp").has_value());
+  EXPECT_FALSE(compile_expression(repeat("port(1||", 100'000)).has_value());
+  EXPECT_FALSE(compile_expression(repeat("(", 1'000'000)).has_value());
+  EXPECT_FALSE(compile_expression(repeat("not ", 250'000)).has_value());
+  EXPECT_FALSE(compile_expression(repeat("a", 1'000'000)).has_value());
+  EXPECT_FALSE(compile_expression("host " + repeat("a", 1'000'000)).has_value());
+  EXPECT_FALSE(compile_expression(repeat("1:", 500'000)).has_value());
+  EXPECT_FALSE(compile_expression(std::string(1'000'000, '\0')).has_value());
+  EXPECT_TRUE(compile_expression(std::string(1'000'000, ' ')).has_value());
+  EXPECT_TRUE(
+      compile_expression("ip src host (" + repeat("10.0.0.1 or ", 1000) + "10.0.0.2)").has_value());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+
+TEST(ParseLinkType, FindsNamesAndBothNumberings) {
+  struct Case {
+    std::string text;
+    LinkType expected;
+  };
+  const std::vector<Case> cases = {
+      {"EN10MB", {1, 1, "EN10MB"}},
+      {"en10mb", {1, 1, "EN10MB"}},
+      {"DLT_EN10MB", {1, 1, "EN10MB"}},
+      {"dlt_raw", {12, 101, "RAW"}},
+      {"RAW", {12, 101, "RAW"}},
+      {"12", {12, 101, "RAW"}},
+      {"101", {12, 101, "RAW"}},
+      {"1", {1, 1, "EN10MB"}},
+      {"0", {0, 0, "NULL"}},
+      {"113", {113, 113, "LINUX_SLL"}},
+      {"IPV4", {228, 228, "IPV4"}},
+      {"PPP_ETHER", {51, 51, "PPP_ETHER"}},
+      {"LOOP", {108, 108, "LOOP"}},
+  };
+  for (const Case& c : cases) {
+    const auto type = parse_link_type(c.text);
+    ASSERT_TRUE(type.has_value()) << c.text << ": " << type.error().message;
+    EXPECT_EQ(type->dlt, c.expected.dlt) << c.text;
+    EXPECT_EQ(type->linktype, c.expected.linktype) << c.text;
+    EXPECT_EQ(type->name, c.expected.name) << c.text;
+  }
+}
+
+TEST(ParseLinkType, KnowsEveryNameOfLibpcap) {
+  int known = 0;
+  for (int dlt = 0; dlt < 512; ++dlt) {
+    const char* name = pcap_datalink_val_to_name(dlt);
+    if (name == nullptr) {
+      continue;
+    }
+    ++known;
+    const auto by_number = parse_link_type(std::to_string(dlt));
+    ASSERT_TRUE(by_number.has_value()) << name << ": " << by_number.error().message;
+    EXPECT_EQ(by_number->dlt, dlt);
+    EXPECT_EQ(by_number->name, name);
+    const auto by_name = parse_link_type(name);
+    ASSERT_TRUE(by_name.has_value()) << name;
+    EXPECT_EQ(by_name->linktype, by_number->linktype) << name;
+    // A reader of our files must come back to the same type.
+    const auto back = parse_link_type(std::to_string(by_number->linktype));
+    ASSERT_TRUE(back.has_value()) << name;
+    EXPECT_EQ(back->linktype, by_number->linktype) << name;
+  }
+  EXPECT_GT(known, 100);
+}
+
+TEST(ParseLinkType, RefusesOthers) {
+  for (const std::string& text :
+       {std::string(""), std::string("FOO"), std::string("DLT_"), std::string("-1"),
+        std::string("65535"), std::string("65536"), std::string("4294967297"), std::string("12x"),
+        std::string("0x1"), std::string(" 1"), std::string("EN10MB\0X", 8),
+        std::string(10'000, 'x')}) {
+    const auto type = parse_link_type(text);
+    ASSERT_FALSE(type.has_value()) << text;
+    EXPECT_EQ(type.error().code, Errc::InvalidArgument);
+    EXPECT_NE(type.error().message.find("pcap-linktype(7)"), std::string::npos);
+    EXPECT_LT(type.error().message.size(), 200U);
+  }
+}
+
+}  // namespace
+}  // namespace cbpfc

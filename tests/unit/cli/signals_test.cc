@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Each case in a child process: signals belong to the process.
+
+#include "cli/signals.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace xdpcap::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+// 0: the signal arrived at the descriptor; 1: it did not; 2: no descriptor.
+int exit_code_after(int signal, bool is_ignored_at_start) {
+  ::signal(signal, is_ignored_at_start ? SIG_IGN : SIG_DFL);
+  const cbpfc::Result<StopSignals> signals = StopSignals::block();
+  if (!signals) {
+    return 2;
+  }
+  if (signals->wait(milliseconds(0))) {
+    return 2;
+  }
+  ::kill(::getpid(), signal);
+  return signals->wait(milliseconds(100)) ? 0 : 1;
+}
+
+TEST(StopSignalsDeathTest, ArriveAtTheDescriptor) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    EXPECT_EXIT(::_exit(exit_code_after(signal, false)), testing::ExitedWithCode(0), "") << signal;
+  }
+}
+
+TEST(StopSignalsDeathTest, NohupIsHonouredBackgroundJobsCanBeInterrupted) {
+  EXPECT_EXIT(::_exit(exit_code_after(SIGHUP, true)), testing::ExitedWithCode(1), "");
+  EXPECT_EXIT(::_exit(exit_code_after(SIGINT, true)), testing::ExitedWithCode(0), "");
+}
+
+TEST(StopSignalsDeathTest, FailedWritesAreErrorsNotSignals) {
+  EXPECT_EXIT(::_exit(exit_code_after(SIGPIPE, false)), testing::ExitedWithCode(1), "");
+  EXPECT_EXIT(::_exit(exit_code_after(SIGXFSZ, false)), testing::ExitedWithCode(1), "");
+}
+
+}  // namespace
+}  // namespace xdpcap::cli

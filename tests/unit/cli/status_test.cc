@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "cli/status.h"
+
+#include <gtest/gtest.h>
+
+namespace xdpcap::cli {
+namespace {
+
+TEST(Status, NamesEveryAction) {
+  ActionCounters counters{};
+  counters[2] = {.received = 254, .matched = 0, .lost = 0};
+  EXPECT_EQ(format_status(counters, {kActions.begin(), kActions.end()}),
+            "XDPAborted: 0/0 XDPDrop: 0/0 XDPPass: 254/0 XDPTx: 0/0 XDPRedirect: 0/0 "
+            "(received/matched packets)");
+}
+
+TEST(Status, OnlyCapturedActionsAndWhatWasLost) {
+  ActionCounters counters{};
+  counters[1] = {.received = 12, .matched = 7, .lost = 2};
+  counters[2] = {.received = 1, .matched = 1, .lost = 100};
+  counters[3] = {.received = 3, .matched = 2, .lost = 1};
+  EXPECT_EQ(format_status(counters, {Action::Drop, Action::Tx}),
+            "XDPDrop: 12/7 XDPTx: 3/2 (received/matched packets), 3 lost");
+}
+
+TEST(Status, Totals) {
+  EXPECT_EQ(format_totals({.received = 254, .matched = 10, .written = 10}),
+            "254 packets received, 10 matched, 10 written, 0 lost");
+  EXPECT_EQ(format_totals({.received = 9, .matched = 8, .written = 4, .lost = 3, .unwritten = 1}),
+            "9 packets received, 8 matched, 4 written, 3 lost, 1 not written");
+}
+
+TEST(Status, NeverWrapsOnATerminal) {
+  EXPECT_EQ(replace_line("abcdef", 80), "\rabcdef\x1b[K");
+  EXPECT_EQ(replace_line("abcdef", 7), "\rabcdef\x1b[K");
+  EXPECT_EQ(replace_line("abcdef", 6), "\rabcde\x1b[K");
+  EXPECT_EQ(replace_line("abcdef", 1), "\r\x1b[K");
+  EXPECT_EQ(replace_line("abcdef", 0), "\r\x1b[K");
+}
+
+}  // namespace
+}  // namespace xdpcap::cli

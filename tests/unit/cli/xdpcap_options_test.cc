@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/xdpcap_options.h"
+
+#include <gtest/gtest.h>
+
+#include "arguments.h"
+
+namespace xdpcap {
+namespace {
+
+using test::Arguments;
+
+constexpr MachineLimits kTwoCpus{.possible_cpus = 2, .memory_bytes = 8ULL << 30U};
+
+Result<XdpcapOptions> parse(const std::vector<std::string>& words,
+                            const MachineLimits& limits = kTwoCpus) {
+  Arguments arguments(words);
+  return parse_xdpcap_options(arguments.argc(), arguments.argv(), limits);
+}
+
+TEST(XdpcapOptions, Defaults) {
+  const Result<XdpcapOptions> options = parse({"/hook", "file.pcap"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->hook_path, "/hook");
+  EXPECT_EQ(options->output, "file.pcap");
+  EXPECT_EQ(options->filter, "");
+  EXPECT_FALSE(options->actions);
+  EXPECT_EQ(options->ring_bytes, 8U << 20U);
+  EXPECT_EQ(options->watermark_bytes, 256U << 10U);
+  EXPECT_EQ(options->snaplen_bytes, 65535U);
+  EXPECT_EQ(options->link_type.dlt, 1);
+  EXPECT_FALSE(options->flush || options->quiet || options->verbose || options->wait);
+}
+
+TEST(XdpcapOptions, StandardOutputImpliesQuietAndFlush) {
+  const Result<XdpcapOptions> options = parse({"/hook", "-", "udp", "port", "53"});
+  ASSERT_TRUE(options);
+  EXPECT_TRUE(options->is_to_stdout());
+  EXPECT_TRUE(options->quiet);
+  EXPECT_TRUE(options->flush);
+  EXPECT_EQ(options->watermark_bytes, 1U);
+  EXPECT_EQ(options->filter, "udp port 53");
+}
+
+TEST(XdpcapOptions, Everything) {
+  const Result<XdpcapOptions> options =
+      parse({"-actions", "pass,XDPDrop,1", "--buffer=8192", "-watermark", "100", "-flush", "-q",
+             "-linktype", "RAW", "-s", "96", "--wait", "-v", "/hook", "file", "ip and udp"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(*options->actions, (std::vector{Action::Drop, Action::Pass}));
+  EXPECT_EQ(options->ring_bytes, 16384U);
+  EXPECT_EQ(options->watermark_bytes, 100U);
+  EXPECT_EQ(options->link_type.dlt, 12);
+  EXPECT_EQ(options->link_type.linktype, 101);
+  EXPECT_EQ(options->snaplen_bytes, 96U);
+  EXPECT_TRUE(options->flush && options->quiet && options->verbose && options->wait);
+  EXPECT_EQ(options->filter, "ip and udp");
+}
+
+TEST(XdpcapOptions, WatermarkFollowsTheRing) {
+  EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 2048U);
+  EXPECT_EQ(parse({"-buffer", "1", "/h", "f"})->watermark_bytes, 1U);
+  EXPECT_EQ(parse({"-flush", "/h", "f"})->watermark_bytes, 1U);
+  EXPECT_EQ(parse({"-flush", "-watermark", "64", "/h", "f"})->watermark_bytes, 64U);
+}
+
+TEST(XdpcapOptions, HelpAndVersionNeedNoOperands) {
+  EXPECT_EQ(parse({"-h"})->request, Request::Help);
+  EXPECT_EQ(parse({"-help"})->request, Request::Help);
+  EXPECT_EQ(parse({"--version"})->request, Request::Version);
+}
+
+TEST(XdpcapOptions, SmallMachinesGetSmallerBuffers) {
+  constexpr MachineLimits kSmall{.possible_cpus = 1024, .memory_bytes = 1ULL << 30U};
+  EXPECT_EQ(parse({"/h", "f"}, kSmall)->ring_bytes, 1U << 30U);
+}
+
+TEST(XdpcapOptions, Refuses) {
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* message;
+  };
+  const Case cases[] = {
+      {{}, "<hook> is missing"},
+      {{"-q"}, "<hook> is missing"},
+      {{"/hook"}, "<output> is missing"},
+      {{"", "file"}, "<hook> is missing"},
+      {{"/hook", ""}, "<output> is missing"},
+      {{"-buffer", "0", "/h", "f"},
+       "option -buffer: 0 is out of range, must be from 1 to 1073741824"},
+      {{"-buffer", "-1", "/h", "f"}, "option -buffer: \"-1\" is not a number"},
+      {{"-buffer", "many", "/h", "f"}, "option -buffer: \"many\" is not a number"},
+      {{"-buffer", "1073741825", "/h", "f"}, "option -buffer: 1073741825 is out of range"},
+      {{"-watermark", "0", "/h", "f"}, "option -watermark: 0 is out of range"},
+      {{"-watermark", "8388609", "/h", "f"},
+       "option -watermark: 8388609 is more than the ring's 8388608 bytes; see -buffer"},
+      {{"-s", "65536", "/h", "f"},
+       "option -snaplen: 65536 is out of range, must be from 1 to 65535"},
+      {{"-actions", "sideways", "/h", "f"}, "option -actions: "},
+      {{"-linktype", "NOSUCH", "/h", "f"}, "option -linktype: "},
+  };
+  for (const Case& one : cases) {
+    const Result<XdpcapOptions> options = parse(one.arguments);
+    ASSERT_FALSE(options) << one.message;
+    EXPECT_TRUE(options.error().message.starts_with(one.message)) << options.error().message;
+  }
+}
+
+TEST(XdpcapOptions, HelpNamesEveryOption) {
+  const std::string help = xdpcap_help(kTwoCpus);
+  for (const char* name : {"-actions LIST", "-buffer BYTES", "-watermark BYTES", "-flush",
+                           "-linktype TYPE", "-s, -snaplen BYTES", "-wait", "-q", "-v", "-h, -help",
+                           "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
+    EXPECT_NE(help.find(name), std::string::npos) << name;
+  }
+  for (std::size_t start = 0; start < help.size();) {
+    const std::size_t end = help.find('\n', start);
+    EXPECT_LE(end - start, 100U) << help.substr(start, end - start);
+    start = end + 1;
+  }
+}
+
+}  // namespace
+}  // namespace xdpcap

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "pcapng/file_sink.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "capture_files.h"
+#include "pcapng/block.h"
+#include "pcapng/pcapng_writer.h"
+
+namespace xdpcap {
+namespace {
+
+using testing::make_section;
+using testing::TemporaryDirectory;
+
+std::vector<std::uint8_t> filler(std::size_t length) {
+  std::vector<std::uint8_t> bytes(length);
+  write_filler(bytes.data(), length);
+  return bytes;
+}
+
+TEST(FileSink, OpenErrorsSayWhatToDo) {
+  const TemporaryDirectory directory;
+  testing::write_file(directory.path("file"), filler(16));
+  struct Case {
+    std::string path;
+    Errc code;
+    int sys_errno;
+    std::string reason;
+  };
+  const std::vector<Case> cases = {
+      {directory.path("no/such"), Errc::NotFound, ENOENT,
+       "a directory in its path does not exist; create it first"},
+      {directory.path(""), Errc::InvalidArgument, EISDIR,
+       "it is a directory; give the name of a file in it"},
+      {directory.path("file/x"), Errc::NotFound, ENOTDIR,
+       "something in its path is not a directory; check the path"},
+      {"", Errc::NotFound, ENOENT, "the name is empty; give a name, or - for standard output"},
+      {directory.path(std::string(300, 'x')), Errc::Io, ENAMETOOLONG, "File name too long"},
+  };
+  for (const Case& c : cases) {
+    const auto sink = FileSink::open(c.path);
+    ASSERT_FALSE(sink.has_value()) << c.path;
+    EXPECT_EQ(sink.error().code, c.code) << c.path;
+    EXPECT_EQ(sink.error().sys_errno, c.sys_errno) << c.path;
+    EXPECT_EQ(sink.error().message, "create output file " + c.path + ": " + c.reason);
+  }
+}
+
+TEST(FileSink, OpenWithoutPermission) {
+  ASSERT_EQ(::geteuid(), 0U) << "run as root: the test gives its rights away for a moment";
+  const TemporaryDirectory directory;
+  ASSERT_EQ(::chmod(directory.path("").c_str(), 0755), 0);
+  ASSERT_EQ(::seteuid(65534), 0);
+  const auto sink = FileSink::open(directory.path("x"));
+  ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_FALSE(sink.has_value());
+  EXPECT_EQ(sink.error().code, Errc::Permission);
+  EXPECT_EQ(sink.error().message,
+            "create output file " + directory.path("x") +
+                ": no permission to write there; choose another place or change the permissions of "
+                "the file or its directory");
+}
+
+TEST(FileSink, CreatesWithTheUmaskAndEmptiesWhatWasThere) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path("f");
+  const mode_t old_mask = ::umask(027);
+  {
+    auto sink = FileSink::open(path);
+    ASSERT_TRUE(sink.has_value());
+    EXPECT_EQ(sink->block_boundary_bytes(), 4096U);
+    EXPECT_EQ(sink->start_offset_bytes(), 0U);
+    ASSERT_TRUE(sink->write(filler(100)).has_value());
+    EXPECT_EQ(sink->written_bytes(), 100U);
+    ASSERT_TRUE(sink->finish().has_value());
+  }
+  ::umask(old_mask);
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0640U);
+  EXPECT_EQ(status.st_size, 100);
+  auto again = FileSink::open(path);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_TRUE(testing::read_file(path).empty());
+}
+
+TEST(FileSink, RemovesOnlyWhatItCreated) {
+  const TemporaryDirectory directory;
+  const std::string fresh = directory.path("new");
+  const std::string old = directory.path("old");
+  const std::string replaced = directory.path("replaced");
+  testing::write_file(old, filler(16));
+  FileSink::open(fresh)->remove_if_created();
+  EXPECT_FALSE(std::filesystem::exists(fresh));
+  FileSink::open(old)->remove_if_created();
+  EXPECT_TRUE(std::filesystem::exists(old));
+  auto sink = FileSink::open(replaced);
+  ASSERT_TRUE(sink.has_value());
+  testing::write_file(directory.path("other"), filler(16));
+  std::filesystem::rename(directory.path("other"), replaced);
+  sink->remove_if_created();
+  EXPECT_TRUE(std::filesystem::exists(replaced));
+  FileSink::open("/dev/null")->remove_if_created();
+  EXPECT_TRUE(std::filesystem::exists("/dev/null"));
+}
+
+/// Runs `body` with standard output being `fd`, or closed if that is -1.
+template <typename Body>
+void with_standard_output(int fd, Body body) {
+  ::fflush(stdout);
+  const int saved = ::dup(STDOUT_FILENO);
+  ASSERT_GE(saved, 0);
+  if (fd >= 0) {
+    ::dup2(fd, STDOUT_FILENO);
+  } else {
+    ::close(STDOUT_FILENO);
+  }
+  body();
+  ::dup2(saved, STDOUT_FILENO);
+  ::close(saved);
+}
+
+TEST(FileSink, StandardOutputThatIsAFileGoesOnWhereItStands) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path("f");
+  for (const int flags : {0, O_APPEND}) {
+    testing::write_file(path, filler(2000));
+    const int fd = ::open(path.c_str(), O_WRONLY | flags);
+    ASSERT_GE(fd, 0);
+    if (flags == 0) {
+      ASSERT_EQ(::lseek(fd, 0, SEEK_END), 2000);
+    }
+    with_standard_output(fd, [] {
+      auto sink = FileSink::open("-");
+      ASSERT_TRUE(sink.has_value());
+      EXPECT_EQ(sink->start_offset_bytes(), 2000U);
+      EXPECT_EQ(sink->block_boundary_bytes(), 4096U);
+      ASSERT_TRUE(sink->write(filler(500)).has_value());
+      EXPECT_EQ(sink->written_bytes(), 500U);
+      ASSERT_TRUE(sink->finish().has_value());
+      EXPECT_NE(::fcntl(STDOUT_FILENO, F_GETFD), -1) << "number 1 stays taken";
+    });
+    ::close(fd);
+    EXPECT_EQ(testing::read_file(path).size(), 2500U);
+  }
+}
+
+TEST(FileSink, TwoCapturesAppendedToOneFileAreRead) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path("f");
+  for (int round = 0; round < 3; ++round) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    ASSERT_GE(fd, 0);
+    with_standard_output(fd, [] {
+      FileSink sink = FileSink::standard_output();
+      auto writer = PcapngWriter::start(sink, make_section(2));
+      ASSERT_TRUE(writer.has_value());
+      const auto bytes = testing::make_bytes(333, 1);
+      for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(writer->write({.wire_length_bytes = 333, .bytes = bytes}).has_value());
+      }
+      ASSERT_TRUE(writer->flush().has_value());
+      ASSERT_TRUE(sink.finish().has_value());
+    });
+    ::close(fd);
+  }
+  const auto result = testing::read_with_libpcap(testing::read_file(path));
+  EXPECT_EQ(result.error, "");
+  EXPECT_EQ(result.packets, 300U);
+  testing::expect_tools_read(path);
+}
+
+TEST(FileSink, ClosedStandardOutputIsAnError) {
+  with_standard_output(-1, [] {
+    FileSink sink = FileSink::standard_output();
+    const auto result = sink.write(filler(16));
+    ASSERT_FALSE(result.has_value());
+    EXPECT_EQ(result.error().sys_errno, EBADF);
+    EXPECT_EQ(
+        result.error().message,
+        "write to standard output: it is not open for writing; redirect it to a file or a pipe");
+  });
+}
+
+}  // namespace
+}  // namespace xdpcap
