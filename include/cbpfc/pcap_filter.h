@@ -46,4 +46,7 @@ struct ExpressionOptions {
 Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                                                 const ExpressionOptions& options = {});
 
+/// libpcap's name and version, as it prints them.
+std::string libpcap_version();
+
 }  // namespace cbpfc

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Moves a filter to fixed byte offsets, for encapsulated packets: the program matches when the
-// original would match a packet that starts at any of the offsets.
+// Moves a filter to fixed byte offsets, for encapsulated packets: one copy of it after the other,
+// each reading the packet as if it began at its offset.
 //
 //     offsets 14, 34 of F  =  F at 14: match? return : F at 34: match? return : return 0
 //
-// The smallest offset comes first, because a load outside the packet ends the whole program: a
-// packet too short for the larger offsets can still match at the smaller.
+// The smallest offset comes first, because a load outside the packet ends the whole program, as it
+// does in every classic program: a packet too short for a larger offset can still match at a
+// smaller one, but not the other way round.
 
 #pragma once
 

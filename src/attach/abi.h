@@ -2,9 +2,9 @@
 //
 // What capture programs and user space share: the record in the ring and the counters.
 //
-// Both sides are this program (capture_program.cc writes the instructions that fill these structs), so
-// there is no version to negotiate; the layout is fixed by the asserts below all the same, because
-// instructions address fields by offset.
+// Both sides are this program (capture_program.cc writes the instructions that fill these structs),
+// so there is no version to negotiate; the layout is fixed by the asserts below all the same,
+// because instructions address fields by offset.
 
 #pragma once
 
@@ -16,8 +16,8 @@ namespace xdpcap::abi {
 /// Most bytes of a packet a record can hold: what the kernel's bpf_xdp_load_bytes() reaches.
 inline constexpr std::uint32_t kMaxCapturedBytes = 65535;
 
-/// One record in the ring: this header, `captured_bytes` of the packet, and padding without meaning up
-/// to the size class the record was reserved with.
+/// One record in the ring: this header, `captured_bytes` of the packet, and padding without meaning
+/// up to the size class the record was reserved with.
 struct RecordHeader {
   std::uint64_t ktime_ns;           ///< CLOCK_MONOTONIC when the capture program ran
   std::uint64_t lost_packets;       ///< Counters::lost of this action on this CPU up to now

@@ -25,7 +25,9 @@ enum class Action : std::uint8_t { Aborted, Drop, Pass, Tx, Redirect };
 inline constexpr std::array<Action, 5> kActions = {Action::Aborted, Action::Drop, Action::Pass,
                                                    Action::Tx, Action::Redirect};
 
-constexpr std::size_t index(Action action) { return static_cast<std::size_t>(action); }
+constexpr std::size_t index(Action action) {
+  return static_cast<std::size_t>(action);
+}
 
 /// "XDPAborted", "XDPDrop", "XDPPass", "XDPTx", "XDPRedirect".
 std::string_view name(Action action);

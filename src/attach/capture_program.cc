@@ -88,8 +88,8 @@ constexpr std::int16_t kKeySlot = -4;
 constexpr std::int16_t kWireLengthSlot = -8;
 constexpr std::uint32_t kOwnStackBytes = 8;
 
-/// Room for this many bytes on all CPUs together between a full watermark and the last wake-up.
-constexpr std::uint32_t kWakeWindowBytes = 256U << 10;
+/// How far beyond the watermark records still wake the reader, at least.
+constexpr std::uint32_t kWakeWindowBytes = 32U << 10;
 
 constexpr std::array<std::uint32_t, 10> kSizeClasses = {64,   128,  256,  512,   1024,
                                                         2048, 4096, 8192, 16384, 32768};
@@ -207,7 +207,8 @@ void emit_wakeup(Assembly& code, const CaptureProgramSpec& spec) {
   code.add(mov32(Reg::R1, spec.watermark_bytes));
   code.add(alu(Alu::Sub, Reg::R0, Reg::R1));  // below the watermark: wraps to a huge number
   code.add(mov(Reg::R2, kRingForceWakeup));
-  code.jump_if(Cmp::LessEqual, Reg::R0, static_cast<std::int32_t>(kWakeWindowBytes), "submit");
+  const std::uint32_t window = std::max(kWakeWindowBytes, largest_record_bytes(spec.snaplen_bytes));
+  code.jump_if(Cmp::LessEqual, Reg::R0, static_cast<std::int32_t>(window), "submit");
   code.add(mov(Reg::R2, kRingNoWakeup));
 }
 

@@ -9,13 +9,11 @@
 //     fill the header, copy the bytes of all buffers, submit     no room: count lost
 //     return action
 //
-// It is assembled here instruction by instruction, because these are the instructions the packet path
-// pays for; nothing needs clang or BTF at run time.  This file is pure: it makes instructions from
-// numbers and knows no kernel.
+// It is assembled here instruction by instruction, because these are the instructions the packet
+// path pays for; nothing needs clang or BTF at run time.  This file is pure: it makes instructions
+// from numbers and knows no kernel.
 
 #pragma once
-
-#include "attach/action.h"
 
 #include <cbpfc/cbpf.h>
 #include <cbpfc/ebpf.h>
@@ -23,14 +21,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "attach/action.h"
+
 namespace xdpcap {
 
 struct CaptureProgramSpec {
   Action action = Action::Pass;
-  std::uint32_t snaplen_bytes = 65535;   ///< 1 .. abi::kMaxCapturedBytes
-  std::uint32_t watermark_bytes = 1;     ///< wake the reader when the ring holds this much; 0 and 1: at once
-  int ring_fd = -1;                      ///< BPF_MAP_TYPE_RINGBUF
-  int counters_fd = -1;                  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
+  std::uint32_t snaplen_bytes = 65535;  ///< 1 .. abi::kMaxCapturedBytes
+  std::uint32_t watermark_bytes =
+      1;                 ///< wake the reader when the ring holds this much; 0 and 1: at once
+  int ring_fd = -1;      ///< BPF_MAP_TYPE_RINGBUF
+  int counters_fd = -1;  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
 };
 
 /// Most bytes of a ring that one packet can take at this snap length.

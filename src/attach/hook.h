@@ -2,22 +2,22 @@
 //
 // A hook: the pinned program array that a target tail-calls into with its action as index.
 //
-// Opening checks everything that would otherwise surface as a bare EINVAL later: that the path is a pin,
-// that the pin is a map, that the map is a hook.  A hook nobody owns yet is refused when attaching: the
-// first program in becomes its owner for good, and the target, whose properties may differ, could then
-// never use its own hook.
+// Opening checks everything that would otherwise surface as a bare EINVAL later: that the path is a
+// pin, that the pin is a map, that the map is a hook.  A hook nobody owns yet is refused when
+// attaching: the first program in becomes its owner for good, and the target, whose properties may
+// differ, could then never use its own hook.
 //
 // Source: Linux v6.18 kernel/bpf/core.c __bpf_prog_map_compatible(); DESIGN decisions in
 // docs/architecture.md.
 
 #pragma once
 
-#include "attach/action.h"
-#include "kernel/unique_fd.h"
-
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "attach/action.h"
+#include "kernel/unique_fd.h"
 
 namespace xdpcap {
 
@@ -30,8 +30,8 @@ struct SlotHolder {
 class Hook {
  public:
   /// Opens the hook pinned at `path`.
-  /// Errors: NotFound (no such path), InvalidArgument (a directory, not in bpffs, a program, another map
-  /// type or key/value size), Permission naming the missing capability.
+  /// Errors: NotFound (no such path), InvalidArgument (a directory, not in bpffs, a program,
+  /// another map type or key/value size), Permission naming the missing capability.
   static Result<Hook> open(const std::string& path);
 
   int fd() const { return fd_.get(); }

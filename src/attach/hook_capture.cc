@@ -117,14 +117,19 @@ Error explain_old_kernel(Error error) {
 
 }  // namespace
 
-Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
-                                        const HookCaptureOptions& options) {
-  TRY(check_actions(hook, options.actions));
+Result<void> check_may_enter(const Hook& hook, const std::vector<Action>& actions) {
+  TRY(check_actions(hook, actions));
   TRY(check_owner(hook));
-  const UniqueFd turn = lock_pin(hook.path());
-  for (const Action action : options.actions) {
+  for (const Action action : actions) {
     TRY(check_slot_is_empty(hook, action));
   }
+  return {};
+}
+
+Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
+                                        const HookCaptureOptions& options) {
+  const UniqueFd turn = lock_pin(hook.path());
+  TRY(check_may_enter(hook, options.actions));
 
   HookCapture capture;
   capture.hook_ = &hook;
@@ -206,6 +211,8 @@ HookCapture::HookCapture(HookCapture&& other) noexcept
       variant_(other.variant_),
       slots_(std::exchange(other.slots_, {})) {}
 
+// What may throw below detach() is memory running out, and that ends the program anyway.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
   if (this != &other) {
     static_cast<void>(detach());
@@ -219,6 +226,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
   return *this;
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): as above
 HookCapture::~HookCapture() {
   static_cast<void>(detach());
 }

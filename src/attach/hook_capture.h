@@ -2,17 +2,12 @@
 //
 // A capture on a hook: its maps, one capture program an action, and the slots they sit in.
 //
-// Order: maps, programs, then slots, so that every failure before the first slot leaves nothing behind,
-// and the destructor empties the slots that hold our programs, and only those.
+// Order: maps, programs, then slots, so that every failure before the first slot leaves nothing
+// behind, and the destructor empties the slots that hold our programs, and only those.
 //
 // A hook accepts only programs of the same variant as its owner; hook_variant.h finds out which.
 
 #pragma once
-
-#include "attach/abi.h"
-#include "attach/action.h"
-#include "attach/hook.h"
-#include "attach/hook_variant.h"
 
 #include <cbpfc/cbpf.h>
 
@@ -22,10 +17,15 @@
 #include <string>
 #include <vector>
 
+#include "attach/abi.h"
+#include "attach/action.h"
+#include "attach/hook.h"
+#include "attach/hook_variant.h"
+
 namespace xdpcap {
 
 struct HookCaptureOptions {
-  std::vector<Action> actions;          ///< each must have a slot in the hook
+  std::vector<Action> actions;  ///< each must have a slot in the hook
   std::uint32_t snaplen_bytes = 65535;
   /// Rounded up to a power of two of whole pages that holds at least one largest record.
   std::uint64_t ring_bytes = 1U << 22;
@@ -33,6 +33,14 @@ struct HookCaptureOptions {
 };
 
 using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
+
+/// Whether a capture of `actions` may enter `hook` now: every action has a slot, a program owns the
+/// hook, nobody sits in the slots.  HookCapture::attach() asks too; asking first lets a caller
+/// prepare nothing in vain.
+///
+/// Errors: InvalidArgument for an action without slot; Busy when the hook has no owner, or a slot
+/// is taken (names program id and name).
+Result<void> check_may_enter(const Hook& hook, const std::vector<Action>& actions);
 
 class HookCapture {
  public:
@@ -51,10 +59,10 @@ class HookCapture {
   HookCapture& operator=(const HookCapture&) = delete;
   ~HookCapture();  ///< detaches, silently
 
-  /// Takes our programs out of the hook and waits until none of them still runs: from here on counters
-  /// and ring are final.  Safe to call twice.
-  /// A slot that somebody else has taken meanwhile is left to them.
-  /// Errors: Kernel if a slot cannot be emptied; the others are emptied all the same.
+  /// Takes our programs out of the hook and waits until none of them still runs: from here on
+  /// counters and ring are final.  Safe to call twice. A slot that somebody else has taken
+  /// meanwhile is left to them. Errors: Kernel if a slot cannot be emptied; the others are emptied
+  /// all the same.
   Result<void> detach();
 
   int ring_fd() const { return ring_fd_.get(); }

@@ -14,7 +14,10 @@ namespace xdpcap {
 namespace {
 
 constexpr std::array<Variant, 4> kVariants = {
-    {{kAttachTypeXdp, false}, {kAttachTypeXdp, true}, {0, false}, {0, true}}};
+    {{.expected_attach_type = kAttachTypeXdp, .multi_buffer = false},
+     {.expected_attach_type = kAttachTypeXdp, .multi_buffer = true},
+     {.expected_attach_type = 0, .multi_buffer = false},
+     {.expected_attach_type = 0, .multi_buffer = true}}};
 
 /// A program that mentions the hook, and would do nothing if it ever ran.
 Result<std::vector<cbpfc::ebpf::Insn>> probe_program(const Hook& hook) {

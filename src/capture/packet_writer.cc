@@ -9,7 +9,7 @@
 namespace xdpcap {
 
 PacketWriter::PacketWriter(PcapngWriter& output, const WallClock& clock,
-                           std::vector<Action> actions)
+                           const std::vector<Action>& actions)
     : output_(&output), clock_(&clock) {
   std::uint32_t interface = 0;
   for (const Action action : actions) {

@@ -36,7 +36,7 @@ class PacketWriter {
   /// `actions` in the order of the file's interfaces.
   ///
   /// Ownership: borrows `output` and `clock`, which must outlive this.
-  PacketWriter(PcapngWriter& output, const WallClock& clock, std::vector<Action> actions);
+  PacketWriter(PcapngWriter& output, const WallClock& clock, const std::vector<Action>& actions);
 
   /// Writes a packet, or only counts it after close().
   /// Errors: those of the output.  A packet of an action that is not captured is only counted.

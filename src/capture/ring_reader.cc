@@ -84,7 +84,7 @@ void RingReader::collect(std::vector<RingRecord>& records, std::size_t most_reco
     std::uint32_t length = 0;
     if (room_bytes >= kHeaderBytes && room_bytes <= memory_.data_bytes && position_ % 8 == 0) {
       // Aligned, because records start at multiples of eight.
-      length = load_acquire(static_cast<const std::uint32_t*>(static_cast<const void*>(header)));
+      length = load_acquire(reinterpret_cast<const std::uint32_t*>(header));
       if ((length & kBusyBit) != 0) {
         return;
       }

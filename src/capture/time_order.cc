@@ -12,8 +12,8 @@ namespace {
 // the headers of a batch stay in the CPU's cache.
 constexpr std::size_t kBatchPackets = 4096;
 
-bool is_earlier(const TimeOrder::Held& left, const TimeOrder::Held& right) {
-  return left.packet.ktime_ns < right.packet.ktime_ns;
+std::uint64_t ktime_of(const TimeOrder::Held& held) {
+  return held.packet.ktime_ns;
 }
 
 }  // namespace
@@ -34,16 +34,14 @@ bool TimeOrder::fill() {
       ++corrupt_records_;
     }
   }
-  if (!std::is_sorted(held_.begin(), held_.end(), is_earlier)) {
-    std::stable_sort(held_.begin(), held_.end(), is_earlier);
+  if (!std::ranges::is_sorted(held_, {}, ktime_of)) {
+    std::ranges::stable_sort(held_, {}, ktime_of);
   }
   return records_.size() == most_packets || ring_->position() - first >= most_bytes;
 }
 
 std::span<const TimeOrder::Held> TimeOrder::ready(std::uint64_t horizon_ktime_ns) {
-  const auto end = std::upper_bound(
-      held_.begin(), held_.end(), horizon_ktime_ns,
-      [](std::uint64_t ktime_ns, const Held& held) { return ktime_ns < held.packet.ktime_ns; });
+  const auto end = std::ranges::upper_bound(held_, horizon_ktime_ns, {}, ktime_of);
   ready_ = static_cast<std::size_t>(end - held_.begin());
   return std::span(held_).first(ready_);
 }

@@ -137,4 +137,8 @@ Result<LinkType> parse_link_type(std::string_view text) {
   return LinkType{.dlt = *dlt, .linktype = *linktype, .name = name};
 }
 
+std::string libpcap_version() {
+  return pcap_lib_version();
+}
+
 }  // namespace cbpfc

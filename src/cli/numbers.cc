@@ -14,8 +14,9 @@ using cbpfc::Result;
 
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most) {
   std::uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [rest, error] = std::from_chars(begin, end, number);
   if (text.empty() || rest != end || error == std::errc::invalid_argument) {
     return fail(Errc::InvalidArgument,
                 fmt::format("\"{}\" is not a number from {} to {}", text, least, most));

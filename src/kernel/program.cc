@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -54,10 +53,8 @@ int load_once(const XdpProgramSpec& spec, std::vector<char>& log) {
 }
 
 bool is_instruction(std::string_view line) {
-  const std::size_t digits = static_cast<std::size_t>(
-      std::ranges::find_if_not(line, [](unsigned char c) { return std::isdigit(c) != 0; }) -
-      line.begin());
-  return digits > 0 && line.substr(digits).starts_with(": (");
+  const std::size_t digits = line.find_first_not_of("0123456789");
+  return digits != 0 && digits != std::string_view::npos && line.substr(digits).starts_with(": (");
 }
 
 /// What a log also has when the verifier accepted the program and something behind it refused.

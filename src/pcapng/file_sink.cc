@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "pcapng/block.h"
 
@@ -59,6 +60,9 @@ Result<void> FileSink::write(std::span<const std::uint8_t> bytes) {
   }
   if (is_torn_) {
     return write_error(EIO, "it ends inside a block since an earlier error");
+  }
+  if (std::exchange(empties_file_, false) && ::ftruncate(fd_.get(), 0) != 0) {
+    return write_error(errno, "what it held is still there");
   }
   return is_regular_ ? write_regular(bytes) : write_stream(bytes);
 }

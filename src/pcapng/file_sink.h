@@ -13,7 +13,8 @@
 // the output fails between two of them it ends inside the block, and the sink takes no more.
 //
 // Source: POSIX.1-2017 write(), pipes; Linux fs/pipe.c pipe_write(), pipe_poll().
-// Tested by: tests/unit/pcapng/file_sink_test.cc, sink_failure_test.cc, pipe_test.cc, kill_test.cc.
+// Tested by: tests/unit/pcapng/file_sink_test.cc, sink_failure_test.cc, pipe_test.cc,
+// full_disk_test.cc, kill_test.cc.
 
 #pragma once
 
@@ -33,9 +34,10 @@ namespace xdpcap {
 /// Writes to a descriptor; closes it silently when it goes without finish().
 class FileSink final : public ByteSink {
  public:
-  /// Creates the file at `path`, or empties it if it exists; "-" is standard_output().
+  /// Creates the file at `path`, or opens the one there is; "-" is standard_output().
   ///
-  /// Permissions are 0644 less the umask.  A named pipe is waited for until somebody reads it.
+  /// A file that exists is emptied by the first write: a capture that never starts costs no old
+  /// one. Permissions are 0644 less the umask.  A named pipe is waited for until somebody reads it.
   /// Errors: Errc::NotFound, Permission, InvalidArgument (a directory) or Io.
   static Result<FileSink> open(const std::string& path);
 
@@ -81,7 +83,8 @@ class FileSink final : public ByteSink {
   std::string path_;  ///< "-": standard output
   bool is_regular_ = false;
   bool is_socket_ = false;
-  bool is_torn_ = false;  ///< the output ends inside a block
+  bool empties_file_ = false;  ///< the next write empties the file first
+  bool is_torn_ = false;       ///< the output ends inside a block
   int stop_fd_ = -1;
   std::uint64_t start_offset_bytes_ = 0;
   std::uint64_t written_bytes_ = 0;

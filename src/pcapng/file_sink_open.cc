@@ -78,12 +78,13 @@ Result<FileSink> FileSink::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!fd.is_open() && errno == EEXIST) {
     is_new = false;
-    fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
   }
   if (!fd.is_open()) {
     return open_error(path, errno);
   }
   FileSink sink(std::move(fd), path);
+  sink.empties_file_ = !is_new && sink.is_regular_;
   struct stat status{};
   if (is_new && sink.is_regular_ && ::fstat(sink.fd(), &status) == 0) {
     sink.created_ = Identity{.device = status.st_dev, .inode = status.st_ino};

@@ -9,6 +9,7 @@
 // out.
 
 #include <cbpfc/compile.h>
+#include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -20,9 +21,9 @@
 #include "capture/capture_loop.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/standard_descriptors.h"
 #include "cli/status.h"
 #include "pcapng/file_sink.h"
-#include "tools/libpcap_version.h"
 #include "tools/xdpcap_options.h"
 #include "tools/xdpcap_start.h"
 
@@ -164,30 +165,30 @@ int run(const XdpcapOptions& options, const cli::StopSignals& signals) {
   if (!hook) {
     return report(hook.error(), options.verbose);
   }
-  const Result<std::vector<Action>> actions = choose_actions(*hook, options);
-  if (!actions) {
-    return report(actions.error(), options.verbose);
-  }
+  const std::vector<Action> actions = choose_actions(*hook, options);
   if (const std::string warning = missing_slots_warning(*hook);
       !options.actions && !warning.empty()) {
     say(warning);
   }
-  const Result<Waited> owner = await_owner(*hook, options.wait, signals);
-  if (!owner) {
-    return report(owner.error(), options.verbose);
+  if (options.wait) {
+    const Result<Waited> owner = await_owner(*hook, signals);
+    if (!owner) {
+      return report(owner.error(), options.verbose);
+    }
+    if (*owner == Waited::Stopped) {
+      return cli::kExitSuccess;
+    }
   }
-  if (*owner == Waited::Stopped) {
-    return cli::kExitSuccess;
+  if (const Result<void> may_enter = check_may_enter(*hook, actions); !may_enter) {
+    return report(may_enter.error(), options.verbose);
   }
-  if (const Result<void> free = check_slots_free(*hook, *actions); !free) {
-    return report(free.error(), options.verbose);
-  }
-  return capture_hook(*hook, *filter, *actions, options, signals);
+  return capture_hook(*hook, *filter, actions, options, signals);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  cli::occupy_standard_descriptors();
   const Result<cli::StopSignals> signals = cli::StopSignals::block();
   if (!signals) {
     return report(signals.error(), false);
@@ -200,7 +201,7 @@ int main(int argc, char** argv) {
   switch (options->request) {
     case Request::Help: std::fputs(xdpcap_help(limits).c_str(), stdout); return cli::kExitSuccess;
     case Request::Version:
-      fmt::print("xdpcap {}\n{}\n", XDPCAP_VERSION, libpcap_version());
+      fmt::print("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version());
       return cli::kExitSuccess;
     case Request::Capture: break;
   }

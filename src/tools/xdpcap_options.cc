@@ -76,8 +76,8 @@ std::vector<cli::Option> make_capture_rows(Written& written, const MachineLimits
       {.name = "watermark",
        .argument = "BYTES",
        .help = "wake up when the ring holds this much; no packet waits longer\n"
-               "than 100 ms; default: an eighth of the ring, 262144 at most, and 1\n"
-               "with -flush",
+               "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
+               "is at once, for rings smaller than that and with -flush",
        .set = into_number(written.watermark_bytes, 1, kMostRingBytes)},
       {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
       {.name = "linktype",
@@ -140,10 +140,10 @@ Result<void> set_defaults(Written& written, const MachineLimits& limits) {
     options.flush = true;
   }
   options.ring_bytes = written.buffer_bytes * limits.possible_cpus;
+  const bool is_ring_small = options.ring_bytes < kUsualMostWatermarkBytes;
   const std::uint64_t usual_bytes =
-      options.flush
-          ? 1
-          : std::clamp<std::uint64_t>(options.ring_bytes / 8, 1, kUsualMostWatermarkBytes);
+      options.flush || is_ring_small ? 1
+                                     : std::min(options.ring_bytes / 8, kUsualMostWatermarkBytes);
   const std::uint64_t watermark_bytes = written.watermark_bytes.value_or(usual_bytes);
   if (watermark_bytes > options.ring_bytes) {
     return fail(Errc::InvalidArgument,

@@ -24,13 +24,15 @@ constexpr std::chrono::milliseconds kRetryInterval{250};
 // "XDPDrop" -> "drop".
 std::string short_name(Action action) {
   std::string text(name(action).substr(3));
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (char& c : text) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
   return text;
 }
 
 std::string list_names(const std::vector<Action>& actions) {
   std::vector<std::string_view> names;
+  names.reserve(actions.size());
   for (const Action action : actions) {
     names.push_back(name(action));
   }
@@ -41,7 +43,7 @@ std::vector<Action> actions_without_slot(const Hook& hook, std::span<const Actio
   const std::vector<Action> present = hook.actions();
   std::vector<Action> missing;
   for (const Action action : wanted) {
-    if (std::find(present.begin(), present.end(), action) == present.end()) {
+    if (std::ranges::find(present, action) == present.end()) {
       missing.push_back(action);
     }
   }
@@ -69,19 +71,8 @@ Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType
   return cbpfc::Filter::decode(raw).with_context(context);
 }
 
-Result<std::vector<Action>> choose_actions(const Hook& hook, const XdpcapOptions& options) {
-  std::vector<Action> actions = options.actions.value_or(hook.actions());
-  const std::vector<Action> missing = actions_without_slot(hook, actions);
-  if (!missing.empty()) {
-    return fail(Errc::InvalidArgument,
-                fmt::format("hook {} has {} slots and none for {}; leave that out of -actions",
-                            hook.path(), hook.slots(), list_names(missing)));
-  }
-  if (actions.empty()) {
-    return fail(Errc::InvalidArgument,
-                fmt::format("hook {} has no slot for any action", hook.path()));
-  }
-  return actions;
+std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& options) {
+  return options.actions.value_or(hook.actions());
 }
 
 std::string missing_slots_warning(const Hook& hook) {
@@ -93,34 +84,13 @@ std::string missing_slots_warning(const Hook& hook) {
                      hook.slots(), list_names(missing));
 }
 
-Result<Waited> await_owner(const Hook& hook, bool should_wait, const cli::StopSignals& signals) {
+Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals) {
   while (!TRY(hook.has_owner())) {
-    if (!should_wait) {
-      return fail(Errc::Busy,
-                  fmt::format("hook {}: no XDP program uses it yet, and a capture that came first "
-                              "would lock the program out; load that first, or use --wait",
-                              hook.path()));
-    }
     if (signals.wait(kRetryInterval)) {
       return Waited::Stopped;
     }
   }
   return Waited::Done;
-}
-
-Result<void> check_slots_free(const Hook& hook, const std::vector<Action>& actions) {
-  for (const Action action : actions) {
-    const std::optional<SlotHolder> holder = TRY(hook.holder(action));
-    if (holder) {
-      const std::string program_name =
-          holder->program_name.empty() ? "" : fmt::format(" ({})", holder->program_name);
-      return fail(Errc::Busy,
-                  fmt::format("hook {}: the slot of {} is taken by program {}{}; end that capture, "
-                              "or leave the action out with -actions",
-                              hook.path(), name(action), holder->program_id, program_name));
-    }
-  }
-  return {};
 }
 
 Waited await_reader(const std::string& path, const cli::StopSignals& signals, UniqueFd& keep) {

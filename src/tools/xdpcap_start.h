@@ -2,8 +2,7 @@
 //
 // What xdpcap does and checks before a capture program enters the hook.
 //
-// All of it comes before the output is opened, because opening empties a file that is there
-// already, and before anything is attached, because a target should not notice a capture that
+// All of it comes before anything is attached, because a target should not notice a capture that
 // cannot run.
 
 #pragma once
@@ -26,8 +25,7 @@ namespace xdpcap {
 Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type);
 
 /// The actions to capture: those asked for, or all the hook has slots for.
-/// Errors: InvalidArgument if one has no slot.
-Result<std::vector<Action>> choose_actions(const Hook& hook, const XdpcapOptions& options);
+std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& options);
 
 /// A warning that names the actions `hook` has no slot for; empty if there is nothing to warn
 /// about.
@@ -35,13 +33,8 @@ std::string missing_slots_warning(const Hook& hook);
 
 enum class Waited { Done, Stopped };
 
-/// Makes sure the hook has an owner; waits for one if `should_wait`.
-/// Errors: Busy if it has none.
-Result<Waited> await_owner(const Hook& hook, bool should_wait, const cli::StopSignals& signals);
-
-/// Makes sure nobody sits in the slots of `actions`.
-/// Errors: Busy naming the program.
-Result<void> check_slots_free(const Hook& hook, const std::vector<Action>& actions);
+/// Waits until the hook has an owner, or a signal says stop.
+Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals);
 
 /// If `path` is a named pipe, waits for a reader, so that opening it does not wait in a place where
 /// no signal is seen.  `keep` holds the pipe until it has been opened for good.

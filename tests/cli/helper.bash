@@ -2,6 +2,8 @@
 #
 # For every .bats file here.  XDPCAP_TOOLS is the directory of the built tools, XDPCAP_EXAMPLES that of the
 # example programs, XDPCAP_VERSION what --version says; all set by CTest.  Needs root.
+#
+# shellcheck disable=SC2154  # bats sets status and lines
 
 PATH=$PATH:/usr/sbin:/sbin
 xdpcap=${XDPCAP_TOOLS:?where the built tools are}/xdpcap

@@ -58,8 +58,8 @@ refused() {
 }
 
 @test "a closed standard output" {
-  run bash -c "'$xdpcap' '$bpffs/hook' - >&-"
-  fails_with 1 "standard output"
+  run timeout 20 bash -c "'$xdpcap' '$bpffs/hook' - >&-"
+  fails_with 1 "standard output: it is not open"
   nothing_left
 }
 

@@ -278,5 +278,24 @@ TEST_F(CaptureProgramTest, WakesTheReaderAtTheWatermark) {
   }
 }
 
+TEST_F(CaptureProgramTest, StopsWakingAReaderThatIsFarBehind) {
+  // Room for 32 KiB and one record beyond the watermark wakes, what comes after does not.
+  const Rig rig(test::constant_filter(kMatch), {.snaplen_bytes = 64, .watermark_bytes = 1120});
+  rig.run(make_packet(60), {.repeat = 310});
+  const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {}};
+  ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, rig.ring_fd(), &event), 0);
+  // The ring is readable when it is added; only what comes after that counts.
+  EXPECT_TRUE(was_woken(epoll.get()));
+  rig.run(make_packet(60), {.repeat = 100});
+  EXPECT_FALSE(was_woken(epoll.get()));
+  // Read to the end, it is woken at the watermark again.
+  rig.records();
+  rig.run(make_packet(60), {.repeat = 9});
+  EXPECT_FALSE(was_woken(epoll.get()));
+  rig.run(make_packet(60));
+  EXPECT_TRUE(was_woken(epoll.get()));
+}
+
 }  // namespace
 }  // namespace xdpcap

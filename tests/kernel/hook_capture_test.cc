@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "kernel/map.h"
+#include "kernel/pin.h"
 #include "kernel/program.h"
 #include "support/bpf_fixture.h"
 #include "support/netns.h"
@@ -197,6 +198,20 @@ TEST_F(HookCaptureTest, CapturesThatStartAtOnceAgreeOnOne) {
   }
 }
 
+TEST_F(HookCaptureTest, WaitsForItsTurn) {
+  const Rig rig;
+  UniqueFd turn = lock_pin(rig.hook.path());
+  ASSERT_TRUE(turn.is_open());
+  std::optional<Result<HookCapture>> capture;
+  {
+    std::jthread other([&] { capture = rig.capture({.actions = {Action::Pass}}); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_FALSE(rig.hook.holder(Action::Pass)->has_value());
+    turn.reset();
+  }
+  EXPECT_TRUE(capture->has_value());
+}
+
 TEST_F(HookCaptureTest, LeavesOwnerlessHooksAlone) {
   const test::BpfDirectory directory;
   const UniqueFd map = test::make_hook();
@@ -237,7 +252,9 @@ TEST_F(HookCaptureTest, LeavesForeignProgramsInItsSlots) {
   ASSERT_TRUE(put_program(rig.map.get(), 2, other.get()).has_value());
   ASSERT_TRUE(remove_program(rig.map.get(), 0).has_value());
   EXPECT_TRUE(capture->detach().has_value());
-  EXPECT_EQ(rig.hook.holder(Action::Pass).value()->program_id, program_id(other.get()).value());
+  const std::optional<SlotHolder> holder = rig.hook.holder(Action::Pass).value();
+  ASSERT_TRUE(holder.has_value());
+  EXPECT_EQ(holder->program_id, program_id(other.get()).value());
   for (const Action action : {Action::Aborted, Action::Drop, Action::Tx, Action::Redirect}) {
     EXPECT_FALSE(rig.hook.holder(action)->has_value());
   }

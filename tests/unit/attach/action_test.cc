@@ -53,12 +53,13 @@ TEST(ActionTest, RefusesOtherWords) {
     std::string_view list;
     std::string_view word;
   };
-  for (const Case& c : {Case{"", "\"\""}, Case{",", "\"\""}, Case{"pass,", "\"\""},
-                        Case{"pass,,drop", "\"\""}, Case{"5", "\"5\""}, Case{"-1", "\"-1\""},
-                        Case{"99999999999999999999", "\"99999999999999999999\""},
-                        Case{"2x", "\"2x\""}, Case{"pas", "\"pas\""}, Case{"passs", "\"passs\""},
-                        Case{"XDP", "\"XDP\""}, Case{"XDP__PASS", "\"XDP__PASS\""},
-                        Case{"XDP2", "\"XDP2\""}, Case{"pass drop", "\"pass drop\""}}) {
+  for (const Case& c :
+       {Case{"", "\"\""}, Case{",", "\"\""}, Case{"pass,", "\"\""}, Case{"pass,,drop", "\"\""},
+        Case{"5", "\"5\""}, Case{"-1", "\"-1\""},
+        Case{"99999999999999999999", "\"99999999999999999999\""}, Case{"2x", "\"2x\""},
+        Case{"pas", "\"pas\""}, Case{"passing", "\"passing\""}, Case{"XDP", "\"XDP\""},
+        Case{"XDP__PASS", "\"XDP__PASS\""}, Case{"XDP2", "\"XDP2\""},
+        Case{"pass drop", "\"pass drop\""}}) {
     const Result<std::vector<Action>> actions = parse_actions(c.list);
     ASSERT_FALSE(actions.has_value()) << c.list;
     EXPECT_EQ(actions.error().code, Errc::InvalidArgument);

@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "fake_ring.h"
-#include "scripted_sink.h"
 #include "pcapng_walk.h"
+#include "scripted_sink.h"
 
 namespace xdpcap {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <array>
 
-#include "scripted_sink.h"
 #include "pcapng_walk.h"
+#include "scripted_sink.h"
 
 namespace xdpcap {
 namespace {

@@ -79,6 +79,8 @@ const std::vector<std::string> kFilters = {
     "4,37 0 1 3,6 0 0 7,48 0 0 9,22 0 0 0",                   // reads A unset, two ways to return A
     "5,80 0 0 9,21 0 2 6,177 0 0 0,6 0 0 3,6 0 0 0",          // reads X unset
     "6,2 0 0 3,97 0 0 3,80 0 0 9,21 0 1 17,6 0 0 5,6 0 0 0",  // scratch of an unset A
+    "5,80 0 0 9,1 0 0 3,21 0 1 6,6 0 0 3,6 0 0 0",            // leaves X set
+    "5,48 0 0 9,21 1 0 6,6 0 0 0,48 0 0 0,22 0 0 0",          // ret #0 with A set, beside ret a
     "7,48 0 0 9,20 0 0 6,7 0 0 0,135 0 0 0,29 0 1 0,22 0 0 0,6 0 0 0",
 };
 

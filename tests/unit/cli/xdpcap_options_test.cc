@@ -59,7 +59,8 @@ TEST(XdpcapOptions, Everything) {
 }
 
 TEST(XdpcapOptions, WatermarkFollowsTheRing) {
-  EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 2048U);
+  EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 1U);
+  EXPECT_EQ(parse({"-buffer", "131072", "/h", "f"})->watermark_bytes, 32768U);
   EXPECT_EQ(parse({"-buffer", "1", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-flush", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-flush", "-watermark", "64", "/h", "f"})->watermark_bytes, 64U);

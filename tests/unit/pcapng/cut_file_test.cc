@@ -63,22 +63,24 @@ Written write_random(std::uint32_t seed, std::uint64_t packets, std::uint32_t mi
 }
 
 TEST(CutFile, LibpcapReadsEveryCut) {
-  for (const std::uint32_t max_bytes : {60U, 200U, 1500U, 4000U}) {
+  struct Case {
+    std::uint32_t max_bytes;
+    std::uint64_t packets;  // fewer of the long ones: reading every cut from its start is quadratic
+  };
+  for (const Case& c : {Case{60, 4000}, Case{200, 4000}, Case{1500, 3000}, Case{4000, 1200}}) {
     const Written file =
-        write_random(max_bytes, 4000, 1, max_bytes, {.boundary_bytes = kPageBytes});
+        write_random(c.max_bytes, c.packets, 1, c.max_bytes, {.boundary_bytes = kPageBytes});
     const auto whole = testing::read_with_libpcap(file.bytes);
     EXPECT_EQ(whole.error, "");
     EXPECT_EQ(whole.packets, file.packets);
     std::uint64_t last_packets = 0;
-    // Every fourth cut of the long files: reading each from the start is quadratic.
-    const std::size_t step = kPageBytes * (file.bytes.size() > (3U << 20) ? 4 : 1);
-    for (std::size_t cut = kPageBytes; cut < file.bytes.size(); cut += step) {
+    for (std::size_t cut = kPageBytes; cut < file.bytes.size(); cut += kPageBytes) {
       const auto result = testing::read_with_libpcap(std::span(file.bytes).first(cut));
-      ASSERT_EQ(result.error, "") << max_bytes << " cut at " << cut;
+      ASSERT_EQ(result.error, "") << c.max_bytes << " cut at " << cut;
       ASSERT_GE(result.packets, last_packets);
       last_packets = result.packets;
     }
-    EXPECT_GT(last_packets, file.packets - 200);
+    EXPECT_GT(last_packets, file.packets - 50);
   }
 }
 
