@@ -49,7 +49,7 @@ refused() {
 @test "an action without a slot" {
   make_hook 2
   run_xdpcap -actions pass "$bpffs/hook" "$file"
-  fails_with 1 "has 2 slots and none for XDPPass"
+  fails_with 1 "has 2 slots, and none for XDPPass"
   nothing_left
 }
 
