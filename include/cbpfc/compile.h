@@ -26,6 +26,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace cbpfc {
@@ -45,9 +46,15 @@ struct EbpfOptions {
   std::string label_prefix = "filter";  ///< in front of every label the fragment defines
   /// Scratch slot i lies at R10 - stack_offset_bytes - 4 * (i + 1); a multiple of 4, at most 448.
   std::uint32_t stack_offset_bytes = 0;
+  /// Register with the packet's whole length, for packets of which packet_start .. packet_end is
+  /// only a part; none: that part's length.  Not among `working`.
+  std::optional<ebpf::Reg> packet_length = std::nullopt;
   /// Upper bound of packet_start - ctx->data, for filters over a packet inside another.
   std::uint32_t packet_start_offset_bytes = 0;
 };
+
+/// Whether the filter loads the packet's length, and so wants EbpfOptions::packet_length.
+bool reads_length(const Filter& filter);
 
 /// Compiles a filter to a fragment.
 ///

@@ -2,7 +2,7 @@
 //
 // The capture program, in instructions.
 //
-//     R6  context                      R8  captured bytes
+//     R6  context                      R8  captured bytes; while the filter runs, the length
 //     R7  this CPU's counters          R9  record, from its reservation to its submission
 //     R10-4  key of the counters       R10-8  wire length       below: scratch slots of the
 //     fragment
@@ -30,10 +30,11 @@
 //
 // Cost: some 60 instructions for a packet that is recorded, and the helpers; about 12 and one map
 // lookup for one that does not match.
-// Limits: Linux 5.18 (bpf_xdp_get_buff_len, bpf_xdp_load_bytes).  The fragment sees the linear part
-// of a packet in several buffers; the record has all of it.
-// Source: Linux v6.18 include/uapi/linux/bpf.h; kernel/bpf/ringbuf.c bpf_ringbuf_commit().
-// Tested by: tests/unit/attach/capture_program_test.cc, tests/kernel/capture_program_test.cc.
+// Limits: Linux 5.18 (bpf_xdp_get_buff_len, bpf_xdp_load_bytes).  The fragment reads bytes of the
+// linear part only of a packet in several buffers; the length it sees is the whole packet's, and
+// the record has all of it. Source: Linux v6.18 include/uapi/linux/bpf.h; kernel/bpf/ringbuf.c
+// bpf_ringbuf_commit(). Tested by: tests/unit/attach/capture_program_test.cc,
+// tests/kernel/capture_program_test.cc.
 
 #include "attach/capture_program.h"
 
@@ -42,6 +43,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "attach/abi.h"
 
@@ -120,15 +122,23 @@ void emit_prologue(Assembly& code, const CaptureProgramSpec& spec) {
 
 /// Runs the filter; goes on only for packets that match.
 Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter) {
+  const bool wants_length = cbpfc::reads_length(filter);
+  if (wants_length) {  // of all buffers; the fragment itself sees only the first
+    code.add(mov(Reg::R1, kContext));
+    code.add(call(helper::kXdpGetBuffLen));
+    code.add(mov(kCaptured, Reg::R0));
+  }
   code.add(load(Width::Word, Reg::R2, kContext, context::kData));
   code.add(load(Width::Word, Reg::R3, kContext, context::kDataEnd));
-  code.append(TRY(cbpfc::compile_ebpf(filter, {.packet_start = Reg::R2,
-                                               .packet_end = Reg::R3,
-                                               .result = Reg::R4,
-                                               .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
-                                               .result_label = "result",
-                                               .label_prefix = "filter",
-                                               .stack_offset_bytes = kOwnStackBytes})));
+  code.append(TRY(cbpfc::compile_ebpf(
+      filter, {.packet_start = Reg::R2,
+               .packet_end = Reg::R3,
+               .result = Reg::R4,
+               .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
+               .result_label = "result",
+               .label_prefix = "filter",
+               .stack_offset_bytes = kOwnStackBytes,
+               .packet_length = wants_length ? std::optional(kCaptured) : std::nullopt})));
   code.label("result");
   code.jump_if32(Cmp::Equal, Reg::R4, 0U, "out");
   count(code, offsetof(Counters, matched));

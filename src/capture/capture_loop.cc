@@ -34,7 +34,6 @@ class CaptureLoop {
   CaptureLoop(CaptureSource& source, RingReader& ring, PcapngWriter& writer, ByteSink& sink,
               TimeSource& time, const CaptureLoopOptions& options)
       : source_(source),
-        ring_(ring),
         output_(writer),
         sink_(sink),
         time_(time),
@@ -253,7 +252,6 @@ class CaptureLoop {
   }
 
   CaptureSource& source_;
-  RingReader& ring_;
   PcapngWriter& output_;
   ByteSink& sink_;
   TimeSource& time_;

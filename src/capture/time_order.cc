@@ -35,7 +35,9 @@ bool TimeOrder::fill() {
     }
   }
   if (!std::ranges::is_sorted(held_, {}, ktime_of)) {
-    std::ranges::stable_sort(held_, {}, ktime_of);
+    // Packets of one time stay as they lie in the ring.
+    std::ranges::sort(held_, {},
+                      [](const Held& held) { return std::pair(ktime_of(held), held.start); });
   }
   return records_.size() == most_packets || ring_->position() - first >= most_bytes;
 }

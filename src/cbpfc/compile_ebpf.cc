@@ -6,6 +6,7 @@
 #include <cbpfc/compile.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "cfg.h"
@@ -44,6 +45,15 @@ Result<void> check_registers(const EbpfOptions& options) {
     }
     used_by[number] = use.option;
   }
+  if (options.packet_length) {
+    const auto number = static_cast<std::size_t>(*options.packet_length);
+    if (number > static_cast<std::size_t>(ebpf::Reg::R9) || !used_by[number].empty()) {
+      return invalid_option("packet_length",
+                            fmt::format("R{} is {}", number,
+                                        number > 9 ? "not one of R0 to R9"
+                                                   : fmt::format("already {}", used_by[number])));
+    }
+  }
   if (options.result > ebpf::Reg::R9) {
     return invalid_option(
         "result", fmt::format("R{} is not one of R0 to R9", static_cast<int>(options.result)));
@@ -74,13 +84,18 @@ Result<void> check_options(const EbpfOptions& options) {
     return invalid_option("label_prefix", "it is empty");
   }
   if (options.result_label.starts_with(options.label_prefix + "_")) {
-    return invalid_option("result_label", fmt::format("\"{}\" may clash with the labels \"{}_...\"",
+    return invalid_option("result_label", fmt::format(R"("{}" may clash with the labels "{}_...")",
                                                       options.result_label, options.label_prefix));
   }
   return {};
 }
 
 }  // namespace
+
+bool reads_length(const Filter& filter) {
+  return std::ranges::any_of(
+      filter.insns(), [](const Insn& insn) { return std::holds_alternative<LoadLength>(insn); });
+}
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));

@@ -220,7 +220,7 @@ class Emitter {
   void emit(const LoadImmediate& s) { code_.add(ebpf::mov32(reg(s.dst), s.value)); }
   void emit(const LoadAbsolute& s) { emit_load(a_, options_.packet_start, s.offset, s.size); }
   void emit(const LoadFromBase& s) { emit_load(a_, base_, s.offset, s.size); }
-  void emit(const LoadIndirect&) { assert(!"guard_packet leaves no LoadIndirect"); }
+  void emit(const LoadIndirect&) { assert(false && "guard_packet leaves no LoadIndirect"); }
 
   void emit(const LoadHeaderLength& s) {
     emit_load(x_, options_.packet_start, s.offset, Size::Byte);
@@ -230,6 +230,10 @@ class Emitter {
 
   void emit(const LoadLength& s) {
     const Reg dst = reg(s.dst);
+    if (options_.packet_length) {
+      code_.add(ebpf::mov32(dst, *options_.packet_length));
+      return;
+    }
     code_.add(ebpf::mov(dst, options_.packet_end));
     code_.add(ebpf::alu(ebpf::Alu::Sub, dst, options_.packet_start));
     code_.add(ebpf::mov32(dst, dst));  // the verifier knows nothing of a difference of pointers

@@ -34,6 +34,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <ranges>
 
 #include "passes.h"
 #include "value_range.h"
@@ -171,8 +172,8 @@ class PacketGuards {
       const Block& block = cfg_.blocks[id];
       if (block.reachable) {
         Need need = need_at_exit(block);
-        for (auto step = block.steps.rbegin(); step != block.steps.rend(); ++step) {
-          need = need_before(*step, need);
+        for (const Step& step : std::views::reverse(block.steps)) {
+          need = need_before(step, need);
         }
         need_at_entry_[id] = need;
       }
@@ -197,7 +198,7 @@ class PacketGuards {
         prove_absolute(header->offset + 1, needs[i], state, guarded);
       }
       if (const auto* indirect = std::get_if<LoadIndirect>(&step)) {
-        guarded.push_back(load_from_base(*indirect, needs[i], state, guarded));
+        guarded.emplace_back(load_from_base(*indirect, needs[i], state, guarded));
       } else {
         guarded.push_back(step);
       }

@@ -11,6 +11,8 @@
 //
 // Cost: one sweep each.  Tested by: passes_test.cc.
 
+#include <ranges>
+
 #include "passes.h"
 
 namespace cbpfc {
@@ -71,9 +73,9 @@ void initialize_registers(Cfg& cfg) {
       now.a = now.a || live[next].a;
       now.x = now.x || live[next].x;
     }
-    for (auto step = block.steps.rbegin(); step != block.steps.rend(); ++step) {
-      now.a = live_before(*step, Register::A, now.a);
-      now.x = live_before(*step, Register::X, now.x);
+    for (const Step& step : std::views::reverse(block.steps)) {
+      now.a = live_before(step, Register::A, now.a);
+      now.x = live_before(step, Register::X, now.x);
     }
     live[id] = now;
   }

@@ -124,7 +124,7 @@ Result<Insn> move(const Insn& insn, std::uint32_t by_bytes) {
   }
   if (std::holds_alternative<LoadLength>(insn)) {
     return fail(Errc::Unsupported,
-                "the packet's length (\"len\", \"less\", \"greater\") has no offset");
+                R"(the packet's length ("len", "less", "greater") has no offset)");
   }
   if (const auto* load = std::get_if<LoadAncillary>(&insn)) {
     return fail(Errc::Unsupported,
@@ -166,7 +166,8 @@ Result<Filter> shift_filter(const Filter& filter, std::span<const std::uint32_t>
   }
   std::vector<std::uint32_t> offsets(offsets_bytes.begin(), offsets_bytes.end());
   std::ranges::sort(offsets);
-  offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+  const auto duplicates = std::ranges::unique(offsets);
+  offsets.erase(duplicates.begin(), duplicates.end());
 
   const std::uint8_t unset = read_unset(filter.insns());
   std::vector<RawInsn> shifted;

@@ -39,8 +39,7 @@ std::unexpected<Error> Cursor::fail_expected(std::string_view wanted) const {
   }
   const std::string_view rest = text_.substr(place_, kLongestQuote);
   const auto printable = static_cast<std::size_t>(
-      std::find_if(rest.begin(), rest.end(), [](char c) { return c <= ' ' || c > '~'; }) -
-      rest.begin());
+      std::ranges::find_if(rest, [](char c) { return c <= ' ' || c > '~'; }) - rest.begin());
   if (printable == 0) {
     return peek() == '\n'
                ? fail_at(place_, fmt::format("expected {}, found the end of the line", wanted))

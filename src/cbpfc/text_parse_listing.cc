@@ -56,7 +56,7 @@ Result<Operand> take_packet_operand(Cursor& cursor) {
       operand.kind = OperandKind::Indirect;
       cursor.skip_blanks();
       if (!cursor.take('+')) {
-        return cursor.fail_expected("\"+\" after \"[x\"");
+        return cursor.fail_expected(R"("+" after "[x")");
       }
       cursor.skip_blanks();
       operand.k = TRY(take_k(cursor, "the offset"));

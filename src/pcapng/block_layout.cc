@@ -17,7 +17,7 @@ BlockPlace place_block(std::uint64_t offset_bytes, std::size_t block_bytes,
     return place;
   }
   const std::size_t boundary = boundary_bytes;
-  std::size_t in_page_bytes = static_cast<std::size_t>(offset_bytes % boundary);
+  auto in_page_bytes = static_cast<std::size_t>(offset_bytes % boundary);
   const std::size_t room_bytes = boundary - in_page_bytes;
   // Less room than a filler needs is left only where a file that was appended to ended.
   if (may_fill && block_bytes > room_bytes && block_bytes <= boundary &&

@@ -118,7 +118,10 @@ PcapngSection make_section(const XdpcapOptions& options, const std::vector<Actio
     section.os = fmt::format("{} {} {}", machine.sysname, machine.release, machine.version);
   }
   section.application = "xdpcap " XDPCAP_VERSION;
-  section.linktype = options.link_type.linktype;
+  // The number in memory, DLT_*, not the one for files, where they differ (RAW: 12, not 101):
+  // libpcap compares the two across interfaces and refuses a file with several of the latter kind.
+  // Wireshark knows both.  Source: libpcap 1.10.3 sf-pcapng.c pcap_ng_next_packet().
+  section.linktype = static_cast<std::uint16_t>(options.link_type.dlt);
   section.snaplen_bytes = options.snaplen_bytes;
   for (const Action action : actions) {
     section.interfaces.push_back(

@@ -75,6 +75,16 @@ TEST(CompileEbpf, UsesTheCallersRegistersLabelsAndStack) {
             "  19: (95) exit\n");
 }
 
+TEST(CompileEbpf, TakesTheLengthFromARegister) {
+  const Filter f = filter("2,128 0 0 0,22 0 0 0");
+  EXPECT_TRUE(reads_length(f));
+  EXPECT_FALSE(reads_length(filter(kUdp)));
+  EXPECT_EQ(listing(f, {.packet_length = Reg::R8}),
+            "   0: (bc) w4 = w8\n"
+            "   1: (05) goto pc+0\n"
+            "   2: (95) exit\n");
+}
+
 TEST(CompileEbpf, RefusesIllegalOptions) {
   const struct {
     EbpfOptions options;
@@ -88,6 +98,10 @@ TEST(CompileEbpf, RefusesIllegalOptions) {
       {{.working = {Reg::R4, Reg::R3, Reg::R6, Reg::R7}},
        "compile filter: option working[1]: R3 is already packet_end"},
       {{.result = Reg::R10}, "compile filter: option result: R10 is not one of R0 to R9"},
+      {{.packet_length = Reg::R7},
+       "compile filter: option packet_length: R7 is already working[3]"},
+      {{.packet_length = Reg::R10},
+       "compile filter: option packet_length: R10 is not one of R0 to R9"},
       {{.stack_offset_bytes = 6},
        "compile filter: option stack_offset_bytes: 6 is not a multiple of 4"},
       {{.stack_offset_bytes = 452},

@@ -142,7 +142,9 @@ TEST(CompileExpression, ShowsWhereTheFaultIs) {
        "expression \"tcp  and pport\": syntax error in filter expression at column 10, at \"pport\"",
        "  tcp  and pport\n           ^"},
       {"ip[1]/0=1", "division by zero at column 7, at \"0\"", ""},
-      {"tcp \xc3\xbcber udp", "syntax error at column 5, at \"??ber\"", ""},
+      {"tcp \xc3\xbc"
+       "ber udp",
+       "syntax error at column 5, at \"??ber\"", ""},
       {std::string("tcp\0udp", 7), "expression \"tcp?udp\": NUL character at column 4, at \"?\"",
        "  tcp?udp\n     ^"},
       {"vlan 5000", "VLAN tag 5000 greater than maximum 4095 at column 6, at \"5000\"", ""},

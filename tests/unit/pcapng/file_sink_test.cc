@@ -71,7 +71,7 @@ TEST(FileSink, OpenWithoutPermission) {
                 "the file or its directory");
 }
 
-TEST(FileSink, CreatesWithTheUmaskAndEmptiesWhatWasThere) {
+TEST(FileSink, CreatesWithTheUmaskAndEmptiesWhatWasThereWhenWriting) {
   const TemporaryDirectory directory;
   const std::string path = directory.path("f");
   const mode_t old_mask = ::umask(027);
@@ -91,7 +91,9 @@ TEST(FileSink, CreatesWithTheUmaskAndEmptiesWhatWasThere) {
   EXPECT_EQ(status.st_size, 100);
   auto again = FileSink::open(path);
   ASSERT_TRUE(again.has_value());
-  EXPECT_TRUE(testing::read_file(path).empty());
+  EXPECT_EQ(testing::read_file(path).size(), 100U) << "opening alone costs nothing";
+  ASSERT_TRUE(again->write(filler(16)).has_value());
+  EXPECT_EQ(testing::read_file(path).size(), 16U);
 }
 
 TEST(FileSink, RemovesOnlyWhatItCreated) {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap says on standard error while it captures, and at the end.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "capture.h"
+#include "rig.h"
+
+namespace xdpcap::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Statistics : public EndToEndTest {};
+
+// 1 aborted, 2 dropped, 3 passed, 4 bounced and 5 redirected frames, every other one 100 bytes
+// long.
+std::vector<Bytes> frames() {
+  std::vector<Bytes> all;
+  for (std::uint32_t action = 0; action < 5; ++action) {
+    for (std::uint32_t i = 0; i <= action; ++i) {
+      all.push_back(order_frame(action, i, i % 2 == 0 ? 60 : 100));
+    }
+  }
+  return all;
+}
+
+constexpr const char* kLine =
+    "XDPAborted: 1/0 XDPDrop: 2/1 XDPPass: 3/1 XDPTx: 4/2 XDPRedirect: 5/2 (received/matched packets)";
+constexpr const char* kNothingYet =
+    "XDPAborted: 0/0 XDPDrop: 0/0 XDPPass: 0/0 XDPTx: 0/0 XDPRedirect: 0/0 (received/matched packets)";
+
+TEST_F(Statistics, ArePrintedOnceASecondInTheOriginalsForm) {
+  const Rig rig;
+  const auto start = std::chrono::steady_clock::now();
+  Capture capture(rig.target().hook_fd(), {rig.hook(), rig.file("out.pcapng"), "greater 100"});
+  EXPECT_TRUE(becomes_true([&] { return !capture.process().errors().empty(); }, Millis(2'000)));
+  const PacketSocket delivered = rig.delivered();
+  rig.sending().send(frames());
+  EXPECT_EQ(delivered.receive(3).size(), 3U);
+  EXPECT_TRUE(becomes_true([&] { return capture.last_line() == kLine; }, Millis(2'000)))
+      << capture.process().errors();
+  capture.stop();
+  const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start);
+  std::vector<std::string> lines = split(capture.process().errors(), '\n');
+  ASSERT_GE(lines.size(), 4U);
+  EXPECT_EQ(lines.back(), "");
+  lines.pop_back();
+  EXPECT_EQ(lines.back(), "15 packets received, 6 matched, 6 written, 0 lost");
+  EXPECT_EQ(lines.front(), kNothingYet);
+  EXPECT_EQ(lines[lines.size() - 2], kLine);
+  EXPECT_LE(static_cast<double>(lines.size() - 1), seconds.count());
+  EXPECT_EQ(statistics_in(rig.file("out.pcapng")),
+            (std::vector<FileStatistics>{
+                {1, 0, 0, 0}, {2, 1, 0, 1}, {3, 1, 0, 1}, {4, 2, 0, 2}, {5, 2, 0, 2}}));
+}
+
+TEST_F(Statistics, OfChosenActionsNameOnlyThose) {
+  const Rig rig;
+  Capture capture(rig.target().hook_fd(),
+                  {"-actions", "redirect,drop", rig.hook(), rig.file("out.pcapng")}, 2);
+  const PacketSocket delivered = rig.delivered();
+  rig.sending().send(frames());
+  EXPECT_EQ(delivered.receive(3).size(), 3U);
+  const std::string line = "XDPDrop: 2/2 XDPRedirect: 5/5 (received/matched packets)";
+  EXPECT_TRUE(becomes_true([&] { return capture.last_line() == line; }, Millis(2'000)))
+      << capture.process().errors();
+  capture.stop();
+  EXPECT_EQ(capture.last_line(), "7 packets received, 7 matched, 7 written, 0 lost");
+}
+
+TEST_F(Statistics, AreSilencedByQ) {
+  const Rig rig;
+  Capture capture(rig.target().hook_fd(), {"-q", rig.hook(), rig.file("out.pcapng")});
+  const PacketSocket delivered = rig.delivered();
+  rig.sending().send(frames());
+  EXPECT_EQ(delivered.receive(3).size(), 3U);
+  std::this_thread::sleep_for(Millis(1'200));
+  capture.stop();
+  EXPECT_EQ(capture.process().errors(), "");
+  EXPECT_EQ(packets_in(rig.file("out.pcapng")).size(), 15U);
+}
+
+// All that can be read of a terminal now.
+std::string read_terminal(const UniqueFd& terminal) {
+  std::string text;
+  std::array<char, 4096> piece{};
+  for (ssize_t got = 0; (got = ::read(terminal.get(), piece.data(), piece.size())) > 0;) {
+    text.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  return text;
+}
+
+TEST_F(Statistics, AreRewrittenInPlaceOnATerminal) {
+  constexpr unsigned short kColumns = 120;
+  const Rig rig;
+  int master = -1;
+  int slave = -1;
+  const winsize size{.ws_row = 25, .ws_col = kColumns, .ws_xpixel = 0, .ws_ypixel = 0};
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, &size), 0);
+  const UniqueFd screen(master);
+  const UniqueFd terminal(slave);
+  ASSERT_EQ(::fcntl(master, F_SETFL, O_NONBLOCK), 0);
+  ASSERT_EQ(::fcntl(master, F_SETFD, FD_CLOEXEC), 0);
+  Capture capture(rig.target().hook_fd(), {rig.hook(), rig.file("out.pcapng")}, 5,
+                  {.err = terminal.get()});
+  std::string text;
+  EXPECT_TRUE(becomes_true(
+      [&] {
+        text += read_terminal(screen);
+        return std::count(text.begin(), text.end(), '\r') >= 2;
+      },
+      Millis(4'000)));
+  EXPECT_THAT(text, StartsWith("\r" + std::string(kNothingYet)));
+  EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+  capture.stop();
+  text += read_terminal(screen);
+  // The terminal writes a line's end as \r\n.
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_THAT(text, HasSubstr("\r\n0 packets received, 0 matched, 0 written, 0 lost\r\n"));
+}
+
+}  // namespace
+}  // namespace xdpcap::test
