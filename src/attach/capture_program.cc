@@ -18,11 +18,12 @@
 // lock, and two CPUs that wait would often swap.  Read after, two records swap only when a CPU is
 // held up between two adjacent instructions.
 //
-// Waking the reader.  With a watermark, a record wakes the reader when it finds the ring filled to
-// between the watermark and a little beyond.  Below, the reader sleeps on purpose.  Far beyond, it
-// has been woken and is behind, and an interrupt for each packet would only put it further behind.
-// A reader must therefore look at the ring now and then by itself (capture_loop does, every 100
-// ms), for the case that many CPUs together jump over the window.  Without a watermark the kernel
+// Waking the reader.  With a watermark, the record that lifts the ring over it wakes the reader, and no
+// other: below, the reader sleeps on purpose; above, it has been woken, and an interrupt for each
+// packet would only put it further behind (a forced wake-up costs microseconds).  "The record that
+// lifts" is told by the fill it leaves, less than its own largest size above the watermark; so a second
+// one may wake, and CPUs that submit at the same moment may miss.  A reader must therefore look at the
+// ring now and then by itself; capture_loop does, every 100 ms.  Without a watermark the kernel
 // decides: it wakes a reader that had read everything.
 //
 // The counters are read and written without atomic operations: they are this CPU's own, and XDP
@@ -31,10 +32,10 @@
 // Cost: some 60 instructions for a packet that is recorded, and the helpers; about 12 and one map
 // lookup for one that does not match.
 // Limits: Linux 5.18 (bpf_xdp_get_buff_len, bpf_xdp_load_bytes).  The fragment reads bytes of the
-// linear part only of a packet in several buffers; the length it sees is the whole packet's, and
-// the record has all of it. Source: Linux v6.18 include/uapi/linux/bpf.h; kernel/bpf/ringbuf.c
-// bpf_ringbuf_commit(). Tested by: tests/unit/attach/capture_program_test.cc,
-// tests/kernel/capture_program_test.cc.
+// linear part only of a packet in several buffers; the length it sees is the whole packet's, and the
+// record has all of it.
+// Source: Linux v6.18 include/uapi/linux/bpf.h; kernel/bpf/ringbuf.c bpf_ringbuf_commit().
+// Tested by: tests/unit/attach/capture_program_test.cc, tests/kernel/capture_program_test.cc.
 
 #include "attach/capture_program.h"
 
@@ -89,9 +90,6 @@ constexpr Reg kRecord = Reg::R9;
 constexpr std::int16_t kKeySlot = -4;
 constexpr std::int16_t kWireLengthSlot = -8;
 constexpr std::uint32_t kOwnStackBytes = 8;
-
-/// How far beyond the watermark records still wake the reader, at least.
-constexpr std::uint32_t kWakeWindowBytes = 32U << 10;
 
 constexpr std::array<std::uint32_t, 10> kSizeClasses = {64,   128,  256,  512,   1024,
                                                         2048, 4096, 8192, 16384, 32768};
@@ -217,8 +215,12 @@ void emit_wakeup(Assembly& code, const CaptureProgramSpec& spec) {
   code.add(mov32(Reg::R1, spec.watermark_bytes));
   code.add(alu(Alu::Sub, Reg::R0, Reg::R1));  // below the watermark: wraps to a huge number
   code.add(mov(Reg::R2, kRingForceWakeup));
-  const std::uint32_t window = std::max(kWakeWindowBytes, largest_record_bytes(spec.snaplen_bytes));
-  code.jump_if(Cmp::LessEqual, Reg::R0, static_cast<std::int32_t>(window), "submit");
+  // The largest size the record can have: a size class is less than twice the bytes, or the smallest.
+  code.add(mov(Reg::R1, kCaptured));
+  code.add(alu(Alu::Lsh, Reg::R1, 1));
+  code.add(
+      alu(Alu::Add, Reg::R1, static_cast<std::int32_t>(largest_record_bytes(kSizeClasses[0]))));
+  code.jump_if(Cmp::LessEqual, Reg::R0, Reg::R1, "submit");
   code.add(mov(Reg::R2, kRingNoWakeup));
 }
 
