@@ -34,15 +34,17 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cbpfcConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/cbpfcConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cbpfc)
 
+# The prefix is found from where the file lies, so that an installation can be moved, or staged.
+file(RELATIVE_PATH CBPFC_PC_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 # Requires, not Requires.private: the library is an archive, so its users always link these too.
 file(
   CONFIGURE
   OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/cbpfc.pc
   CONTENT
     [[
-prefix=@CMAKE_INSTALL_PREFIX@
-libdir=@CMAKE_INSTALL_FULL_LIBDIR@
-includedir=@CMAKE_INSTALL_FULL_INCLUDEDIR@
+prefix=${pcfiledir}/@CBPFC_PC_TO_PREFIX@
+libdir=${prefix}/@CMAKE_INSTALL_LIBDIR@
+includedir=${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
 
 Name: cbpfc
 Description: Compiles classic BPF filters to eBPF
