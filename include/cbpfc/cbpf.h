@@ -39,6 +39,11 @@ inline constexpr std::uint32_t kAncillaryOffset = 0xfffff000;
 inline constexpr std::uint32_t kNetworkOffset = 0xfff00000;
 inline constexpr std::uint32_t kLinkLayerOffset = 0xffe00000;
 
+/// Whether an absolute offset counts from a header, which the packet's bytes alone do not show.
+constexpr bool is_header_relative(std::uint32_t offset) {
+  return offset >= kLinkLayerOffset && offset < kAncillaryOffset;
+}
+
 /// One instruction in the layout of struct sock_filter and struct bpf_insn of libpcap.
 struct RawInsn {
   std::uint16_t code = 0;

@@ -15,7 +15,7 @@
 //     ...
 //
 // The fragment never writes the packet, keeps packet_start and packet_end unless `result` is one of
-// them, calls nothing, and is accepted by the kernel verifier from Linux 4.11 on (loads relative to
+// them, calls nothing, and is accepted by the kernel verifier from Linux 5.1 on (loads relative to
 // X need CAP_PERFMON since 5.8).  The packet must begin on the stack of bytes that ctx->data points
 // to, or at most `packet_start_offset_bytes` behind it.
 

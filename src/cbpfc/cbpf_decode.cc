@@ -20,6 +20,7 @@
 #include <string>
 
 #include "classic_opcodes.h"
+#include "scratch_flow.h"
 
 namespace cbpfc {
 namespace {
@@ -160,37 +161,6 @@ Result<void> check_jumps(const Insn& insn, std::size_t pc, std::size_t count) {
   return {};
 }
 
-/// Refuses reads of scratch slots that some path has not written.
-///
-/// One walk in program order.  What a jump's source had written is remembered at its target;
-/// control flow that ends in a return still counts as falling through, as it does in the kernel.
-Result<void> check_scratch(const std::vector<Insn>& insns) {
-  constexpr std::uint16_t kAll = 0xffff;
-  std::vector<std::uint16_t> written_at(insns.size(), kAll);
-  std::uint16_t written = 0;
-  for (std::size_t pc = 0; pc < insns.size(); ++pc) {
-    written &= written_at[pc];
-    const Insn& insn = insns[pc];
-    if (const auto* store = std::get_if<StoreScratch>(&insn)) {
-      written |= static_cast<std::uint16_t>(1U << store->slot);
-    } else if (const auto* load = std::get_if<LoadScratch>(&insn)) {
-      if ((written & (1U << load->slot)) == 0) {
-        return invalid(fmt::format(
-            "instruction {}: reads scratch slot M[{}], which not every path has written", pc,
-            load->slot));
-      }
-    } else if (const auto* jump = std::get_if<Jump>(&insn)) {
-      written_at[pc + 1 + jump->skip] &= written;
-      written = kAll;
-    } else if (const auto* branch = std::get_if<JumpIf>(&insn)) {
-      written_at[pc + 1 + branch->skip_true] &= written;
-      written_at[pc + 1 + branch->skip_false] &= written;
-      written = kAll;
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Insn> decode_insn(const RawInsn& raw) {
@@ -236,7 +206,12 @@ Result<Filter> Filter::decode(std::span<const RawInsn> raw) {
     return invalid(
         fmt::format("instruction {}: the last instruction does not return", raw.size() - 1));
   }
-  TRY(check_scratch(insns));
+  // The jumps have been checked, so the walk has an answer.
+  if (const auto reads = unset_scratch_reads(raw); reads && !reads->empty()) {
+    return invalid(
+        fmt::format("instruction {}: reads scratch slot M[{}], which not every path has written",
+                    reads->front().pc, reads->front().slot));
+  }
   return Filter(std::move(insns));
 }
 

@@ -42,10 +42,6 @@ std::string_view ancillary_name(std::uint32_t offset) {
   return kNames[offset / 4 % kNames.size()];
 }
 
-bool is_header_relative(std::uint32_t offset) {
-  return offset >= kLinkLayerOffset && offset < kAncillaryOffset;
-}
-
 /// Builds one block at a time from the instructions between two block starts.
 class Builder {
  public:
@@ -202,6 +198,9 @@ std::string print_step(const Step& step) {
           [&](const LoadFromBase& s) {
             return fmt::format("a = base{}[{}]", size(s.size), s.offset);
           },
+          [](const LoadOpaque& s) {
+            return fmt::format("{} = opaque {:#x}", letter(s.dst), s.value);
+          },
           [](const DivisorGuard&) { return std::string("guard x != 0"); },
       },
       step);
@@ -251,6 +250,7 @@ bool reads(const Step& step, Register r) {
                         [](const AbsoluteGuard&) { return false; },
                         [&](const IndirectGuard& s) { return !a && !s.keep_base; },
                         [](const LoadFromBase&) { return false; },
+                        [](const LoadOpaque&) { return false; },
                         [&](const DivisorGuard&) { return !a; },
                     },
                     step);
@@ -272,6 +272,7 @@ bool writes(const Step& step, Register r) {
                         [](const AbsoluteGuard&) { return false; },
                         [](const IndirectGuard&) { return false; },
                         [&](const LoadFromBase&) { return a; },
+                        [&](const LoadOpaque& s) { return s.dst == r; },
                         [](const DivisorGuard&) { return false; },
                     },
                     step);

@@ -38,7 +38,6 @@ struct IndirectGuard {
   std::uint32_t base;
   std::uint32_t proven_end;
   bool x_is_small;  ///< the verifier knows that X + base + proven_end stays below its limit
-  bool x_is_plain;  ///< X is no copy of another register, see value_range.h
   bool keep_base;   ///< the base pointer already has this value; only prove more bytes
   bool operator==(const IndirectGuard&) const = default;
 };
@@ -48,6 +47,12 @@ struct LoadFromBase {
   std::uint32_t offset;
   bool operator==(const LoadFromBase&) const = default;
 };
+/// dst = value, in a way that the verifier does not know the value, see pass_constants.cc.
+struct LoadOpaque {
+  Register dst;
+  std::uint32_t value;
+  bool operator==(const LoadOpaque&) const = default;
+};
 /// X is not 0.
 struct DivisorGuard {
   bool operator==(const DivisorGuard&) const = default;
@@ -55,7 +60,7 @@ struct DivisorGuard {
 
 using Step = std::variant<LoadImmediate, LoadAbsolute, LoadIndirect, LoadHeaderLength, LoadLength,
                           LoadScratch, StoreScratch, Alu, Negate, Transfer, AbsoluteGuard,
-                          IndirectGuard, LoadFromBase, DivisorGuard>;
+                          IndirectGuard, LoadFromBase, LoadOpaque, DivisorGuard>;
 
 struct Goto {
   BlockId target;

@@ -7,8 +7,8 @@
 // with small constants may use either width.
 //
 //     guard p[..24]     tmp = start; tmp += 24; if tmp > end goto no_match
-//     base = x + -6     w_base = -6; w_base += w_x; if base > limit goto no_match; base += start;
-//                       tmp = base; tmp += proven_end; if tmp > end goto no_match
+//     base = x + -6     w_base = -6; w_base += w_x; w_base += unknown 0; if base > limit goto no_match;
+//                       base += start; tmp = base; tmp += proven_end; if tmp > end goto no_match
 //     a = p16[12]       a = *(u16 *)(start + 12); a = be16 a
 //
 // Comparisons of A are 32 bits wide (Linux 5.1), so no constant needs a register.  Comparisons that
@@ -20,7 +20,7 @@
 //
 // Sources: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(); net/core/filter.c
 // bpf_convert_filter() for the meaning of division and shifts.
-// Tested by: emit_ebpf_test.cc, differential/.
+// Tested by: compile_ebpf_test.cc, differential/.
 
 #include "emit_ebpf.h"
 
@@ -217,6 +217,19 @@ class Emitter {
     code_.jump_if(ebpf::Cmp::Greater, tmp_, options_.packet_end, no_match());
   }
 
+  void emit(const LoadOpaque& s) {
+    load_unknown_zero(reg(s.dst));
+    code_.add(ebpf::alu32(ebpf::Alu::Add, reg(s.dst), s.value));
+  }
+
+  /// dst = 0, of which the verifier knows nothing but that it has 32 bits: the upper half of the packet's
+  /// length, a difference of pointers, which it does not follow.
+  void load_unknown_zero(Reg dst) {
+    code_.add(ebpf::mov(dst, options_.packet_end));
+    code_.add(ebpf::alu(ebpf::Alu::Sub, dst, options_.packet_start));
+    code_.add(ebpf::alu(ebpf::Alu::Rsh, dst, 32));
+  }
+
   void emit(const LoadImmediate& s) { code_.add(ebpf::mov32(reg(s.dst), s.value)); }
   void emit(const LoadAbsolute& s) { emit_load(a_, options_.packet_start, s.offset, s.size); }
   void emit(const LoadFromBase& s) { emit_load(a_, base_, s.offset, s.size); }
@@ -255,20 +268,30 @@ class Emitter {
   }
   void emit(const Negate&) { code_.add(ebpf::neg32(a_)); }
   void emit(const Transfer& s) {
-    code_.add(s.dst == Register::X ? ebpf::mov32(x_, a_) : ebpf::mov32(a_, x_));
+    s.dst == Register::X ? copy_unseen(x_, a_, 0) : copy_unseen(a_, x_, 0);
+  }
+
+  /// dst = src + addend, so that the verifier does not see a copy: it ties a copy to its original, with
+  /// the constant that is added to one of them later, applies what a comparison of one tells to the
+  /// other, sometimes losing its bounds, and refuses to add such a register to a packet pointer when the
+  /// constant is large (Linux 6.11, sync_linked_regs(), check_reg_sane_offset()).
+  void copy_unseen(Reg dst, Reg src, std::uint32_t addend) {
+    code_.add(ebpf::mov32(dst, addend));
+    code_.add(ebpf::alu32(ebpf::Alu::Add, dst, src));
   }
 
   void emit(const AbsoluteGuard& s) { emit_end_check(options_.packet_start, s.end); }
 
   void emit(const IndirectGuard& s) {
     if (!s.keep_base) {
-      if (s.base == 0 && s.x_is_plain) {
+      if (s.x_is_small) {  // base is 0; a copy does no harm, the next instruction makes it a pointer
         code_.add(ebpf::mov32(base_, x_));
-      } else {  // adding X to a constant, so that the verifier sees no copy of X
-        code_.add(ebpf::mov32(base_, s.base));
-        code_.add(ebpf::alu32(ebpf::Alu::Add, base_, x_));
-      }
-      if (!s.x_is_small) {
+      } else {
+        copy_unseen(base_, x_, s.base);
+        // What the verifier knows of X's bits may contradict the limit.  It would then walk the branch
+        // that cannot be taken, with a made-up value, and refuse that; so it forgets what it knows.
+        load_unknown_zero(tmp_);
+        code_.add(ebpf::alu32(ebpf::Alu::Add, base_, tmp_));
         const std::uint32_t limit = kMaxPacketOffset - options_.packet_start_offset_bytes;
         code_.jump_if(ebpf::Cmp::Greater, base_, static_cast<std::int32_t>(limit - s.proven_end),
                       no_match());

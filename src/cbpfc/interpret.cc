@@ -10,15 +10,6 @@
 #include "overloaded.h"
 
 namespace cbpfc {
-namespace {
-
-/// Absolute offsets that count from a header the bytes alone do not show.
-bool is_header_relative(std::uint32_t offset) {
-  return offset >= kLinkLayerOffset && offset < kAncillaryOffset;
-}
-
-}  // namespace
-
 /// The big-endian value at `offset`, or the end of the program.
 std::uint32_t Machine::load(std::uint32_t offset, Size size) {
   const auto length = static_cast<std::size_t>(size);

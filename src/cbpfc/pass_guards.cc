@@ -140,6 +140,7 @@ class PacketGuards {
       }
       State state = *states[id];
       guard_block(id, state);
+      state.range = range_after(block.exit, state.range);
       for (const BlockId next : successors(block.exit)) {
         states[next] = states[next]
                            ? State{.proof = meet(states[next]->proof, state.proof),
@@ -236,7 +237,6 @@ class PacketGuards {
     guarded.emplace_back(IndirectGuard{.base = static_cast<std::uint32_t>(offset),
                                        .proven_end = static_cast<std::uint32_t>(span.end - offset),
                                        .x_is_small = x_is_small,
-                                       .x_is_plain = state.range.x_is_plain,
                                        .keep_base = keep_base});
     // With X small the guard has compared base + span.end, which proves all bytes from the base up.
     state.proof.base = Proof::Base{.offset = offset, .proven = {.begin = offset, .end = span.end}};

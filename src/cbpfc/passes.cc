@@ -16,6 +16,7 @@ void run_passes(Cfg& cfg, std::uint32_t max_packet_offset) {
   // From here on the graph's shape is fixed.
   initialize_registers(cfg);
   guard_divisions(cfg);
+  hide_constants(cfg);
   guard_packet(cfg, max_packet_offset);
   assert(check_cfg(cfg).empty());
 }

@@ -29,6 +29,12 @@ void initialize_registers(Cfg& cfg);
 /// Ensures: X is not 0 at any division by X.
 void guard_divisions(Cfg& cfg);
 
+/// Hides constants from the verifier where its knowing them would make it walk every path.
+///
+/// Requires: initialize_registers, guard_divisions (which looks for constants).
+/// Ensures: A is not known to be constant at any arithmetic instruction, or nothing was changed.
+void hide_constants(Cfg& cfg);
+
 /// Proves every packet access: inserts AbsoluteGuard and IndirectGuard, turns LoadIndirect into
 /// LoadFromBase.
 ///

@@ -32,6 +32,7 @@
 #include <span>
 
 #include "classic_opcodes.h"
+#include "scratch_flow.h"
 
 namespace cbpfc {
 namespace {
@@ -207,40 +208,6 @@ std::unexpected<Error> fail_in(std::string_view expression, const std::optional<
               fmt::format("  {}\n  {:>{}}", shown.text, "^", shown.caret + 1));
 }
 
-/// The scratch slots, as bits, whose loads the kernel would refuse.
-///
-/// nullopt for a program with a jump backwards or outside, which the kernel refuses anyway.
-std::optional<std::uint16_t> unset_slots(const std::vector<RawInsn>& program) {
-  constexpr std::uint16_t kAll = 0xffff;
-  std::vector<std::uint16_t> written_at(program.size(), kAll);
-  std::uint16_t written = 0;
-  std::uint16_t unset = 0;
-  for (std::size_t pc = 0; pc < program.size(); ++pc) {
-    const RawInsn& insn = program[pc];
-    written &= written_at[pc];
-    const auto slot = static_cast<std::uint16_t>(insn.k < kScratchSlots ? 1U << insn.k : 0U);
-    const bool is_jump = (insn.code & opcode::kClassMask) == opcode::kJmp;
-    if (insn.code == opcode::kSt || insn.code == opcode::kStx) {
-      written |= slot;
-    } else if (insn.code == (opcode::kLd | opcode::kMem) ||
-               insn.code == (opcode::kLdx | opcode::kMem)) {
-      unset |= static_cast<std::uint16_t>(slot & ~written);
-    } else if (is_jump) {
-      const bool always = (insn.code & opcode::kOpMask) == opcode::kJa;
-      const std::uint32_t skip_true = always ? insn.k : insn.jt;
-      const std::uint32_t skip_false = always ? insn.k : insn.jf;
-      const std::size_t reach = program.size() - pc - 1;
-      if (skip_true >= reach || skip_false >= reach) {
-        return std::nullopt;
-      }
-      written_at[pc + 1 + skip_true] &= written;
-      written_at[pc + 1 + skip_false] &= written;
-      written = kAll;
-    }
-  }
-  return unset;
-}
-
 /// Stores 0 to the slots in `unset` before anything else; A is 0 afterwards, as it was.
 void clear_slots(std::vector<RawInsn>& program, std::uint16_t unset) {
   std::vector<RawInsn> prologue;
@@ -291,8 +258,12 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
       insn.k = options.match_value;
     }
   }
-  if (const auto unset = unset_slots(*program)) {
-    clear_slots(*program, *unset);
+  if (const auto reads = unset_scratch_reads(*program)) {
+    std::uint16_t unset = 0;
+    for (const UnsetRead& read : *reads) {
+      unset |= static_cast<std::uint16_t>(1U << read.slot);
+    }
+    clear_slots(*program, unset);
   }
   return std::move(*program);
 }

@@ -41,17 +41,11 @@ std::uint32_t after_alu(const Alu& alu, const ValueRange& range) {
 }  // namespace
 
 ValueRange ValueRange::join(const ValueRange& left, const ValueRange& right) {
-  return {.a_max = std::max(left.a_max, right.a_max),
-          .x_max = std::max(left.x_max, right.x_max),
-          .x_is_plain = left.x_is_plain && right.x_is_plain};
+  return {.a_max = std::max(left.a_max, right.a_max), .x_max = std::max(left.x_max, right.x_max)};
 }
 
 ValueRange range_after(const Step& step, ValueRange before) {
   ValueRange after = before;
-  if (writes(step, Register::X)) {
-    after.x_is_plain = std::holds_alternative<LoadHeaderLength>(step) ||
-                       std::holds_alternative<LoadImmediate>(step);
-  }
   const auto set = [&](Register r, std::uint32_t max) {
     (r == Register::A ? after.a_max : after.x_max) = max;
   };
@@ -62,6 +56,7 @@ ValueRange range_after(const Step& step, ValueRange before) {
                  [&](const LoadFromBase& s) { after.a_max = after_load(s.size); },
                  [&](const LoadHeaderLength&) { after.x_max = 60; },
                  [&](const LoadLength& s) { set(s.dst, kUnknown); },
+                 [&](const LoadOpaque& s) { set(s.dst, kUnknown); },
                  [&](const LoadScratch& s) { set(s.dst, kUnknown); },
                  [&](const StoreScratch&) {},
                  [&](const Alu& s) { after.a_max = after_alu(s, before); },
@@ -75,6 +70,17 @@ ValueRange range_after(const Step& step, ValueRange before) {
              },
              step);
   return after;
+}
+
+ValueRange range_after(const Exit& exit, ValueRange before) {
+  const auto* branch = std::get_if<Branch>(&exit);
+  if (branch != nullptr && branch->condition == Condition::AnyBitSet) {
+    before.a_max = kUnknown;
+    if (branch->operand.is_x) {
+      before.x_max = kUnknown;
+    }
+  }
+  return before;
 }
 
 }  // namespace cbpfc

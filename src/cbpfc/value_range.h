@@ -2,17 +2,17 @@
 //
 // Upper bounds of A and X: what the kernel verifier will know about them at run time's every point.
 //
-// A pointer may only be moved by a register whose bound the verifier knows.  Where our bound is
-// small enough, no run-time check is needed; so a bound must never be tighter than the verifier's
-// own.  It forgets everything at a byte swap, a division, a multiplication of unknowns and a load
-// from the stack; hence only bytes, constants, masks, shifts and sums of those have bounds here.
+// A pointer may only be moved by a register whose bound the verifier knows.  Where our bound is small
+// enough, no run-time check is needed; so a bound must never be tighter than the verifier's own.  It
+// forgets everything at a byte swap, a division, a multiplication of unknowns and a load from the stack;
+// hence only bytes, constants, masks, shifts and sums of those have bounds here.
 //
-// Since Linux 6.11 the verifier also remembers that one register is another plus a constant, keeps
-// that constant when the register is changed again, and refuses to add such a register to a packet
-// pointer when the constant is large.  Copies of A may carry one, so it matters where X comes from.
+// It also forgets at branches: behind "no bit of k is set" a register's bounds are made anew from its
+// known bits, which can be wider.  And what it learns or forgets of a register it applies to copies of it,
+// so the emitter makes no copies it could see (emit_ebpf.cc, Transfer).
 //
-// Source: Linux v6.18 kernel/bpf/verifier.c adjust_scalar_min_max_vals(), adjust_reg_min_max_vals()
-// (BPF_ADD_CONST), check_reg_sane_offset().
+// Source: Linux v6.18 kernel/bpf/verifier.c adjust_scalar_min_max_vals(), regs_refine_cond_op(),
+// sync_linked_regs().
 // Tested by: passes_test.cc; by every program the differential tests load.
 
 #pragma once
@@ -36,5 +36,8 @@ struct ValueRange {
 
 /// The range after `step`.
 ValueRange range_after(const Step& step, ValueRange before);
+
+/// The range on every way out of a block.
+ValueRange range_after(const Exit& exit, ValueRange before);
 
 }  // namespace cbpfc

@@ -62,6 +62,11 @@ cbpfc::Result<std::vector<Insn>> wrap(const cbpfc::Filter& filter, bool skip) {
     program.add(alu(Alu::And, Reg::R4, 15));
     program.add(alu(Alu::Add, Reg::R2, Reg::R4));
   }
+  if (cbpfc::reads_length(filter)) {
+    options.packet_length = Reg::R8;
+    program.add(mov(Reg::R8, Reg::R3));
+    program.add(alu(Alu::Sub, Reg::R8, Reg::R2));
+  }
   program.append(TRY(cbpfc::compile_ebpf(filter, options)));
   program.label("result");
   program.add(mov32(Reg::R0, options.result));

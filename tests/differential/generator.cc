@@ -104,6 +104,36 @@ Insn Generator::straight() {
                             .slot = static_cast<std::uint8_t>(below(scratch_slots_))};
 }
 
+/// An instruction of the Address profile.
+Insn Generator::address_step() {
+  static constexpr std::array kOps = {cbpfc::AluOp::Add, cbpfc::AluOp::Sub, cbpfc::AluOp::Mul,
+                                      cbpfc::AluOp::Lsh, cbpfc::AluOp::Rsh, cbpfc::AluOp::And,
+                                      cbpfc::AluOp::Or,  cbpfc::AluOp::Xor};
+  switch (below(12)) {
+    case 0: return cbpfc::LoadAbsolute{.size = size(), .offset = below(40)};
+    case 1: return cbpfc::LoadHeaderLength{.offset = below(40)};
+    case 2:
+      return cbpfc::LoadImmediate{.dst = one_in(2) ? Register::A : Register::X, .value = below(70)};
+    case 3:
+    case 4: return cbpfc::Transfer{.dst = Register::X};
+    case 5: return cbpfc::Transfer{.dst = Register::A};
+    case 6:
+    case 7:
+      return cbpfc::LoadIndirect{.size = size(),
+                                 .offset = one_in(4) ? indirect_offset() : below(8)};
+    case 8: return cbpfc::StoreScratch{.src = one_in(2) ? Register::A : Register::X, .slot = 1};
+    default: {
+      const cbpfc::AluOp op = pick(kOps);
+      const bool shifts = op == cbpfc::AluOp::Lsh || op == cbpfc::AluOp::Rsh;
+      if (!shifts && one_in(4)) {
+        return cbpfc::Alu{.op = op, .operand = {.is_x = true, .k = 0}};
+      }
+      const std::uint32_t k = one_in(3) ? constant() : below(300);
+      return cbpfc::Alu{.op = op, .operand = {.is_x = false, .k = shifts ? below(16) : k}};
+    }
+  }
+}
+
 /// A jump or return; `remaining` is the number of instructions behind it, at least 1.
 Insn Generator::jump(std::size_t remaining) {
   static constexpr std::array kConditions = {cbpfc::Condition::Equal, cbpfc::Condition::Greater,
@@ -128,7 +158,7 @@ Insn Generator::jump(std::size_t remaining) {
 
 cbpfc::Filter Generator::program() {
   std::vector<Insn> insns;
-  scratch_slots_ = one_in(3) ? below(cbpfc::kScratchSlots + 1) : 0;
+  scratch_slots_ = profile_ == Profile::Wide && one_in(3) ? below(cbpfc::kScratchSlots + 1) : 0;
   for (std::uint32_t slot = 0; slot < scratch_slots_; ++slot) {
     if (one_in(3)) {
       insns.emplace_back(cbpfc::LoadImmediate{.dst = Register::A, .value = constant()});
@@ -139,7 +169,10 @@ cbpfc::Filter Generator::program() {
   const std::size_t length = insns.size() + 1 + below(one_in(10) ? 120 : 24);
   while (insns.size() < length) {
     const std::size_t remaining = length - insns.size();  // with the final return
-    insns.push_back(one_in(4) ? jump(remaining) : straight());
+    const bool jumps = one_in(4);
+    insns.push_back(jumps                       ? jump(remaining)
+                    : profile_ == Profile::Wide ? straight()
+                                                : address_step());
   }
   if (one_in(3)) {
     insns.emplace_back(cbpfc::ReturnConstant{.value = constant()});

@@ -3,6 +3,7 @@
 // Programs as long as the kernel takes, of shapes that strain the compiler or the verifier: each
 // loads, and gives the interpreter's answer.
 
+#include <cbpfc/text.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -86,6 +87,28 @@ std::vector<Shape> shapes() {
                     {.code = 0x15, .jt = 0, .jf = 1, .k = 0x0a000000 + 256 * i},
                     {.code = 0x06, .k = i + 1}};
               })},
+      {"sums of constants that paths disagree on",
+       repeat({},
+              [](std::uint32_t i) {
+                return std::vector<RawInsn>{{.code = 0x30, .k = i % 64},
+                                            {.code = 0x45, .jt = 0, .jf = 3, .k = 1},
+                                            {.code = 0x87},
+                                            {.code = 0x04, .k = 1U << i % 15},
+                                            {.code = 0x07}};
+              })},
+      {"the same, with addresses and comparisons",
+       repeat({},
+              [](std::uint32_t i) {
+                return std::vector<RawInsn>{{.code = 0x30, .k = i % 64},
+                                            {.code = 0x45, .jt = 0, .jf = 3, .k = 1},
+                                            {.code = 0x87},
+                                            {.code = 0x04, .k = 1U << i % 15},
+                                            {.code = 0x07},
+                                            {.code = 0x50, .k = 0},
+                                            {.code = 0x87},
+                                            {.code = 0x15, .jt = 0, .jf = 1, .k = 5},
+                                            {.code = 0x06, .k = 3}};
+              })},
       {"long jumps to the end",
        repeat({{.code = 0x30, .k = 0}},
               [](std::uint32_t i) {
@@ -127,6 +150,27 @@ TEST(Limits, ProgramsOfFullLengthLoadAndAgree) {
     EXPECT_TRUE(failure.empty()) << failure.substr(0, 2000) << "\n...\n"
                                  << failure.substr(failure.size() -
                                                    std::min<std::size_t>(failure.size(), 800));
+  }
+}
+
+/// Programs a verifier has refused: it knew less, or more, than the compiler thought.
+TEST(Limits, TheVerifierAccepts) {
+  Engines engines;
+  Generator packets(5);
+  for (const char* text : {
+           "6,48 0 0 8,36 0 0 234,69 2 0 2,7 0 0 0,80 0 0 5,22 0 0 0",
+           "6,48 0 0 3,7 0 0 0,4 0 0 1,69 1 0 20,80 0 0 0,22 0 0 0",
+           "7,177 0 0 14,135 0 0 0,20 0 0 1,69 1 0 20,64 0 0 0,80 0 0 0,22 0 0 0",
+           "6,40 0 0 7,100 0 0 6,37 0 2 65520,7 0 0 0,80 0 0 7,6 0 0 1",
+       }) {
+    SCOPED_TRACE(text);
+    const auto filter = cbpfc::Filter::decode(cbpfc::parse_program(text).value());
+    ASSERT_TRUE(filter);
+    std::string failure = engines.load(*filter);
+    for (int i = 0; i < 20 && failure.empty(); ++i) {
+      failure = engines.run(packets.packet());
+    }
+    EXPECT_TRUE(failure.empty()) << failure.substr(0, 3000);
   }
 }
 

@@ -21,10 +21,9 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 0) : otherwise;
 }
 
-TEST(Random, EnginesAgree) {
+void expect_agreement(Profile profile, std::uint64_t programs) {
   constexpr int kPacketsPerProgram = 5;
-  const std::uint64_t programs = from_environment("DIFFERENTIAL_PROGRAMS", 100000);
-  Generator generator(from_environment("DIFFERENTIAL_SEED", 1));
+  Generator generator(from_environment("DIFFERENTIAL_SEED", 1), profile);
   Engines engines;
   std::uint64_t matches = 0;
   for (std::uint64_t n = 0; n < programs; ++n) {
@@ -45,6 +44,14 @@ TEST(Random, EnginesAgree) {
   }
   // A generator whose programs never match would prove little.
   EXPECT_GT(matches, programs * kPacketsPerProgram / 10);
+}
+
+TEST(Random, EnginesAgree) {
+  expect_agreement(Profile::Wide, from_environment("DIFFERENTIAL_PROGRAMS", 100000));
+}
+
+TEST(Random, EnginesAgreeAndTheVerifierAcceptsAddresses) {
+  expect_agreement(Profile::Address, from_environment("DIFFERENTIAL_PROGRAMS", 50000));
 }
 
 }  // namespace
