@@ -4,20 +4,15 @@
 
 #pragma once
 
-#include <cbpfc/result.h>
-
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace xdpcap {
+#include "kernel/result.h"
 
-using cbpfc::Errc;
-using cbpfc::Error;
-using cbpfc::fail;
-using cbpfc::Result;
+namespace xdpcap {
 
 /// Source: Linux include/uapi/linux/bpf.h enum xdp_action.
 enum class Action : std::uint8_t { Aborted, Drop, Pass, Tx, Redirect };

@@ -33,7 +33,7 @@ Result<Hook> Hook::open(const std::string& path) {
                     "keys and values and a slot for each action",
                     attempt, info.key_size_bytes, info.value_size_bytes, info.max_entries));
   }
-  return Hook(std::move(fd), path, info.max_entries, info.id);
+  return Hook(std::move(fd), path, info.max_entries);
 }
 
 std::vector<Action> Hook::actions() const {

@@ -37,7 +37,6 @@ class Hook {
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
   std::uint32_t slots() const { return slots_; }
-  std::uint32_t map_id() const { return map_id_; }
 
   /// The actions this hook has a slot for.
   std::vector<Action> actions() const;
@@ -49,13 +48,12 @@ class Hook {
   Result<std::optional<SlotHolder>> holder(Action action) const;
 
  private:
-  Hook(UniqueFd fd, std::string path, std::uint32_t slots, std::uint32_t map_id)
-      : fd_(std::move(fd)), path_(std::move(path)), slots_(slots), map_id_(map_id) {}
+  Hook(UniqueFd fd, std::string path, std::uint32_t slots)
+      : fd_(std::move(fd)), path_(std::move(path)), slots_(slots) {}
 
   UniqueFd fd_;
   std::string path_;
   std::uint32_t slots_;
-  std::uint32_t map_id_;
 };
 
 }  // namespace xdpcap

@@ -103,15 +103,16 @@ Result<std::uint64_t> ring_size(const HookCaptureOptions& options) {
   return std::bit_ceil(wanted);
 }
 
-/// A kernel without a helper we call says so in its log.
-Error explain_old_kernel(Error error) {
-  if (error.detail.find("invalid func") == std::string::npos) {
-    return error;
+/// Says what to do about a refusal of the verifier that has a known reason.
+Error explain_refusal(Error error) {
+  if (error.detail.find("invalid func") != std::string::npos) {
+    error.code = Errc::Unsupported;
+    error.message +=
+        "; capturing needs Linux 5.18, the first with bpf_xdp_get_buff_len() and "
+        "bpf_xdp_load_bytes()";
+  } else if (error.detail.find("BPF program is too large") != std::string::npos) {
+    error.message += "; the filter has more paths than the verifier follows: shorten it";
   }
-  error.code = Errc::Unsupported;
-  error.message +=
-      "; capturing needs Linux 5.18, the first with bpf_xdp_get_buff_len() and "
-      "bpf_xdp_load_bytes()";
   return error;
 }
 
@@ -166,7 +167,7 @@ Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filte
                         .expected_attach_type = variant_.expected_attach_type,
                         .multi_buffer = variant_.multi_buffer});
   if (!program.has_value()) {
-    return std::unexpected(explain_old_kernel(std::move(program).error()));
+    return std::unexpected(explain_refusal(std::move(program).error()));
   }
   const std::uint32_t id = TRY(program_id(program->get()));
   slots_[action] = Slot{.program = std::move(*program), .program_id = id, .attached = false};

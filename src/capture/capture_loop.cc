@@ -40,14 +40,14 @@ class CaptureLoop {
         options_(options),
         look_back_ns_(look_back_ns(ring)),
         clock_(time),
-        order_(ring),
+        order_(ring, look_back_ns_),
         packets_(writer, clock_, options.actions) {}
 
   CaptureSummary run() {
     start_ns_ = time_.monotonic_ns();
     last_status_ns_ = last_flush_ns_ = start_ns_;
     while (!is_stopped_) {
-      const Next next = take(look_back_ns_);
+      const Next next = take();
       keep_time();
       if (!is_stopped_) {
         wait(next);
@@ -61,13 +61,11 @@ class CaptureLoop {
   enum class Next { AtOnce, SoonWithoutRing, WhenWoken };
 
   // One batch from ring to writer.
-  Next take(std::uint64_t look_back) {
+  Next take() {
+    // Before the look at the ring: what is reserved during it may be missed.
+    const std::uint64_t horizon_ns = time_.monotonic_ns() - look_back_ns_;
     const bool is_more = order_.fill();
-    std::span<const TimeOrder::Held> ready = order_.ready(time_.monotonic_ns() - look_back);
-    if (ready.empty() && order_.is_pressed()) {
-      ready = order_.ready(UINT64_MAX);
-    }
-    write(ready);
+    write(order_.ready(horizon_ns));
     order_.release();
     if (is_more) {
       return Next::AtOnce;
@@ -213,9 +211,9 @@ class CaptureLoop {
         stop(CaptureEnd::OutputStuck);
       }
       is_more = order_.fill();
-      const std::span<const TimeOrder::Held> all = order_.ready(UINT64_MAX);
-      is_more = is_more || !all.empty();
-      write(all);
+      const std::span<const TimeOrder::Held> ready = order_.ready(UINT64_MAX);
+      is_more = is_more || !ready.empty();
+      write(ready);
       order_.release();
     }
   }

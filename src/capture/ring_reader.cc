@@ -11,10 +11,6 @@
 
 namespace xdpcap {
 
-using cbpfc::Errc;
-using cbpfc::fail;
-using cbpfc::Result;
-
 namespace {
 
 constexpr std::uint32_t kBusyBit = 1U << 31U;

@@ -27,12 +27,12 @@
 
 #pragma once
 
-#include <cbpfc/result.h>
-
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
+
+#include "kernel/result.h"
 
 namespace xdpcap {
 
@@ -57,7 +57,7 @@ class RingReader {
   /// Maps the ring behind `ring_fd`.
   /// Units: `ring_bytes` is the map's size (max_entries).
   /// Errors: Errc::Kernel.
-  static cbpfc::Result<RingReader> map(int ring_fd, std::uint64_t ring_bytes);
+  static Result<RingReader> map(int ring_fd, std::uint64_t ring_bytes);
 
   /// Reads a ring that somebody else keeps in memory.
   explicit RingReader(const RingMemory& memory);
@@ -89,8 +89,8 @@ class RingReader {
     void operator()(void* address) const;
   };
   using Mapping = std::unique_ptr<void, Unmap>;
-  static cbpfc::Result<Mapping> map_pages(int fd, std::size_t length_bytes, int protection,
-                                          std::size_t offset_bytes);
+  static Result<Mapping> map_pages(int fd, std::size_t length_bytes, int protection,
+                                   std::size_t offset_bytes);
 
   RingMemory memory_;
   RingPosition position_ = 0;

@@ -25,6 +25,10 @@ bool is_ignored(int signal) {
 
 }  // namespace
 
+void heed_interrupts() {
+  ::signal(SIGINT, SIG_DFL);
+}
+
 Result<StopSignals> StopSignals::block() {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);

@@ -2,8 +2,10 @@
 //
 // The signals that stop a capture, as a descriptor.
 //
-// They are blocked for the life of the process, so none can arrive between two system calls and
-// leave a capture program behind: they wait in the descriptor until the loop looks.
+// They are blocked before anything is made that would have to be taken away again, so none can
+// arrive between two system calls and leave a capture program behind: they wait in the descriptor
+// until the loop looks.  Until then, where a filter may take a while to compile, they simply end the
+// process.
 //
 // Source: signalfd(2).  Linux queues a blocked signal even when it is set to be ignored, so
 // nohup(1) has to be honoured here: SIGHUP is left out when it is ignored at the start.  SIGINT is
@@ -18,6 +20,9 @@
 #include "kernel/unique_fd.h"
 
 namespace xdpcap::cli {
+
+/// Lets SIGINT end the process even if the shell set it to be ignored, as StopSignals does later.
+void heed_interrupts();
 
 class StopSignals {
  public:

@@ -15,6 +15,8 @@ namespace xdpcap::cli {
 namespace {
 
 constexpr std::size_t kUsualColumns = 80;
+/// The next line says the same with newer numbers.
+constexpr std::chrono::milliseconds kNoPatience{0};
 
 std::size_t terminal_columns() {
   winsize size{};
@@ -61,10 +63,10 @@ StatusLine::StatusLine() : is_terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void StatusLine::print(std::string_view line) {
   if (is_terminal_) {
-    print_to_stderr(replace_line(line, terminal_columns()));
+    print_to_stderr(replace_line(line, terminal_columns()), kNoPatience);
     is_open_ = true;
   } else {
-    print_to_stderr(fmt::format("{}\n", line));
+    print_to_stderr(fmt::format("{}\n", line), kNoPatience);
   }
 }
 

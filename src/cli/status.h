@@ -27,7 +27,7 @@ std::string format_totals(const PacketTotals& totals);
 /// The bytes that put `line` in the place of the line before, at most `columns` - 1 wide.
 std::string replace_line(std::string_view line, std::size_t columns);
 
-/// Prints status lines on standard error.
+/// Prints status lines on standard error; drops those it has no room for at once.
 class StatusLine {
  public:
   StatusLine();

@@ -4,19 +4,13 @@
 
 #pragma once
 
-#include <cbpfc/result.h>
-
 #include <span>
 #include <string>
 
 #include "kernel/capabilities.h"
+#include "kernel/result.h"
 
 namespace xdpcap {
-
-using cbpfc::Errc;
-using cbpfc::Error;
-using cbpfc::fail;
-using cbpfc::Result;
 
 /// The failure of a bpf(2) call.
 ///

@@ -99,11 +99,6 @@ Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t val
                     entries);
 }
 
-Result<UniqueFd> create_program_array(const std::string& name, std::uint32_t entries) {
-  return create_map(BPF_MAP_TYPE_PROG_ARRAY, name, sizeof(std::uint32_t), sizeof(std::uint32_t),
-                    entries);
-}
-
 Result<MapInfo> map_info(int map_fd) {
   bpf_map_info info{};
   __u32 size = sizeof(info);

@@ -41,9 +41,6 @@ Result<UniqueFd> create_ring_buffer(const std::string& name, std::uint64_t size_
 Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t value_size_bytes,
                                       std::uint32_t entries);
 
-/// Creates a program array; only tests need one of their own.
-Result<UniqueFd> create_program_array(const std::string& name, std::uint32_t entries);
-
 Result<MapInfo> map_info(int map_fd);
 
 /// "hash", "ring buffer"; "type 99" for one that this program does not know.

@@ -48,6 +48,16 @@ std::string mount_advice(const std::string& path) {
       kUsualMountPoint);
 }
 
+/// For users whom the files refuse: what else they lack to capture, and what to do.
+std::string root_advice() {
+  std::string lacks;
+  for (const Capability missing :
+       missing_capabilities(kProgramCapabilities, effective_capabilities())) {
+    lacks += (lacks.empty() ? ", and this process lacks " : " and ") + name(missing);
+  }
+  return lacks + "; run as root";
+}
+
 Result<void> check_path(const std::string& attempt, const std::string& path) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) {
@@ -59,10 +69,10 @@ Result<void> check_path(const std::string& attempt, const std::string& path) {
                     fmt::format("{}: there is no such file{}", attempt, mount_advice(path)),
                     error_number);
       case EACCES:
-        return fail(
-            Errc::Permission,
-            fmt::format("{}: this user may not enter a directory on the way to it", attempt),
-            error_number);
+        return fail(Errc::Permission,
+                    fmt::format("{}: this user may not enter a directory on the way to it{}",
+                                attempt, root_advice()),
+                    error_number);
       default:
         return fail(Errc::InvalidArgument, fmt::format("{}: {}", attempt, errno_text(error_number)),
                     error_number);
@@ -115,9 +125,7 @@ Result<UniqueFd> open_pinned_map(const std::string& path) {
         ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
       return fail(
           Errc::Permission,
-          fmt::format("{}: this user may not read and write the pin; run as root, or change "
-                      "the file's owner or mode",
-                      attempt),
+          fmt::format("{}: this user may not read and write the pin{}", attempt, root_advice()),
           error_number);
     }
     return kernel_failure(attempt, error_number, kHookCapabilities);

@@ -4,17 +4,12 @@
 
 #pragma once
 
-#include <cbpfc/result.h>
-
 #include <cstdint>
 #include <span>
 
-namespace xdpcap {
+#include "kernel/result.h"
 
-using cbpfc::Errc;
-using cbpfc::Error;
-using cbpfc::fail;
-using cbpfc::Result;
+namespace xdpcap {
 
 class ByteSink {
  public:

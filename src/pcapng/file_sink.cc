@@ -87,8 +87,9 @@ std::unexpected<Error> FileSink::cut_back(std::span<const std::uint8_t> bytes,
   const std::size_t whole_bytes = whole_blocks_bytes(bytes, done_bytes);
   const std::uint64_t end_bytes = start_offset_bytes_ + written_bytes_ + done_bytes;
   written_bytes_ += whole_bytes;
+  const char* const ends_whole = written_bytes_ > 0 ? "it ends with the last whole packet" : "";
   if (whole_bytes == done_bytes) {
-    return write_error(error, "it ends with the last whole packet");
+    return write_error(error, ends_whole);
   }
   // Bytes that others wrote behind ours, to a file opened for appending, are not ours to cut.
   struct stat status{};
@@ -98,8 +99,8 @@ std::unexpected<Error> FileSink::cut_back(std::span<const std::uint8_t> bytes,
                       ::ftruncate(fd_.get(), keep_bytes) == 0 &&
                       ::lseek(fd_.get(), keep_bytes, SEEK_SET) == keep_bytes;
   is_torn_ = !is_cut;
-  return write_error(error, is_cut ? "it ends with the last whole packet"
-                                   : "it ends inside a packet and could not be cut back");
+  return write_error(error,
+                     is_cut ? ends_whole : "it ends inside a packet and could not be cut back");
 }
 
 Result<void> FileSink::write_stream(std::span<const std::uint8_t> bytes) {

@@ -41,6 +41,10 @@ class FileSink final : public ByteSink {
   /// Errors: Errc::NotFound, Permission, InvalidArgument (a directory) or Io.
   static Result<FileSink> open(const std::string& path);
 
+  /// Tells beforehand, without touching anything, what open() would most likely fail with.
+  /// Errors: as open().
+  static Result<void> check(const std::string& path);
+
   /// Takes a duplicate of standard output.  If that is closed, the first write says so.
   static FileSink standard_output();
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -67,6 +68,39 @@ FileSink::FileSink(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(st
   const bool appends = flags >= 0 && (flags & O_APPEND) != 0;
   const off_t offset = appends ? status.st_size : ::lseek(fd_.get(), 0, SEEK_CUR);
   start_offset_bytes_ = offset > 0 ? static_cast<std::uint64_t>(offset) : 0;
+}
+
+Result<void> FileSink::check(const std::string& path) {
+  const auto may = [](const std::string& name, int mode) {
+    return ::faccessat(AT_FDCWD, name.c_str(), mode, AT_EACCESS) == 0;
+  };
+  struct stat status{};
+  if (path == "-") {
+    return {};
+  }
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) {
+      return open_error(path, EISDIR);
+    }
+    if (!may(path, W_OK)) {
+      return open_error(path, errno);
+    }
+    return {};
+  }
+  if (path.empty() || errno != ENOENT) {
+    return open_error(path, errno);
+  }
+  if (::lstat(path.c_str(), &status) == 0) {
+    return {};  // a link to nothing: open() creates what it names
+  }
+  const std::size_t slash = path.rfind('/', path.find_last_not_of('/'));
+  if (!may(slash == std::string::npos ? "." : path.substr(0, slash + 1), W_OK | X_OK)) {
+    return open_error(path, errno);
+  }
+  if (path.ends_with('/')) {
+    return open_error(path, EISDIR);
+  }
+  return {};
 }
 
 Result<FileSink> FileSink::open(const std::string& path) {

@@ -17,23 +17,23 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/report.h"
+
 namespace {
+
+namespace cli = xdpcap::cli;
 
 using cbpfc::Errc;
 using cbpfc::Error;
 using cbpfc::Result;
 
-constexpr int kFailed = 1;
-constexpr int kUsageError = 2;
 /// The packet begins with its IPv4 or IPv6 header.  Source: pcap-linktype(7), DLT_RAW.
 constexpr int kDltRaw = 12;
 
@@ -46,16 +46,6 @@ constexpr std::string_view kUsage =
     "matches.\n"
     "\n"
     "  bpfoff 0,20 udp port 53       as IP, or in IP without options\n";
-
-/// Writes to standard output; what a full disk or a closed pipe swallowed is an error.
-Result<> print(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!written || std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return cbpfc::fail(Errc::Io, fmt::format("write to standard output: {}", std::strerror(errno)),
-                       errno);
-  }
-  return {};
-}
 
 /// Reads one offset in C's notation.
 Result<std::uint32_t> parse_offset(const std::string& text) {
@@ -97,17 +87,22 @@ Result<std::string> make_program(std::span<const std::uint32_t> offsets,
   return cbpfc::print_program(shifted.encode(), cbpfc::TextForm::OneLine) + "\n";
 }
 
-int report(const Error& error, int exit_status) {
-  fmt::print(stderr, "bpfoff: {}\n", error.message);
-  if (!error.detail.empty()) {
-    fmt::print(stderr, "{}\n", error.detail);
-  }
-  return exit_status;
+int report(const Error& error, int exit_code = cli::kExitFailure) {
+  cli::print_to_stderr(cli::format_error("bpfoff", error, true));
+  return exit_code;
 }
 
 int report_usage(std::string_view reason) {
-  fmt::print(stderr, "bpfoff: {}; bpfoff --help tells more\n", reason);
-  return kUsageError;
+  return report({.code = Errc::InvalidArgument,
+                 .message = fmt::format("{}; bpfoff --help tells more", reason),
+                 .detail = {},
+                 .sys_errno = 0},
+                cli::kExitUsage);
+}
+
+int print(std::string_view text) {
+  const Result<void> printed = cli::print_to_stdout(text);
+  return printed ? cli::kExitSuccess : report(printed.error());
 }
 
 int run(std::span<char* const> arguments) {
@@ -116,19 +111,17 @@ int run(std::span<char* const> arguments) {
   }
   const std::string_view first = arguments[0];
   if (first == "-h" || first == "-help" || first == "--help") {
-    const auto printed = print(kUsage);
-    return printed ? 0 : report(printed.error(), kFailed);
+    return print(kUsage);
   }
   if (first == "-version" || first == "--version") {
-    const auto printed = print("bpfoff " XDPCAP_VERSION "\n");
-    return printed ? 0 : report(printed.error(), kFailed);
+    return print("bpfoff " XDPCAP_VERSION "\n");
   }
   if (first.starts_with('-')) {
     return report_usage(fmt::format("unknown option \"{}\"", first));
   }
   const auto offsets = parse_offsets(first);
   if (!offsets) {
-    return report(offsets.error(), kUsageError);
+    return report(offsets.error(), cli::kExitUsage);
   }
   if (arguments.size() < 2) {
     return report_usage("the expression is missing");
@@ -139,10 +132,9 @@ int run(std::span<char* const> arguments) {
   }
   const auto program = make_program(*offsets, expression);
   if (!program) {
-    return report(program.error(), kFailed);
+    return report(program.error());
   }
-  const auto printed = print(*program);
-  return printed ? 0 : report(printed.error(), kFailed);
+  return print(*program);
 }
 
 }  // namespace

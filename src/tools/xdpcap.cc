@@ -8,13 +8,12 @@
 // been; from the first program in the hook on, HookCapture's destructor takes them out on every way
 // out.
 
-#include <cbpfc/compile.h>
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <chrono>
 
 #include "attach/hook.h"
 #include "attach/hook_capture.h"
@@ -32,12 +31,17 @@ namespace {
 using namespace xdpcap;  // NOLINT(google-build-using-namespace): this file is the program
 
 void say(std::string_view text) {
-  cli::print_to_stderr(fmt::format("xdpcap: {}\n", text));
+  cli::print_to_stderr(fmt::format("xdpcap: {}\n", cli::printable(text)));
 }
 
 int report(const Error& error, bool verbose, int exit_code = cli::kExitFailure) {
   cli::print_to_stderr(cli::format_error("xdpcap", error, verbose));
   return exit_code;
+}
+
+int print(std::string_view text) {
+  const Result<void> printed = cli::print_to_stdout(text);
+  return printed ? cli::kExitSuccess : report(printed.error(), false);
 }
 
 class HookSource final : public CaptureSource {
@@ -52,12 +56,11 @@ class HookSource final : public CaptureSource {
 
 void describe(const HookCapture& capture, const cbpfc::Filter& filter,
               const XdpcapOptions& options) {
-  const Result<cbpfc::ebpf::Assembly> fragment = cbpfc::compile_ebpf(filter, {});
   say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
   say(fmt::format("ring {} bytes, watermark {} bytes, snap length {} bytes", capture.ring_bytes(),
                   options.watermark_bytes, options.snaplen_bytes));
-  say(fmt::format("link type {}, filter {} classic, {} eBPF instructions", options.link_type.name,
-                  filter.insns().size(), fragment ? fragment->size() : 0));
+  say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
+                  filter.insns().size()));
 }
 
 // The end of a capture in words and as exit code.
@@ -133,7 +136,8 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
 int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
                  const XdpcapOptions& options, const cli::StopSignals& signals) {
   UniqueFd pipe;
-  if (await_reader(options.output, signals, pipe) == Waited::Stopped) {
+  if (await_reader(options.output, signals, pipe) == Waited::Stopped ||
+      signals.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
   Result<FileSink> sink = FileSink::open(options.output);
@@ -156,10 +160,14 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
   return run_to_end(*capture, *sink, actions, options, signals);
 }
 
-int run(const XdpcapOptions& options, const cli::StopSignals& signals) {
+int run(const XdpcapOptions& options) {
   const Result<cbpfc::Filter> filter = make_filter(options.filter, options.link_type);
   if (!filter) {
     return report(filter.error(), options.verbose);
+  }
+  const Result<cli::StopSignals> signals = cli::StopSignals::block();
+  if (!signals) {
+    return report(signals.error(), options.verbose);
   }
   const Result<Hook> hook = Hook::open(options.hook_path);
   if (!hook) {
@@ -171,7 +179,10 @@ int run(const XdpcapOptions& options, const cli::StopSignals& signals) {
     say(warning);
   }
   if (options.wait) {
-    const Result<Waited> owner = await_owner(*hook, signals);
+    if (const Result<void> output = FileSink::check(options.output); !output) {
+      return report(output.error(), options.verbose);
+    }
+    const Result<Waited> owner = await_owner(*hook, *signals);
     if (!owner) {
       return report(owner.error(), options.verbose);
     }
@@ -182,32 +193,28 @@ int run(const XdpcapOptions& options, const cli::StopSignals& signals) {
   if (const Result<void> may_enter = check_may_enter(*hook, actions); !may_enter) {
     return report(may_enter.error(), options.verbose);
   }
-  return capture_hook(*hook, *filter, actions, options, signals);
+  return capture_hook(*hook, *filter, actions, options, *signals);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   cli::occupy_standard_descriptors();
-  const Result<cli::StopSignals> signals = cli::StopSignals::block();
-  if (!signals) {
-    return report(signals.error(), false);
-  }
+  cli::heed_interrupts();
   const MachineLimits limits = machine_limits();
   const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits);
   if (!options) {
     return report(options.error(), false, cli::kExitUsage);
   }
   switch (options->request) {
-    case Request::Help: std::fputs(xdpcap_help(limits).c_str(), stdout); return cli::kExitSuccess;
+    case Request::Help: return print(xdpcap_help(limits));
     case Request::Version:
-      fmt::print("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version());
-      return cli::kExitSuccess;
+      return print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version()));
     case Request::Capture: break;
   }
   if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {
     say("standard output is a terminal; name a file, or pipe it: xdpcap ... - | tcpdump -r -");
     return cli::kExitUsage;
   }
-  return run(*options, *signals);
+  return run(*options);
 }

@@ -193,7 +193,8 @@ std::string xdpcap_help(const MachineLimits& limits) {
          cli::options_help(make_table(unused, limits)) +
          "\n"
          "Stops on SIGINT, SIGTERM, SIGHUP, and when the reader of its output goes away.\n"
-         "Exit status: 0 success, 1 failed, 2 wrong usage.\n"
+         "Exit status: 0 success, 1 failed, 2 wrong usage.  An error is one line on standard\n"
+         "error; below a syntax error in a filter, two more lines show the place.\n"
          "\n"
          "  xdpcap /sys/fs/bpf/hook capture.pcap \"ip and udp port 53\"\n"
          "  xdpcap /sys/fs/bpf/hook - \"ip and udp port 53\" | tcpdump -r -\n";

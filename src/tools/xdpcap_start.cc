@@ -50,6 +50,16 @@ std::vector<Action> actions_without_slot(const Hook& hook, std::span<const Actio
   return missing;
 }
 
+// The link type in the file: LINKTYPE_RAW as its DLT_* number.  libpcap compares the DLT_* of a file's
+// first interface with the LINKTYPE_* of the others, and so refuses a file with several interfaces of a
+// type whose numbers differ; for raw IP, Wireshark and libpcap know both.  Of other such types (a few
+// old ones) tcpdump reads only files of a single action; Wireshark reads all.
+// Source: libpcap 1.10.3 sf-pcapng.c pcap_ng_next_packet().
+std::uint16_t file_link_type(const cbpfc::LinkType& type) {
+  constexpr int kDltRaw = 12;
+  return type.dlt == kDltRaw ? kDltRaw : type.linktype;
+}
+
 std::string base_name(const std::string& path) {
   const std::size_t end = path.find_last_not_of('/');
   if (end == std::string::npos) {
@@ -63,7 +73,7 @@ std::string base_name(const std::string& path) {
 
 Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type) {
   const bool is_program = cbpfc::looks_like_program(text);
-  const std::string context = is_program ? "filter program" : fmt::format("filter \"{}\"", text);
+  const std::string context = is_program ? "filter program" : "filter";
   const std::vector<cbpfc::RawInsn> raw =
       TRY((is_program ? cbpfc::parse_program(text)
                       : cbpfc::compile_expression(text, {.dlt = link_type.dlt}))
@@ -118,10 +128,7 @@ PcapngSection make_section(const XdpcapOptions& options, const std::vector<Actio
     section.os = fmt::format("{} {} {}", machine.sysname, machine.release, machine.version);
   }
   section.application = "xdpcap " XDPCAP_VERSION;
-  // The number in memory, DLT_*, not the one for files, where they differ (RAW: 12, not 101):
-  // libpcap compares the two across interfaces and refuses a file with several of the latter kind.
-  // Wireshark knows both.  Source: libpcap 1.10.3 sf-pcapng.c pcap_ng_next_packet().
-  section.linktype = static_cast<std::uint16_t>(options.link_type.dlt);
+  section.linktype = file_link_type(options.link_type);
   section.snaplen_bytes = options.snaplen_bytes;
   for (const Action action : actions) {
     section.interfaces.push_back(

@@ -27,6 +27,44 @@ rejected() {
   nothing_left
 }
 
+@test "the first line of a syntax error is complete, and says it once" {
+  run_xdpcap "$bpffs/hook" "$file" "ip and and"
+  [ "$status" -eq 1 ]
+  [ "${#lines[@]}" -eq 3 ]
+  [ "${lines[0]}" = 'xdpcap: filter: expression "ip and and": syntax error at column 8, at "and"' ]
+}
+
+@test "a long filter makes no long message" {
+  filter=$(printf 'port %d or ' $(seq 1000 2000))
+  run_xdpcap "$bpffs/hook" "$file" "$filter prot 53"
+  [ "$status" -eq 1 ]
+  [ "${#lines[@]}" -eq 3 ]
+  [ "${#lines[0]}" -lt 300 ]
+  [ "${#output}" -lt 600 ]
+}
+
+@test "control characters of a filter do not reach the terminal" {
+  for filter in $'ip \033[31m and' $'host \033]0;x\007' $'\033'; do
+    run_xdpcap "$bpffs/hook" "$file" "$filter"
+    [ "$status" -eq 1 ]
+    [[ $output == *"?"* ]]
+    [[ $output != *[$'\033\007']* ]]
+  done
+  run_xdpcap $'\033[31m' "$file" ip
+  fails_with 1 '\?\[31m'
+}
+
+@test "signals end the compilation of a filter" {
+  filter="port 1"
+  for port in $(seq 3 2 2699); do filter+=" or port $port"; done
+  for signal in INT TERM HUP; do
+    run timeout -k 5 -s $signal 1 "$xdpcap" "$bpffs/hook" "$file" "$filter"
+    echo "$signal: $status"
+    [ "$status" -eq 124 ]
+  done
+  nothing_left
+}
+
 @test "a syntax error in words that are joined" {
   run_xdpcap "$bpffs/hook" "$file" ip and and udp
   [ "$status" -eq 1 ]

@@ -29,3 +29,31 @@ load helper
   run "$xdpcap" -q --help
   [ "$status" -eq 0 ]
 }
+
+@test "a standard output that takes nothing is an error" {
+  for command in "xdpcap -h" "xdpcap --version" "bpfoff -h" "bpfoff --version" "bpfoff 0 ip"; do
+    run bash -c "'$XDPCAP_TOOLS'/$command > /dev/full"
+    [ "$status" -eq 1 ]
+    [ "$output" = "${command%% *}: write to standard output: No space left on device" ]
+  done
+}
+
+@test "bpfoff: exit codes and messages" {
+  bpfoff=$XDPCAP_TOOLS/bpfoff
+  run "$bpfoff" 0 ip
+  [ "$status" -eq 0 ]
+  run "$bpfoff"
+  [ "$status" -eq 2 ]
+  [ "$output" = "bpfoff: offsets and an expression are missing; bpfoff --help tells more" ]
+  run "$bpfoff" x ip
+  [ "$status" -eq 2 ]
+  [ "${#lines[@]}" -eq 1 ]
+  run "$bpfoff" 0 "ip and and"
+  [ "$status" -eq 1 ]
+  [ "${lines[0]}" = 'bpfoff: expression "ip and and": syntax error at column 8, at "and"' ]
+}
+
+@test "bpfoff needs no libbpf" {
+  ldd "$XDPCAP_TOOLS/bpfoff" | grep -q libpcap
+  ! ldd "$XDPCAP_TOOLS/bpfoff" | grep libbpf || false
+}

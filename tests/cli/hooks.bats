@@ -71,10 +71,31 @@ refused() {
   nothing_left
 }
 
+@test "waiting starts only with an output that can be written" {
+  make_hook
+  run timeout 5 "$xdpcap" --wait "$bpffs/hook" /nonexistent/dir/x
+  fails_with 1 "create output file /nonexistent/dir/x: .*does not exist"
+  run timeout 5 "$xdpcap" --wait "$bpffs/hook" "$world"
+  fails_with 1 "create output file $world: .*is a directory"
+  echo precious > "$file"
+  run timeout --preserve-status -s TERM 1 "$xdpcap" --wait "$bpffs/hook" "$file"
+  [ "$status" -eq 0 ]
+  [ "$(cat "$file")" = precious ]
+}
+
 @test "not root: a pin that only root may read" {
   make_hook
   cp "$xdpcap" "$world/xdpcap"
   run setpriv --reuid 65534 --regid 65534 --clear-groups "$world/xdpcap" "$bpffs/hook" "$file"
-  fails_with 1 "root"
+  fails_with 1 "may not read and write the pin, .*lacks CAP_BPF and .*; run as root"
+  nothing_left
+}
+
+@test "not root: a BPF file system that only root may enter" {
+  make_hook
+  cp "$xdpcap" "$world/xdpcap"
+  chmod 700 "$bpffs"
+  run setpriv --reuid 65534 --regid 65534 --clear-groups "$world/xdpcap" "$bpffs/hook" "$file"
+  fails_with 1 "may not enter a directory .*lacks CAP_BPF and .*; run as root"
   nothing_left
 }

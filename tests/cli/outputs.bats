@@ -54,6 +54,7 @@ refused() {
   left=$(ls "$world/full")
   umount "$world/full"
   fails_with 1 "[Nn]o space"
+  [[ $output != *"last whole packet"* ]]
   [ "$left" = zeros ]
 }
 
@@ -82,6 +83,23 @@ refused() {
   [ "$status" -eq 0 ]
   [ "${lines[-1]}" = "0 packets received, 0 matched, 0 written, 0 lost" ]
   nothing_left
+}
+
+@test "a standard error that nobody reads does not keep a capture" {
+  mkfifo "$world/errors"
+  exec 8<>"$world/errors"
+  dd if=/dev/zero of="$world/errors" bs=4096 count=16 oflag=nonblock status=none
+  run timeout --preserve-status -k 5 -s TERM 3 \
+    bash -c "exec '$xdpcap' '$bpffs/hook' '$world/file.pcap' 2>'$world/errors'"
+  exec 8>&-
+  [ "$status" -eq 0 ]
+  nothing_left
+}
+
+@test "the words of -v" {
+  run timeout --preserve-status -s TERM 1 "$xdpcap" -v "$bpffs/hook" "$world/file.pcap" ip
+  [ "$status" -eq 0 ]
+  [[ $output == *"link type EN10MB, filter 4 classic instructions"$'\n'* ]]
 }
 
 @test "slots that are taken" {

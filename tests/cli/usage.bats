@@ -61,6 +61,11 @@ refused() {
   done
 }
 
+@test "an option that swallows the hook is named" {
+  run_xdpcap -s "$bpffs/hook" "$file"
+  fails_with 2 "option -snaplen: \"$bpffs/hook\" is not a number from 1 to 65535"
+}
+
 @test "unknown actions" {
   for bad in sideways 5 pass,sideways "" ","; do
     refused -actions "$bad" -- "option -actions: "

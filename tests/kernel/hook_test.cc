@@ -54,7 +54,7 @@ TEST_F(HookTest, OpensProgramArraysOfAnySize) {
     ASSERT_TRUE(hook.has_value()) << hook.error().message;
     EXPECT_EQ(hook->slots(), slots);
     EXPECT_EQ(hook->path(), path);
-    EXPECT_EQ(hook->map_id(), map_info(map.get())->id);
+    EXPECT_EQ(map_info(hook->fd())->id, map_info(map.get())->id);
     EXPECT_EQ(hook->actions().size(), std::min<std::size_t>(slots, 5));
     EXPECT_EQ(hook->actions().front(), Action::Aborted);
   }

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <ctime>
 #include <thread>
@@ -141,6 +142,24 @@ TEST_F(CaptureLoopTest, WritesWhatArrivesUntilDetached) {
             (PacketTotals{.received = 500, .matched = 502, .written = 500, .lost = 2}));
   EXPECT_TRUE(sum(summary.totals).is_balanced());
   EXPECT_EQ(packets().size(), 500U);
+}
+
+// A batch ends after a quarter of the ring, 256 of these records.
+TEST_F(CaptureLoopTest, TheOldestPacketOfTheNextBatchIsWrittenInItsPlace) {
+  const auto add_swapped = [this](std::uint64_t first_ktime_ns) {
+    for (std::uint64_t i = 0; i < 256; ++i) {
+      add(Action::Drop, first_ktime_ns + 10 * i);
+    }
+    add(Action::Drop, first_ktime_ns + 10 * 255 - 5);
+  };
+  add_swapped(1'000);
+  source_.at_detach = [&] { add_swapped(10'000); };
+  signal();
+  const CaptureSummary summary = run();
+  EXPECT_TRUE(sum(summary.totals).is_balanced());
+  const std::vector<test::WalkedPacket> written = packets();
+  EXPECT_EQ(written.size(), 514U);
+  EXPECT_TRUE(std::ranges::is_sorted(written, {}, &test::WalkedPacket::time_ns));
 }
 
 TEST_F(CaptureLoopTest, AQuietRingIsLookedAtWithinATenthOfASecond) {

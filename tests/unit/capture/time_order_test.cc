@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "fake_ring.h"
 
 namespace xdpcap {
@@ -12,6 +14,7 @@ namespace {
 using test::FakeRing;
 
 constexpr std::uint64_t kEverything = UINT64_MAX;
+constexpr std::uint64_t kLookBackNs = 1000;
 
 std::vector<std::uint8_t> at(std::uint64_t ktime_ns, std::uint8_t mark = 0) {
   return test::make_record({.ktime_ns = ktime_ns, .captured_bytes = 16}, mark);  // 64 in the ring
@@ -30,7 +33,7 @@ using Times = std::vector<std::uint64_t>;
 TEST(TimeOrder, SortsABatchAndKeepsTies) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader);
+  TimeOrder order(reader, kLookBackNs);
   for (const std::uint64_t time : {30U, 10U, 20U}) {
     ring.add(at(time));
   }
@@ -48,7 +51,7 @@ TEST(TimeOrder, SortsABatchAndKeepsTies) {
 TEST(TimeOrder, HoldsBackAcrossBatches) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader);
+  TimeOrder order(reader, kLookBackNs);
   ring.add(at(100));
   ring.add(at(300));
   ring.add(at(110));
@@ -67,7 +70,7 @@ TEST(TimeOrder, HoldsBackAcrossBatches) {
 TEST(TimeOrder, WaitsForBusyRecord) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader);
+  TimeOrder order(reader, kLookBackNs);
   const RingPosition busy = ring.reserve(at(1));
   EXPECT_FALSE(order.fill());
   EXPECT_TRUE(order.ready(kEverything).empty());
@@ -78,22 +81,113 @@ TEST(TimeOrder, WaitsForBusyRecord) {
   EXPECT_EQ(order.ready(kEverything).size(), 1U);
 }
 
-TEST(TimeOrder, FeelsPressureAtAQuarterOfTheRing) {
+TEST(TimeOrder, GivesTheOlderHalfWhenAQuarterOfTheRingIsTaken) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader);
-  for (int i = 0; i < 16; ++i) {
+  TimeOrder order(reader, kLookBackNs);
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    ring.add(at(100 + i));
+  }
+  const RingPosition busy = ring.reserve(at(90));
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ring.add(at(200));
+  }
+  EXPECT_FALSE(order.fill());
+  EXPECT_TRUE(order.ready(0).empty()) << "16 of 64 places, a quarter";
+  order.release();
+  ring.add(at(200));
+  EXPECT_FALSE(order.fill());
+  EXPECT_EQ(times(order.ready(0)), (Times{100, 101, 102}));
+  order.release();
+  ring.submit(busy);
+  order.fill();
+  EXPECT_EQ(times(order.ready(103)), (Times{90, 103}));
+}
+
+struct BehindCase {
+  const char* name;
+  std::size_t ring_bytes;
+  std::size_t batch_packets;  // what bounds a batch
+};
+class ReaderBehind : public testing::TestWithParam<BehindCase> {
+ protected:
+  // Reads until the ring is empty, all packets being old; the times in the order shown.
+  Times read_all(TimeOrder& order) {
+    Times all;
+    bool is_more = true;
+    for (int looks = 0; is_more; ++looks) {
+      if (looks > 100) {
+        ADD_FAILURE() << "no end";
+        break;
+      }
+      is_more = order.fill();
+      const Times batch = times(order.ready(100'000'000));
+      EXPECT_FALSE(is_more && batch.empty()) << "a look without progress";
+      all.insert(all.end(), batch.begin(), batch.end());
+      order.release();
+    }
+    return all;
+  }
+};
+
+TEST_P(ReaderBehind, KeepsTheOrderAcrossBatches) {
+  FakeRing ring(GetParam().ring_bytes);
+  RingReader reader(ring.memory());
+  for (const std::uint64_t step_ns :
+       {1U, 400U, 5'000U}) {  // a batch of less and of more than a look-back
+    TimeOrder order(reader, kLookBackNs);
+    const std::size_t count = GetParam().batch_packets;
+    for (std::size_t i = 1; i < count; ++i) {
+      ring.add(at(50'000'000 - (count - i) * step_ns));
+    }
+    ring.add(at(50'000'000));
+    ring.add(at(49'999'997));
+    ring.add(at(50'000'010));
+    const Times all = read_all(order);
+    EXPECT_EQ(all.size(), count + 2);
+    EXPECT_TRUE(std::ranges::is_sorted(all)) << step_ns;
+    EXPECT_EQ(ring.consumer, ring.producer);
+  }
+}
+
+TEST_P(ReaderBehind, ShowsAtLeastHalfAndHoldsTheNewest) {
+  FakeRing ring(GetParam().ring_bytes);
+  RingReader reader(ring.memory());
+  TimeOrder order(reader, kLookBackNs);
+  const std::size_t count = GetParam().batch_packets;
+  for (std::size_t i = 0; i < 2 * count; ++i) {
     ring.add(at(100));
   }
-  EXPECT_FALSE(order.is_pressed());
-  ring.add(at(100));
-  EXPECT_TRUE(order.is_pressed());
+  EXPECT_TRUE(order.fill());
+  EXPECT_EQ(order.ready(kEverything).size(), count / 2) << "no time is older than the others";
+  order.release();
+  EXPECT_TRUE(order.fill());
+  EXPECT_EQ(order.ready(kEverything).size(), count / 2) << "held packets are part of a batch";
+  order.release();
+  EXPECT_EQ(ring.consumer, count * 64U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bounds, ReaderBehind,
+                         testing::Values(BehindCase{"packets", 1 << 21, 4096},
+                                         BehindCase{"bytes", 4096, 16}),
+                         [](const auto& bound) { return std::string(bound.param.name); });
+
+TEST(TimeOrder, ABatchAcrossALongTimeGoesUpToItsNewestLessTheLookBack) {
+  FakeRing ring(4096);
+  RingReader reader(ring.memory());
+  TimeOrder order(reader, kLookBackNs);
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    ring.add(at(500 * i));
+  }
+  EXPECT_TRUE(order.fill());
+  EXPECT_EQ(order.ready(kEverything).back().packet.ktime_ns, 7'000U) << "16 * 500 - 1000";
+  EXPECT_EQ(order.ready(5'000).back().packet.ktime_ns, 5'000U) << "young, too";
 }
 
 TEST(TimeOrder, ABatchIsBounded) {
   FakeRing ring(1 << 20);
   RingReader reader(ring.memory());
-  TimeOrder order(reader);
+  TimeOrder order(reader, kLookBackNs);
   for (int i = 0; i < 10'000; ++i) {
     ring.add(at(100));
   }
@@ -107,13 +201,13 @@ TEST(TimeOrder, ABatchIsBounded) {
     order.release();
   }
   EXPECT_EQ(total, 10'000U);
-  EXPECT_EQ(batches, 3);
+  EXPECT_EQ(batches, 4) << "4096, then 2048 at a time";
 }
 
 TEST(TimeOrder, CountsRecordsThatMakeNoSense) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader);
+  TimeOrder order(reader, kLookBackNs);
   ring.add(std::vector<std::uint8_t>(20));
   ring.add(at(1));
   ring.add(std::vector<std::uint8_t>(64));

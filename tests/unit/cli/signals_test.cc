@@ -39,6 +39,17 @@ TEST(StopSignalsDeathTest, NohupIsHonouredBackgroundJobsCanBeInterrupted) {
   EXPECT_EXIT(::_exit(exit_code_after(SIGINT, true)), testing::ExitedWithCode(0), "");
 }
 
+// An ignored SIGINT would be lost while a filter is compiled, when nothing is blocked yet.
+TEST(StopSignalsDeathTest, BackgroundJobsCanBeInterruptedFromTheStart) {
+  const auto interrupt = [] {
+    ::signal(SIGINT, SIG_IGN);
+    heed_interrupts();
+    ::kill(::getpid(), SIGINT);
+    ::_exit(0);
+  };
+  EXPECT_EXIT(interrupt(), testing::KilledBySignal(SIGINT), "");
+}
+
 TEST(StopSignalsDeathTest, FailedWritesAreErrorsNotSignals) {
   EXPECT_EXIT(::_exit(exit_code_after(SIGPIPE, false)), testing::ExitedWithCode(1), "");
   EXPECT_EXIT(::_exit(exit_code_after(SIGXFSZ, false)), testing::ExitedWithCode(1), "");

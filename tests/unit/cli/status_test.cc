@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
+#include "descriptors.h"
+
 namespace xdpcap::cli {
 namespace {
 
@@ -37,6 +41,21 @@ TEST(Status, NeverWrapsOnATerminal) {
   EXPECT_EQ(replace_line("abcdef", 6), "\rabcde\x1b[K");
   EXPECT_EQ(replace_line("abcdef", 1), "\r\x1b[K");
   EXPECT_EQ(replace_line("abcdef", 0), "\r\x1b[K");
+}
+
+TEST(Status, LineThatHasNoRoomIsDroppedAtOnce) {
+  const test::StuckPipe pipe;
+  const test::ReplacedDescriptor stuck(STDERR_FILENO, pipe.writer());
+  StatusLine status;
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10; ++i) {
+    status.print("dropped");
+  }
+  status.end();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(400));
+  pipe.make_room();
+  status.print("kept");
+  EXPECT_TRUE(pipe.rest().ends_with("xkept\n"));
 }
 
 }  // namespace

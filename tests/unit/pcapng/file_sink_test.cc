@@ -4,10 +4,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -42,6 +44,8 @@ TEST(FileSink, OpenErrorsSayWhatToDo) {
        "a directory in its path does not exist; create it first"},
       {directory.path(""), Errc::InvalidArgument, EISDIR,
        "it is a directory; give the name of a file in it"},
+      {directory.path("new/"), Errc::InvalidArgument, EISDIR,
+       "it is a directory; give the name of a file in it"},
       {directory.path("file/x"), Errc::NotFound, ENOTDIR,
        "something in its path is not a directory; check the path"},
       {"", Errc::NotFound, ENOENT, "the name is empty; give a name, or - for standard output"},
@@ -53,7 +57,51 @@ TEST(FileSink, OpenErrorsSayWhatToDo) {
     EXPECT_EQ(sink.error().code, c.code) << c.path;
     EXPECT_EQ(sink.error().sys_errno, c.sys_errno) << c.path;
     EXPECT_EQ(sink.error().message, "create output file " + c.path + ": " + c.reason);
+    const auto checked = FileSink::check(c.path);
+    ASSERT_FALSE(checked.has_value()) << c.path;
+    EXPECT_EQ(checked.error().code, c.code) << c.path;
+    EXPECT_EQ(checked.error().message, sink.error().message);
   }
+}
+
+TEST(FileSink, ErrorsSpeakOfPacketsOnlyIfThereAreAny) {
+  const TemporaryDirectory directory;
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto message_at = [&](rlim_t limit_bytes) {
+    const rlimit limit{.rlim_cur = limit_bytes, .rlim_max = old.rlim_max};
+    auto sink = FileSink::open(directory.path(std::to_string(limit_bytes)));
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    auto written = sink->write(filler(16));
+    if (written.has_value()) {
+      written = sink->write(filler(16));
+    }
+    ::setrlimit(RLIMIT_FSIZE, &old);
+    const std::string start = "write to " + directory.path(std::to_string(limit_bytes)) + ": ";
+    return written.has_value() ? "" : written.error().message.substr(start.size());
+  };
+  const std::string why = "the file has reached the size limit; see ulimit -f";
+  EXPECT_EQ(message_at(0), why);
+  EXPECT_EQ(message_at(5), why);
+  EXPECT_EQ(message_at(16), why + "; it ends with the last whole packet");
+  EXPECT_EQ(message_at(20), why + "; it ends with the last whole packet");
+}
+
+TEST(FileSink, CheckTouchesNothing) {
+  const TemporaryDirectory directory;
+  const std::string old = directory.path("old");
+  testing::write_file(old, filler(16));
+  std::filesystem::create_symlink("nothing", directory.path("link"));
+  for (const std::string& path :
+       {directory.path("new"), directory.path("link"), old, std::string("-"),
+        std::string("in the working directory"), std::string("/dev/full")}) {
+    const auto checked = FileSink::check(path);
+    EXPECT_TRUE(checked.has_value()) << path << ": " << checked.error().message;
+  }
+  EXPECT_EQ(testing::read_file(old).size(), 16U);
+  EXPECT_FALSE(std::filesystem::exists(directory.path("new")));
+  EXPECT_FALSE(std::filesystem::exists(directory.path("nothing")));
 }
 
 TEST(FileSink, OpenWithoutPermission) {
@@ -62,7 +110,10 @@ TEST(FileSink, OpenWithoutPermission) {
   ASSERT_EQ(::chmod(directory.path("").c_str(), 0755), 0);
   ASSERT_EQ(::seteuid(65534), 0);
   const auto sink = FileSink::open(directory.path("x"));
+  const auto checked = FileSink::check(directory.path("x"));
   ASSERT_EQ(::seteuid(0), 0);
+  ASSERT_FALSE(checked.has_value());
+  EXPECT_EQ(checked.error().message, sink.error().message);
   ASSERT_FALSE(sink.has_value());
   EXPECT_EQ(sink.error().code, Errc::Permission);
   EXPECT_EQ(sink.error().message,
