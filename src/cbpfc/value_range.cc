@@ -27,8 +27,7 @@ std::uint32_t after_alu(const Alu& alu, const ValueRange& range) {
     case AluOp::Lsh:
       return alu.operand.is_x ? kUnknown : clamp(std::uint64_t{range.a_max} << right);
     case AluOp::Rsh: return alu.operand.is_x ? kUnknown : range.a_max >> right;
-    case AluOp::Mul:  // the verifier gives up above 16 bits
-      return range.a_max <= 0xffff && right <= 0xffff ? range.a_max * right : kUnknown;
+    case AluOp::Mul:  // Linux 6.1 gives up on products of bounded values
     case AluOp::Sub:
     case AluOp::Div:
     case AluOp::Mod:
@@ -74,11 +73,18 @@ ValueRange range_after(const Step& step, ValueRange before) {
 
 ValueRange range_after(const Exit& exit, ValueRange before) {
   const auto* branch = std::get_if<Branch>(&exit);
-  if (branch != nullptr && branch->condition == Condition::AnyBitSet) {
-    before.a_max = kUnknown;
-    if (branch->operand.is_x) {
-      before.x_max = kUnknown;
-    }
+  if (branch == nullptr) {
+    return before;
+  }
+  if (branch->operand.is_x) {
+    return {.a_max = kUnknown, .x_max = kUnknown};
+  }
+  const std::uint32_t k = branch->operand.k;
+  switch (branch->condition) {
+    case Condition::Equal: before.a_max = std::max(before.a_max, k); break;
+    case Condition::Greater: before.a_max = k < before.a_max ? before.a_max : kUnknown; break;
+    case Condition::GreaterEqual: before.a_max = k <= before.a_max ? before.a_max : kUnknown; break;
+    case Condition::AnyBitSet: before.a_max = kUnknown; break;
   }
   return before;
 }
