@@ -97,7 +97,7 @@ refused() {
 }
 
 @test "the words of -v" {
-  run timeout --preserve-status -s TERM 1 "$xdpcap" -v "$bpffs/hook" "$world/file.pcap" ip
+  run timeout --preserve-status -s TERM 3 "$xdpcap" -v "$bpffs/hook" "$world/file.pcap" ip
   [ "$status" -eq 0 ]
   [[ $output == *"link type EN10MB, filter 4 classic instructions"$'\n'* ]]
 }
