@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -132,23 +131,13 @@ class CaptureLoop {
       return;
     }
     if (waits[0].revents != 0) {
-      take_signal();
+      // The signal stays in the descriptor: the sink looks there while its output takes nothing.
       stop(CaptureEnd::Signal);
     }
     if ((waits[1].revents & (POLLERR | POLLHUP)) != 0) {
       packets_.close();
       stop(CaptureEnd::OutputClosed);
     }
-  }
-
-  // Takes one signal from the descriptor; false if there is none.
-  bool take_signal() const {
-    pollfd wait{.fd = options_.signal_fd, .events = POLLIN, .revents = 0};
-    if (::poll(&wait, 1, 0) <= 0) {
-      return false;
-    }
-    signalfd_siginfo signal{};
-    return ::read(options_.signal_fd, &signal, sizeof(signal)) > 0;
   }
 
   // An output that failed is left alone from then on.
@@ -206,10 +195,6 @@ class CaptureLoop {
   void drain() {
     bool is_more = true;
     while (is_more) {
-      if (packets_.is_open() && take_signal()) {
-        packets_.close();
-        stop(CaptureEnd::OutputStuck);
-      }
       is_more = order_.fill();
       const std::span<const TimeOrder::Held> ready = order_.ready(UINT64_MAX);
       is_more = is_more || !ready.empty();

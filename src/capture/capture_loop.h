@@ -17,8 +17,9 @@
 // Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), an output that is
 // gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
 // cannot be read.  Then, in this order: the programs leave the hook, so nothing new arrives; the
-// ring is emptied; the counters are final; statistics blocks; the end.  A second signal while the
-// ring is emptied ends the writing at once; what is left is counted as unwritten.
+// ring is emptied; the counters are final; statistics blocks; the end.  The signal is left in its
+// descriptor, where the sink sees it: an output that then takes nothing for half a second ends the
+// writing, and what is left is counted as unwritten.  More signals change nothing.
 //
 // Tested by: tests/unit/capture/capture_loop_test.cc with a ring in memory, tests/kernel.
 
