@@ -27,13 +27,40 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace cbpfc {
 
 /// Offset and size beyond which the verifier trusts no packet pointer; no XDP packet's linear part
 /// is larger.  Source: Linux v6.18 kernel/bpf/verifier.c MAX_PACKET_OFF.
 inline constexpr std::uint32_t kMaxPacketOffset = 0xffff;
+
+/// How the fragment reaches the packet's bytes.
+enum class PacketAccess : std::uint8_t {
+  /// packet_start and packet_end are pointers into an XDP or TC packet.
+  Direct,
+  /// packet_start points to a map value or a part of the stack of buffer_size_bytes; packet_end holds
+  /// the number of valid bytes in it, at most buffer_size_bytes, which the verifier need not know.
+  Buffer,
+  /// packet_start holds a kernel address, packet_end the number of bytes there, both numbers.  Bytes are
+  /// read with bpf_probe_read_kernel, so packet_start, packet_end, working[0] and working[1] must be among
+  /// R6 to R9, and R0 to R5 are overwritten.  Eight bytes of stack below the scratch slots are used.
+  Probe,
+};
+
+/// Where ancillary loads (SKF_AD_*, SKF_NET_OFF, SKF_LL_OFF) find their answer; what has none is
+/// refused by name.
+struct AncillaryOptions {
+  /// Answers from the bytes of the Ethernet frame: protocol, packet type, VLAN tag, presence and
+  /// TPID, payload offset, loads relative to the link-layer and network header.
+  bool from_frame = false;
+  /// Register with the struct xdp_md, not among those the fragment writes: ifindex, rx queue.
+  std::optional<ebpf::Reg> context = std::nullopt;
+  /// Calls of helpers are allowed (R0 to R5 are overwritten): cpu, random.
+  bool helpers = false;
+};
 
 struct EbpfOptions {
   ebpf::Reg packet_start = ebpf::Reg::R2;  ///< first byte of the packet
@@ -51,6 +78,16 @@ struct EbpfOptions {
   std::optional<ebpf::Reg> packet_length = std::nullopt;
   /// Upper bound of packet_start - ctx->data, for filters over a packet inside another.
   std::uint32_t packet_start_offset_bytes = 0;
+  PacketAccess access = PacketAccess::Direct;
+  /// PacketAccess::Buffer: the size the verifier knows the buffer to have, at most 65,535.
+  std::uint32_t buffer_size_bytes = 0;
+  AncillaryOptions ancillary = {};
+  /// Further registers the fragment may overwrite; the optimised fragment keeps loaded values there.
+  std::vector<ebpf::Reg> spare = {};
+  /// Where a match and a miss jump, without a value in `result`; both or neither.
+  std::string match_label = {};
+  std::string no_match_label = {};
+  bool optimize = true;  ///< false: each classic instruction by itself, to compare with
 };
 
 /// Whether the filter loads the packet's length, and so wants EbpfOptions::packet_length.

@@ -99,6 +99,10 @@ bool reads_length(const Filter& filter) {
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));
+  if (options.access != PacketAccess::Direct) {
+    return fail(Errc::Unsupported,
+                "compile filter: option access: only direct access is there yet");
+  }
   const std::uint32_t max_packet_offset = kMaxPacketOffset - options.packet_start_offset_bytes;
   Cfg cfg = TRY(build_cfg(filter, max_packet_offset).with_context("compile filter"));
   run_passes(cfg, max_packet_offset);
