@@ -20,6 +20,7 @@
 #include <cbpfc/ebpf_interpret.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -58,7 +59,7 @@ class Run {
 
   Result<Execution> run(std::uint64_t max_insns) {
     Execution done;
-    while (pc_ < insns_.size()) {
+    while (pc_ < insns_.size() && std::ranges::find(entry_.stops, pc_) == entry_.stops.end()) {
       if (done.insns == max_insns) {
         return fail(
             Errc::InvalidArgument,
