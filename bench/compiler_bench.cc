@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The benchmark of the compiler: what its code costs, next to what it would cost unoptimised and what
+// clang makes of the same filter in C.  README.md says how to run it and how to read it.
+//
+// Exit status: 0, 1 if something could not be measured that should be, 2 if the command line is wrong.
+// Whether the figures are reached does not change it.
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <optional>
+
+#include "cli/report.h"
+#include "filter_list.h"
+#include "options.h"
+#include "report.h"
+#include "subjects.h"
+
+namespace {
+
+namespace cli = xdpcap::cli;
+
+using bench::Options;
+using cbpfc::Result;
+
+void say(const std::string& text) {
+  cli::print_to_stderr("compiler_bench: " + text + "\n");
+}
+
+int report(const cbpfc::Error& error, int exit_code = cli::kExitFailure) {
+  cli::print_to_stderr(cli::format_error("compiler_bench", error, false));
+  return exit_code;
+}
+
+Result<std::optional<bench::Clang>> find_clang(const Options& options) {
+  if (options.clang == "none") {
+    return std::nullopt;
+  }
+  return TRY(bench::Clang::find(options.clang));
+}
+
+bool is_chosen(const Options& options, std::string_view name) {
+  return options.only.empty() || name.find(options.only) != std::string_view::npos;
+}
+
+Result<std::vector<bench::FilterSubject>> make_filters(const Options& options,
+                                                       const bench::Builder& builder) {
+  std::vector<bench::FilterSubject> subjects;
+  for (const std::string& expression : TRY(bench::read_expressions(options.filters))) {
+    if (is_chosen(options, expression)) {
+      auto subject = bench::make_filter_subject(expression, builder, !options.counts_only);
+      subjects.push_back(TRY(std::move(subject).with_context(expression)));
+    }
+  }
+  return subjects;
+}
+
+Result<std::vector<bench::ListSubject>> make_lists(const Options& options,
+                                                   const bench::Builder& builder) {
+  std::vector<bench::ListSubject> subjects;
+  for (const bench::List& list : bench::make_lists()) {
+    if (is_chosen(options, list.name())) {
+      auto subject = bench::make_list_subject(list, builder, !options.counts_only);
+      if (subject) {
+        subjects.push_back(*std::move(subject));
+      } else {
+        say(fmt::format("{}: {}", list.name(), subject.error().message));
+      }
+    }
+  }
+  return subjects;
+}
+
+Result<void> write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  file.close();
+  if (!file) {
+    return cbpfc::fail(cbpfc::Errc::Io, fmt::format("write {}", path));
+  }
+  return {};
+}
+
+Result<bench::Results> measure(const Options& options) {
+  const auto clang = TRY(find_clang(options));
+  const bench::Builder builder(clang ? &*clang : nullptr);
+  bench::Results results{.clang = clang ? clang->description() : "", .rounds = options.rounds};
+  const auto filters = TRY(make_filters(options, builder));
+  const auto lists = TRY(make_lists(options, builder));
+  for (const auto& subject : filters) {
+    results.filters.push_back(subject.row);
+  }
+  for (const auto& subject : lists) {
+    results.lists.push_back(subject.row);
+  }
+  return results;
+}
+
+Result<void> run(const Options& options) {
+  const bench::Results results = TRY(measure(options));
+  TRY(cli::print_to_stdout(bench::table_text(results)));
+  if (!options.csv.empty()) {
+    TRY(write_file(options.csv, bench::csv_text(results)));
+  }
+  if (!options.picture.empty()) {
+    TRY(bench::draw_picture(results, options.picture));
+  }
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto options = bench::parse_command_line(argc, argv);
+  if (!options) {
+    return report(options.error(), cli::kExitUsage);
+  }
+  const Result<void> done =
+      options->help ? cli::print_to_stdout(bench::help_text()) : run(*options);
+  return done ? cli::kExitSuccess : report(done.error());
+}
