@@ -11,11 +11,13 @@
 #include <fstream>
 #include <optional>
 
+#include "build_times.h"
 #include "cli/report.h"
 #include "filter_list.h"
 #include "options.h"
 #include "report.h"
 #include "subjects.h"
+#include "timing.h"
 
 namespace {
 
@@ -82,17 +84,40 @@ Result<void> write_file(const std::string& path, const std::string& text) {
   return {};
 }
 
+/// Says every tenth round, so that one who waits knows what for.
+bench::Progress progress_of(std::string_view what, int rounds) {
+  return [what, rounds](int round) {
+    if (round % 10 == 1) {
+      say(fmt::format("timing {}, round {} of {}", what, round, rounds));
+    }
+  };
+}
+
+Result<void> time_all(const Options& options, std::vector<bench::FilterSubject>& filters,
+                      std::vector<bench::ListSubject>& lists) {
+  auto timer = TRY(bench::KernelTimer::create());
+  TRY(bench::time_filters(timer, filters, options.rounds, progress_of("filters", options.rounds)));
+  TRY(bench::time_lists(timer, lists, options.rounds, progress_of("lists", options.rounds)));
+  return {};
+}
+
 Result<bench::Results> measure(const Options& options) {
   const auto clang = TRY(find_clang(options));
   const bench::Builder builder(clang ? &*clang : nullptr);
   bench::Results results{.clang = clang ? clang->description() : "", .rounds = options.rounds};
-  const auto filters = TRY(make_filters(options, builder));
-  const auto lists = TRY(make_lists(options, builder));
-  for (const auto& subject : filters) {
-    results.filters.push_back(subject.row);
+  auto filters = TRY(make_filters(options, builder));
+  auto lists = TRY(make_lists(options, builder));
+  if (options.only.empty()) {
+    results.build_times = bench::measure_build_times(!options.counts_only);
   }
-  for (const auto& subject : lists) {
-    results.lists.push_back(subject.row);
+  if (!options.counts_only) {
+    TRY(time_all(options, filters, lists));
+  }
+  for (auto& subject : filters) {
+    results.filters.push_back(std::move(subject.row));
+  }
+  for (auto& subject : lists) {
+    results.lists.push_back(std::move(subject.row));
   }
   return results;
 }

@@ -135,8 +135,10 @@ Result<Program> varying_keys(const Filter* filter, bool optimize, const Varying&
     program.add(alu(Alu::Add, kMatches, 1));
     program.label("f_no");
   }
-  program.add(alu(Alu::Add, kLoopsLeft, -1));
-  program.jump_if(Cmp::NotEqual, kLoopsLeft, 0, "again");
+  if (varying.loops > 1) {
+    program.add(alu(Alu::Add, kLoopsLeft, -1));
+    program.jump_if(Cmp::NotEqual, kLoopsLeft, 0, "again");
+  }
   program.label("out");
   add_table_address(program, Reg::R1);
   program.add(load(Width::Double, Reg::R2, Reg::R10, kRandomSlot));

@@ -19,67 +19,101 @@ namespace {
 using cbpfc::Errc;
 using cbpfc::Result;
 
+/// Bars of one panel: one cluster for each label, in it one bar a contender.
+class Bars {
+ public:
+  explicit Bars(std::string_view block) : block_(block) {}
+
+  /// Adds a cluster; a contender without a value gets no bar.
+  void add(const std::string& label, const PerContender<std::optional<double>>& values) {
+    data_ += fmt::format("\"{}\"", label);
+    for (const Contender contender : kContenders) {
+      const auto& value = values[contender];
+      data_ += value ? fmt::format(" {:.4f}", *value) : " NaN";
+      is_shown_[contender] = is_shown_[contender] || value;
+    }
+    data_ += "\n";
+  }
+
+  /// The gnuplot commands that draw it where `placement` says; nothing without any bar.
+  std::string script(std::string_view title, std::string_view unit,
+                     std::string_view placement) const {
+    constexpr std::array<std::string_view, 3> kColours = {"#b0b7bf", "#1f77b4", "#e08a2c"};
+    std::string plots;
+    for (const Contender contender : kContenders) {
+      const auto index = static_cast<std::size_t>(contender);
+      if (is_shown_[contender]) {
+        plots += fmt::format("{} ${} using {}:xtic(1) title \"{}\" linecolor rgb \"{}\"",
+                             plots.empty() ? "" : ",", block_, index + 2, name(contender),
+                             kColours[index]);
+      }
+    }
+    return plots.empty() ? ""
+                         : fmt::format(
+                               "${} << END\n{}END\n{}\nset title \"{}\"\n"
+                               "set ylabel \"{}\"\nplot{}\n",
+                               block_, data_, placement, title, unit, plots);
+  }
+
+ private:
+  std::string block_;
+  std::string data_;
+  PerContender<bool> is_shown_;
+};
+
 using FilterValue = std::function<std::optional<double>(const Score&, PacketKind)>;
 
-std::string cell(const std::vector<double>& values) {
-  return values.empty() ? " NaN" : fmt::format(" {:.4f}", geometric_mean(values));
+/// The values of a group's filters on both packets.
+std::vector<double> group_values(const Results& results, std::string_view group,
+                                 Contender contender, const FilterValue& value) {
+  std::vector<double> values;
+  for (const FilterRow& row : results.filters) {
+    const Score& score = row.scores[contender];
+    for (const PacketKind kind : kPacketKinds) {
+      const auto one = value(score, kind);
+      if (row.group == group && score.failure.empty() && one) {
+        values.push_back(std::max(*one, kFloorNs));
+      }
+    }
+  }
+  return values;
 }
 
-/// A gnuplot data block: for each group of filters, the geometric mean of each contender.
-std::string group_data(const Results& results, std::string_view block, const FilterValue& value) {
-  std::string text = fmt::format("${} << END\n", block);
+/// For each group of filters, the geometric mean of each contender.
+Bars group_bars(const Results& results, std::string_view block, const FilterValue& value) {
+  Bars bars(block);
   for (const std::string_view group : kGroups) {
-    std::string cells;
+    PerContender<std::optional<double>> means;
     std::size_t filters = 0;
     for (const Contender contender : kContenders) {
-      std::vector<double> values;
-      for (const FilterRow& row : results.filters) {
-        const Score& score = row.scores[contender];
-        for (const PacketKind kind : kPacketKinds) {
-          const auto one = value(score, kind);
-          if (row.group == group && score.failure.empty() && one) {
-            values.push_back(std::max(*one, kFloorNs));
-          }
-        }
+      const std::vector<double> values = group_values(results, group, contender, value);
+      if (!values.empty()) {
+        means[contender] = geometric_mean(values);
+        filters = std::max(filters, values.size() / kPacketKinds.size());
       }
-      filters = std::max(filters, values.size() / kPacketKinds.size());
-      cells += cell(values);
     }
     if (filters > 0) {
-      text += fmt::format("\"{}\\n({})\"{}\n", group, filters, cells);
+      bars.add(fmt::format("{}\\n({})", group, filters), means);
     }
   }
-  return text + "END\n";
+  return bars;
 }
 
-std::string list_data(const Results& results, bool with_time) {
-  std::string text = "$lists << END\n";
+Bars list_bars(const Results& results) {
+  Bars bars("lists");
   for (const ListRow& row : results.lists) {
-    text += fmt::format("\"{}\\n{}\"", row.terms, row.kind);
+    PerContender<std::optional<double>> values;
     for (const Contender contender : kContenders) {
       const ListScore& score = row.scores[contender];
-      const bool is_there = score.failure.empty() && (!with_time || score.filter_ns);
-      text += is_there ? fmt::format(" {:.4f}",
-                                     with_time ? score.filter_ns->median : score.executed_insns)
-                       : " NaN";
+      if (score.failure.empty() && results.rounds == 0) {
+        values[contender] = score.executed_insns;
+      } else if (score.failure.empty() && score.filter_ns) {
+        values[contender] = score.filter_ns->median;
+      }
     }
-    text += "\n";
+    bars.add(fmt::format("{}\\n{}", row.terms, row.kind), values);
   }
-  return text + "END\n";
-}
-
-std::string bars(std::string_view block, std::string_view title, std::string_view unit,
-                 bool has_key) {
-  std::string text = fmt::format("set title \"{}\"\nset ylabel \"{}\"\nset key {}\nplot", title,
-                                 unit, has_key ? "top left" : "off");
-  constexpr std::array<std::string_view, 3> kColours = {"#b0b7bf", "#1f77b4", "#e08a2c"};
-  for (const Contender contender : kContenders) {
-    const auto index = static_cast<std::size_t>(contender);
-    text += fmt::format("{} ${} using {}{} title \"{}\" linecolor rgb \"{}\"",
-                        index == 0 ? "" : ",", block, index + 2, index == 0 ? ":xtic(1)" : "",
-                        name(contender), kColours[index]);
-  }
-  return text + "\n";
+  return bars;
 }
 
 std::string script(const Results& results, const std::string& path) {
@@ -88,31 +122,30 @@ std::string script(const Results& results, const std::string& path) {
       "set terminal {} size 1400,900 font 'DejaVu Sans,10'\n"
       "set output '{}'\n"
       "set style data histograms\nset style histogram clustered gap 1\n"
-      "set style fill solid border -1\nset boxwidth 0.9\n"
-      "set grid ytics\nset tics scale 0.5\nset yrange [0:*]\nset xtics nomirror\n",
+      "set style fill solid border -1\nset boxwidth 0.9\nset key top left\n"
+      "set grid ytics\nset tics scale 0.5\nset yrange [0:*]\nset xtics nomirror\n"
+      "set multiplot\n",
       path.ends_with(".svg") ? "svg" : "pngcairo", path);
-  text += group_data(results, "executed", [](const Score& score, PacketKind kind) {
-    return std::optional<double>(score.executed_insns[kind]);
-  });
-  text += group_data(results, "time", [](const Score& score, PacketKind kind) {
-    const auto& ns = score.filter_ns[kind];
-    return ns ? std::optional(ns->median) : std::nullopt;
-  });
-  text += list_data(results, with_time);
-  text += fmt::format("set multiplot\nset origin 0,0.5\nset size {},0.5\n", with_time ? 0.5 : 1);
-  text += bars("executed", "Instructions executed, geometric mean by group (number of filters)",
-               "instructions", true);
-  if (with_time) {
-    text += "set origin 0.5,0.5\n";
-    text += bars("time", "Time, geometric mean by group of median times", "ns a filter", false);
-  }
-  if (!results.lists.empty()) {
-    text += "set origin 0,0\nset size 1,0.5\nset logscale y 2\nset yrange [1:*]\n";
-    text += bars("lists",
-                 with_time ? "Or-lists with keys that vary at random, median time"
-                           : "Or-lists with keys that vary at random, mean instructions executed",
-                 with_time ? "ns a packet (log)" : "instructions (log)", false);
-  }
+  text += group_bars(results, "executed",
+                     [](const Score& score, PacketKind kind) {
+                       return std::optional<double>(score.executed_insns[kind]);
+                     })
+              .script("Instructions executed: geometric mean by group (number of filters)",
+                      "instructions",
+                      with_time ? "set size 0.5,0.5\nset origin 0,0.5"
+                                : "set size 1,0.5\nset origin 0,0.5");
+  text += group_bars(results, "time",
+                     [](const Score& score, PacketKind kind) {
+                       const auto& ns = score.filter_ns[kind];
+                       return ns ? std::optional(ns->median) : std::nullopt;
+                     })
+              .script("Time: geometric mean of the medians by group", "ns a filter",
+                      "set size 0.5,0.5\nset origin 0.5,0.5");
+  text += list_bars(results).script(
+      with_time ? "Or-lists with keys that vary at random: median time"
+                : "Or-lists with keys that vary at random: mean of instructions executed",
+      with_time ? "ns a packet (logarithmic)" : "instructions (logarithmic)",
+      "set size 1,0.5\nset origin 0,0\nset logscale y 2\nset yrange [4:*]");
   return text + "unset multiplot\n";
 }
 

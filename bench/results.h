@@ -51,11 +51,11 @@ struct ListRow {
 /// How long it takes until a large filter runs.
 struct BuildTime {
   std::string what;
-  double front_end_ms = 0;        ///< libpcap
-  double compile_ms = 0;          ///< cbpfc
-  std::optional<double> load_ms;  ///< the kernel; none without timing
+  std::string failure = {};  ///< why there is none of the rest; empty if there is
+  double front_end_ms = 0;   ///< libpcap
+  double compile_ms = 0;     ///< cbpfc
+  std::optional<double> load_ms = std::nullopt;  ///< the kernel; none without timing
   std::size_t emitted_insns = 0;
-  std::string failure;
 
   double total_ms() const { return front_end_ms + compile_ms + load_ms.value_or(0); }
 };
