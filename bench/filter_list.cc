@@ -70,7 +70,8 @@ std::string_view group_of(std::string_view expression) {
 }
 
 Result<Filter> classic_filter(const std::string& expression, bool optimize) {
-  return Filter::decode(TRY(cbpfc::compile_expression(expression, {.optimize = optimize})));
+  return Filter::decode(TRY(cbpfc::compile_expression(expression, {.optimize = optimize})),
+                        cbpfc::Accept::Compiler);
 }
 
 }  // namespace bench

@@ -106,7 +106,15 @@ Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& opt
   const std::uint32_t max_packet_offset = kMaxPacketOffset - options.packet_start_offset_bytes;
   Cfg cfg = TRY(build_cfg(filter, max_packet_offset).with_context("compile filter"));
   run_passes(cfg, max_packet_offset);
-  return emit_ebpf(cfg, options);
+  ebpf::Assembly code = emit_ebpf(cfg, options);
+  if (code.size() > ebpf::kMaxInsns) {
+    return fail(
+        Errc::Unsupported,
+        fmt::format("compile filter: {} classic instructions became {} eBPF instructions, the "
+                    "kernel takes at most {} in a program",
+                    filter.insns().size(), code.size(), ebpf::kMaxInsns));
+  }
+  return code;
 }
 
 }  // namespace cbpfc
