@@ -38,7 +38,7 @@ std::string list_lines(const ListRow& row, int rounds) {
   for (const Contender contender : kContenders) {
     const ListScore& score = row.scores[contender];
     text +=
-        fmt::format("{},{},{},random,{},{},{:.2f},{},1,{},{}\n", quoted(row.name()),
+        fmt::format("{},{},{},random,{},{},{:.2f},{},1,{},{}\n", quoted(row.name),
                     quoted("random keys"), name(contender), row.classic_insns, score.emitted_insns,
                     score.executed_insns, times(score.filter_ns), rounds, quoted(score.failure));
   }

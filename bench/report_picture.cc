@@ -111,7 +111,11 @@ Bars list_bars(const Results& results) {
         values[contender] = score.filter_ns->median;
       }
     }
-    bars.add(fmt::format("{}\\n{}", row.terms, row.kind), values);
+    std::string label = row.name;
+    if (const std::size_t comma = label.find(','); comma != std::string::npos) {
+      label.replace(comma, 2, "\\n");
+    }
+    bars.add(label.replace(label.find(' '), 1, "\\n"), values);
   }
   return bars;
 }

@@ -139,7 +139,7 @@ std::string list_table(const Results& results) {
   const auto blocks = list_blocks(results.rounds > 0);
   std::string text = header("or-list, half of the keys match", blocks);
   for (const ListRow& row : results.lists) {
-    text += line(row.name(), blocks, row);
+    text += line(row.name, blocks, row);
   }
   return text;
 }
@@ -159,7 +159,7 @@ std::string failures(const Results& results) {
       add(row.expression, contender, row.scores[contender].failure);
     }
     for (const ListRow& row : results.lists) {
-      add(row.name(), contender, row.scores[contender].failure);
+      add(row.name, contender, row.scores[contender].failure);
     }
   }
   return text.empty() ? text : "No figures for:\n" + text;

@@ -40,12 +40,11 @@ struct ListScore {
 };
 
 struct ListRow {
-  std::string kind;  ///< "hosts", ...
+  std::string name;  ///< "256 hosts, raw"
+  std::string kind;  ///< "hosts"
   int terms = 0;
   std::size_t classic_insns = 0;
   PerContender<ListScore> scores = {};
-
-  std::string name() const { return std::to_string(terms) + " " + kind; }
 };
 
 /// How long it takes until a large filter runs.

@@ -101,11 +101,13 @@ Result<FilterSubject> make_filter_subject(const std::string& expression, const B
 }
 
 Result<ListSubject> make_list_subject(const List& list, const Builder& builder, bool for_timing) {
-  const cbpfc::Filter filter = TRY(classic_filter(list.expression, list.runs_libpcap_optimiser));
-  ListSubject subject{
-      .row = {.kind = list.kind, .terms = list.terms, .classic_insns = filter.insns().size()},
-      .list = list,
-      .matching = TRY(matching_keys(list, filter))};
+  const cbpfc::Filter filter = TRY(classic_filter(list.expression, !list.is_raw));
+  ListSubject subject{.row = {.name = list.name(),
+                              .kind = list.kind,
+                              .terms = list.terms,
+                              .classic_insns = filter.insns().size()},
+                      .list = list,
+                      .matching = TRY(matching_keys(list, filter))};
   const auto varying = for_timing ? std::optional(list.varying) : std::nullopt;
   for (const Contender contender : kContenders) {
     ListScore& score = subject.row.scores[contender];
