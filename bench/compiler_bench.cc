@@ -3,11 +3,14 @@
 // The benchmark of the compiler: what its code costs, next to what it would cost unoptimised and what
 // clang makes of the same filter in C.  README.md says how to run it and how to read it.
 //
-// Exit status: 0, 1 if something could not be measured that should be, 2 if the command line is wrong.
-// Whether the figures are reached does not change it.
+// Exit status: 0, 1 if optimised code could not be measured or writing failed, 2 if the command line is
+// wrong.  Whether the figures are reached does not change it.
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <optional>
 
@@ -46,12 +49,16 @@ bool is_chosen(const Options& options, std::string_view name) {
   return options.only.empty() || name.find(options.only) != std::string_view::npos;
 }
 
+bench::SubjectOptions subject_options(const Options& options) {
+  return {.libpcap_optimiser = options.libpcap_optimiser, .for_timing = !options.counts_only};
+}
+
 Result<std::vector<bench::FilterSubject>> make_filters(const Options& options,
                                                        const bench::Builder& builder) {
   std::vector<bench::FilterSubject> subjects;
   for (const std::string& expression : TRY(bench::read_expressions(options.filters))) {
     if (is_chosen(options, expression)) {
-      auto subject = bench::make_filter_subject(expression, builder, !options.counts_only);
+      auto subject = bench::make_filter_subject(expression, builder, subject_options(options));
       subjects.push_back(TRY(std::move(subject).with_context(expression)));
     }
   }
@@ -63,12 +70,8 @@ Result<std::vector<bench::ListSubject>> make_lists(const Options& options,
   std::vector<bench::ListSubject> subjects;
   for (const bench::List& list : bench::make_lists()) {
     if (is_chosen(options, list.name())) {
-      auto subject = bench::make_list_subject(list, builder, !options.counts_only);
-      if (subject) {
-        subjects.push_back(*std::move(subject));
-      } else {
-        say(fmt::format("{}: {}", list.name(), subject.error().message));
-      }
+      auto subject = bench::make_list_subject(list, builder, subject_options(options));
+      subjects.push_back(TRY(std::move(subject).with_context(list.name())));
     }
   }
   return subjects;
@@ -79,7 +82,8 @@ Result<void> write_file(const std::string& path, const std::string& text) {
   file << text;
   file.close();
   if (!file) {
-    return cbpfc::fail(cbpfc::Errc::Io, fmt::format("write {}", path));
+    return cbpfc::fail(cbpfc::Errc::Io, fmt::format("write {}: {}", path, std::strerror(errno)),
+                       errno);
   }
   return {};
 }
@@ -122,7 +126,16 @@ Result<bench::Results> measure(const Options& options) {
   return results;
 }
 
-Result<void> run(const Options& options) {
+/// Whether all of the optimised code could be measured.
+bool is_complete(const bench::Results& results) {
+  const auto is_measured = [](const auto& row) {
+    return row.scores[bench::Contender::Optimized].failure.empty();
+  };
+  return std::ranges::all_of(results.filters, is_measured) &&
+         std::ranges::all_of(results.lists, is_measured);
+}
+
+Result<int> run(const Options& options) {
   const bench::Results results = TRY(measure(options));
   TRY(cli::print_to_stdout(bench::table_text(results)));
   if (!options.csv.empty()) {
@@ -131,7 +144,7 @@ Result<void> run(const Options& options) {
   if (!options.picture.empty()) {
     TRY(bench::draw_picture(results, options.picture));
   }
-  return {};
+  return is_complete(results) ? cli::kExitSuccess : cli::kExitFailure;
 }
 
 }  // namespace
@@ -141,7 +154,10 @@ int main(int argc, char** argv) {
   if (!options) {
     return report(options.error(), cli::kExitUsage);
   }
-  const Result<void> done =
-      options->help ? cli::print_to_stdout(bench::help_text()) : run(*options);
-  return done ? cli::kExitSuccess : report(done.error());
+  if (options->help) {
+    const Result<void> printed = cli::print_to_stdout(bench::help_text());
+    return printed ? cli::kExitSuccess : report(printed.error());
+  }
+  const Result<int> exit_code = run(*options);
+  return exit_code ? *exit_code : report(exit_code.error());
 }

@@ -17,15 +17,15 @@ namespace bench {
 
 /// One contender on one filter.
 struct Score {
-  std::string failure;  ///< why there is none of the rest; empty if there is
+  std::string failure = {};  ///< why there is none of the rest; empty if there is
   std::size_t emitted_insns = 0;
-  PerPacket<std::uint64_t> executed_insns;
-  PerPacket<std::optional<Summary>> filter_ns;  ///< none without timing
+  PerPacket<std::uint64_t> executed_insns = {};
+  PerPacket<std::optional<Summary>> filter_ns = {};  ///< none without timing
 };
 
 struct FilterRow {
   std::string expression;
-  std::string group;  ///< "ports", "addresses", ...
+  std::string group = {};  ///< "ports", "addresses", ...
   std::size_t classic_insns = 0;
   int copies = 0;  ///< of the filter in the program that was timed
   PerContender<Score> scores = {};
@@ -35,8 +35,8 @@ struct FilterRow {
 struct ListScore {
   std::string failure;
   std::size_t emitted_insns = 0;
-  double executed_insns = 0;         ///< mean over keys
-  std::optional<Summary> filter_ns;  ///< none without timing
+  double executed_insns = 0;                        ///< mean over keys
+  std::optional<Summary> filter_ns = std::nullopt;  ///< none without timing
 };
 
 struct ListRow {

@@ -77,8 +77,8 @@ Result<Programs> Builder::build(Contender contender, const cbpfc::Filter& filter
 }
 
 Result<FilterSubject> make_filter_subject(const std::string& expression, const Builder& builder,
-                                          bool for_timing) {
-  const cbpfc::Filter filter = TRY(classic_filter(expression, true));
+                                          const SubjectOptions& options) {
+  const cbpfc::Filter filter = TRY(classic_filter(expression, options.libpcap_optimiser));
   FilterSubject subject{.row = {.expression = expression,
                                 .group = std::string(group_of(expression)),
                                 .classic_insns = filter.insns().size()},
@@ -88,7 +88,7 @@ Result<FilterSubject> make_filter_subject(const std::string& expression, const B
   for (const Contender contender : kContenders) {
     Score& score = subject.row.scores[contender];
     auto programs =
-        builder.build(contender, filter, {.copies = for_timing ? subject.row.copies : 0});
+        builder.build(contender, filter, {.copies = options.for_timing ? subject.row.copies : 0});
     const Result<void> counted = programs ? count_filter(*programs, subject.packets, score)
                                           : Result<void>(std::unexpected(programs.error()));
     if (counted) {
@@ -100,7 +100,8 @@ Result<FilterSubject> make_filter_subject(const std::string& expression, const B
   return subject;
 }
 
-Result<ListSubject> make_list_subject(const List& list, const Builder& builder, bool for_timing) {
+Result<ListSubject> make_list_subject(const List& list, const Builder& builder,
+                                      const SubjectOptions& options) {
   const cbpfc::Filter filter = TRY(classic_filter(list.expression, !list.is_raw));
   ListSubject subject{.row = {.name = list.name(),
                               .kind = list.kind,
@@ -108,7 +109,7 @@ Result<ListSubject> make_list_subject(const List& list, const Builder& builder, 
                               .classic_insns = filter.insns().size()},
                       .list = list,
                       .matching = TRY(matching_keys(list, filter))};
-  const auto varying = for_timing ? std::optional(list.varying) : std::nullopt;
+  const auto varying = options.for_timing ? std::optional(list.varying) : std::nullopt;
   for (const Contender contender : kContenders) {
     ListScore& score = subject.row.scores[contender];
     auto programs = builder.build(contender, filter, {.varying = varying});

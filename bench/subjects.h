@@ -29,6 +29,11 @@ class Builder {
   const Clang* clang_;
 };
 
+struct SubjectOptions {
+  bool libpcap_optimiser = true;  ///< for filters; lists say it themselves
+  bool for_timing = true;         ///< false: only what is needed for counting
+};
+
 struct FilterSubject {
   FilterRow row;
   PerPacket<Packet> packets;
@@ -37,7 +42,8 @@ struct FilterSubject {
 
 /// Errors: what makes the filter impossible to measure at all; one contender's failure is a score.
 cbpfc::Result<FilterSubject> make_filter_subject(const std::string& expression,
-                                                 const Builder& builder, bool for_timing);
+                                                 const Builder& builder,
+                                                 const SubjectOptions& options);
 
 struct ListSubject {
   ListRow row;
@@ -48,6 +54,6 @@ struct ListSubject {
 
 /// Errors: as above.
 cbpfc::Result<ListSubject> make_list_subject(const List& list, const Builder& builder,
-                                             bool for_timing);
+                                             const SubjectOptions& options);
 
 }  // namespace bench
