@@ -18,8 +18,13 @@ inline constexpr int kMem = 0x60, kSizeMask = 0x18;
 inline constexpr int kSourceReg = 0x08, kOpMask = 0xf0;
 inline constexpr int kNeg = 0x80, kEnd = 0xd0, kToBigEndian = 0x08;
 inline constexpr int kJa = 0x00, kCall = 0x80, kExit = 0x90;
+inline constexpr int kSignedGreater = 0x60, kSignedGreaterEqual = 0x70, kSignedLess = 0xc0,
+                     kSignedLessEqual = 0xd0;
 inline constexpr int kLoadImm64 = 0x18;
 /// Source register of a 16-byte load whose immediate is a map's descriptor (BPF_PSEUDO_MAP_FD).
 inline constexpr Reg kPseudoMapFd = Reg::R1;
+
+/// Helpers.  Source: Linux v6.18 include/uapi/linux/bpf.h ___BPF_FUNC_MAPPER.
+inline constexpr int kHelperRandom = 7, kHelperProcessorId = 8, kHelperProbeReadKernel = 113;
 
 }  // namespace cbpfc::ebpf::opcode
