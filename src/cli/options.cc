@@ -97,9 +97,8 @@ Result<std::vector<std::string>> parse_options(const std::vector<Option>& table,
     }
     const std::string_view word = argv[word_index];
     if (value == ':') {
-      return fail(Errc::InvalidArgument,
-                  fmt::format("option {} needs an argument",
-                              spell_option(option_name(word), dashes)));
+      return fail(Errc::InvalidArgument, fmt::format("option {} needs an argument",
+                                                     spell_option(option_name(word), dashes)));
     }
     const Option* row = value == '?' ? nullptr : find_row(table, value);
     if (row == nullptr || !is_spelled_out(*row, word, value)) {

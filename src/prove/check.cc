@@ -10,6 +10,8 @@ namespace {
 constexpr std::uint32_t kScratchBytes = 4 * kScratchSlots;
 constexpr std::uint32_t kProbeBytes = 8;
 
+}  // namespace
+
 Writable writable(const EbpfOptions& options) {
   Writable may{.registers = {options.working.begin(), options.working.end()}};
   may.registers.insert(may.registers.end(), options.spare.begin(), options.spare.end());
@@ -24,8 +26,6 @@ Writable writable(const EbpfOptions& options) {
   may.stack_to_bytes = options.stack_offset_bytes + kScratchBytes + (probe ? kProbeBytes : 0);
   return may;
 }
-
-}  // namespace
 
 std::string check(Prover& prover, const Filter& filter, const EbpfOptions& options,
                   const Limits& limits) {

@@ -57,6 +57,9 @@ struct Writable {
   std::uint32_t stack_to_bytes = 512;  ///< below R10
 };
 
+/// What compile_ebpf() says a fragment with these options overwrites.
+Writable writable(const EbpfOptions& options);
+
 /// What is to be proven.
 struct Claim {
   std::vector<std::vector<RawInsn>> programs;  ///< one, or for Meaning::FirstMatch one or more

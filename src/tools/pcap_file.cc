@@ -117,7 +117,7 @@ Result<PcapWriter> PcapWriter::create(const std::string& path, const PcapReader&
   const auto precision = like.time_unit() == TimeUnit::Nanosecond ? PCAP_TSTAMP_PRECISION_NANO
                                                                   : PCAP_TSTAMP_PRECISION_MICRO;
   writer.handle_.reset(pcap_open_dead_with_tstamp_precision(
-      like.link_type().dlt, like.snapshot_length_bytes(), precision));
+      like.link_type().dlt, like.snapshot_length_bytes(), static_cast<unsigned>(precision)));
   // A duplicate: closing it is how its buffer is known to be written, and the file has a life after.
   const int fd = ::fcntl(writer.file_.fd(), F_DUPFD_CLOEXEC, 3);
   UniqueFile stream(::fdopen(fd, "wb"));
