@@ -81,10 +81,14 @@ struct EbpfOptions {
   PacketAccess access = PacketAccess::Direct;
   /// PacketAccess::Buffer: the size the verifier knows the buffer to have, at most 65,535.
   std::uint32_t buffer_size_bytes = 0;
+  /// PacketAccess::Buffer: packet_start points to the stack, where the verifier takes aligned loads only,
+  /// so that wider ones are made of bytes.  Loads relative to X need Linux 5.12 there.
+  bool buffer_on_stack = false;
   AncillaryOptions ancillary = {};
   /// Further registers the fragment may overwrite; the optimised fragment keeps loaded values there.
   std::vector<ebpf::Reg> spare = {};
-  /// Where a match and a miss jump, without a value in `result`; both or neither.
+  /// Where a match and a miss jump, without a value in `result`; both or neither.  The fragment has a jump
+  /// to each, taken or not: the verifier refuses code behind a label that nothing leads to.
   std::string match_label = {};
   std::string no_match_label = {};
   bool optimize = true;  ///< false: each classic instruction by itself, to compare with

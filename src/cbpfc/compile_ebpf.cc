@@ -11,9 +11,30 @@
 #include "cfg.h"
 #include "ebpf_options.h"
 #include "emit_ebpf.h"
+#include "packet_reader.h"
 #include "passes.h"
 
 namespace cbpfc {
+namespace {
+
+/// The fragment with a jump to each label of the caller's.  A filter that always or never matches has
+/// one of them too few; a jump that is never taken, which the kernel removes, is put in front.
+ebpf::Assembly with_both_labels(ebpf::Assembly code, const EbpfOptions& options) {
+  ebpf::Assembly whole;
+  for (const std::string& label : {options.match_label, options.no_match_label}) {
+    if (!label.empty() && !code.jumps_to(label)) {
+      whole.add(ebpf::mov32(options.working[0], 0U));
+      whole.jump_if32(ebpf::Cmp::NotEqual, options.working[0], 0U, label);
+    }
+  }
+  if (whole.size() == 0) {
+    return code;
+  }
+  whole.append(code);
+  return whole;
+}
+
+}  // namespace
 
 bool reads_length(const Filter& filter) {
   return std::ranges::any_of(
@@ -22,14 +43,12 @@ bool reads_length(const Filter& filter) {
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));
-  if (options.access != PacketAccess::Direct) {
-    return fail(Errc::Unsupported,
-                "compile filter: option access: only direct access is there yet");
-  }
-  const std::uint32_t max_packet_offset = kMaxPacketOffset - options.packet_start_offset_bytes;
-  Cfg cfg = TRY(build_cfg(filter, max_packet_offset).with_context("compile filter"));
-  run_passes(cfg, max_packet_offset);
-  ebpf::Assembly code = emit_ebpf(cfg, options);
+  const std::uint32_t most = max_packet_offset(options);
+  Cfg cfg = TRY(build_cfg(filter, most).with_context("compile filter"));
+  run_passes(
+      cfg, most,
+      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase);
+  ebpf::Assembly code = with_both_labels(emit_ebpf(cfg, options), options);
   if (code.size() > ebpf::kMaxInsns) {
     return fail(
         Errc::Unsupported,

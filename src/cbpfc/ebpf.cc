@@ -8,6 +8,7 @@
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "ebpf_islands.h"
@@ -135,6 +136,10 @@ void Assembly::append(const Assembly& other) {
   for (const Label& label : other.labels_) {
     labels_.push_back({.name = label.name, .insn = base + label.insn});
   }
+}
+
+bool Assembly::jumps_to(std::string_view label) const {
+  return std::ranges::any_of(jumps_, [&](const JumpTo& jump) { return jump.target == label; });
 }
 
 Result<std::vector<Insn>> Assembly::assemble() const {
