@@ -8,6 +8,7 @@
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "ebpf_islands.h"
@@ -184,6 +185,10 @@ void remove_empty_jumps(Unplaced& program) {
 }
 
 }  // namespace
+
+bool Assembly::jumps_to(std::string_view label) const {
+  return std::ranges::any_of(jumps_, [&](const JumpTo& jump) { return jump.target == label; });
+}
 
 Result<std::vector<Insn>> Assembly::assemble() const {
   std::unordered_map<std::string_view, std::size_t> numbers;
