@@ -46,9 +46,12 @@ std::string_view ancillary_name(std::uint32_t offset) {
 class Builder {
  public:
   Builder(const Filter& filter, std::uint32_t max_packet_offset)
-      : insns_(filter.insns()), max_packet_offset_(max_packet_offset) {}
+      : filter_(filter), insns_(filter.insns()), max_packet_offset_(max_packet_offset) {}
 
   Result<Cfg> build() {
+    if (const auto loop = filter_.first_backward_jump()) {
+      return fail(Errc::Unsupported, fmt::format("instruction {}: it jumps backwards", *loop));
+    }
     find_block_starts();
     for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
       if (starts_block_[pc]) {
@@ -77,7 +80,7 @@ class Builder {
         continue;
       }
       if (const auto* jump = std::get_if<Jump>(&insns_[pc])) {
-        starts_block_[pc + 1 + jump->skip] = true;
+        starts_block_[jump->target(pc)] = true;
         reachable = false;
       } else if (const auto* branch = std::get_if<JumpIf>(&insns_[pc])) {
         starts_block_[pc + 1 + branch->skip_true] = true;
@@ -100,7 +103,7 @@ class Builder {
       bool ended = false;
       TRY(std::visit(
           Overloaded{
-              [&](const Jump& i) { return end(block, ended, Goto{block_at_[pc + 1 + i.skip]}); },
+              [&](const Jump& i) { return end(block, ended, Goto{block_at_[i.target(pc)]}); },
               [&](const JumpIf& i) {
                 return end(block, ended,
                            Branch{.condition = i.condition,
@@ -153,6 +156,7 @@ class Builder {
     return {};
   }
 
+  const Filter& filter_;
   const std::vector<Insn>& insns_;
   std::uint32_t max_packet_offset_;
   std::vector<bool> starts_block_;
