@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Who competes.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "per_enum.h"
+
+namespace bench {
+
+enum class Contender : std::uint8_t {
+  Plain,      ///< EbpfOptions::optimize = false: each classic instruction by itself
+  Optimized,  ///< EbpfOptions::optimize = true
+  Clang,      ///< clang -O2 -mcpu=v3 on the C output
+};
+inline constexpr std::array kContenders = {Contender::Plain, Contender::Optimized,
+                                           Contender::Clang};
+template <typename T>
+using PerContender = PerEnum<T, kContenders.size(), Contender>;
+
+constexpr std::string_view name(Contender contender) {
+  constexpr std::array<std::string_view, 3> kNames = {"unoptimised", "optimised", "clang"};
+  return kNames[static_cast<std::size_t>(contender)];
+}
+
+}  // namespace bench

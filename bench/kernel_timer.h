@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How long the kernel takes for an XDP program and a packet.
+//
+// BPF_PROG_TEST_RUN with a repeat count, and the wall time of the call: the duration it reports is
+// truncated to whole nanoseconds.  For a program that is not attached anywhere the kernel
+// rebuilds its XDP dispatcher before and after, which waits for RCU, 10 to 30 ms.  So one program, the
+// runner, is attached to the loopback of a network namespace of its own; it tail-calls slot 0 of an
+// array, and what is to be timed goes there.  The tail call is part of every time, and goes away in
+// the difference of two.
+//
+// A sample during which another process had the CPU is taken again.  What the hypervisor does cannot
+// be seen: that is what many short samples and quantiles are for.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <cstdint>
+#include <span>
+
+#include "kernel/unique_fd.h"
+
+namespace bench {
+
+class KernelTimer {
+ public:
+  /// Moves the whole process into a new network namespace and onto one CPU, the last.
+  /// Errors: Errc::Permission, Errc::Kernel.
+  static cbpfc::Result<KernelTimer> create();
+
+  /// What the next runs run.
+  cbpfc::Result<void> select(int program_fd);
+
+  struct Run {
+    std::uint32_t value = 0;  ///< what the program returned last
+    double ns = 0;            ///< of one run
+  };
+  /// Runs the selected program `repeat` times over a packet of at least 14 bytes.
+  cbpfc::Result<Run> run(std::span<const std::uint8_t> packet, std::uint32_t repeat);
+
+ private:
+  KernelTimer(xdpcap::UniqueFd array, xdpcap::UniqueFd runner, xdpcap::UniqueFd link)
+      : array_(std::move(array)), runner_(std::move(runner)), link_(std::move(link)) {}
+
+  xdpcap::UniqueFd array_;
+  xdpcap::UniqueFd runner_;
+  xdpcap::UniqueFd link_;
+};
+
+}  // namespace bench

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <numeric>
+#include <random>
+
+#include "kernel/capabilities.h"
+#include "kernel/errors.h"
+#include "kernel/program.h"
+#include "timing.h"
+
+namespace bench {
+namespace {
+
+using cbpfc::Errc;
+using cbpfc::Result;
+using xdpcap::UniqueFd;
+
+/// Packets in a sample, however many of them a run has.
+constexpr int kPackets = 32'000;
+constexpr std::uint64_t kSeed = 5;
+constexpr std::array kWithFilter = {false, true};
+
+/// The programs of one contender for one list, loaded: without the filter and with it.
+using Loaded = PerEnum<UniqueFd, 2, bool>;
+
+struct Shot {
+  Contender contender;
+  bool with_filter;
+};
+
+struct Samples {
+  UniqueFd table;
+  PerContender<Loaded> loaded;
+  PerContender<std::vector<double>> filter_ns;
+};
+
+Result<void> write_table(int map_fd, const KeyTable& table) {
+  const int key = 0;
+  if (bpf_map_update_elem(map_fd, &key, &table, BPF_ANY) != 0) {
+    return xdpcap::kernel_failure("write the table of keys", errno, xdpcap::kMapCapabilities);
+  }
+  return {};
+}
+
+Result<UniqueFd> make_table(const KeyTable& table) {
+  UniqueFd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "bench_keys", 4, sizeof(KeyTable), 1, nullptr));
+  if (!map.is_open()) {
+    return xdpcap::kernel_failure("create the table of keys", errno, xdpcap::kMapCapabilities);
+  }
+  TRY(write_table(map.get(), table));
+  return map;
+}
+
+Result<Loaded> load(const Programs& programs, int table_fd) {
+  Loaded loaded;
+  for (const bool with_filter : kWithFilter) {
+    Program program = with_filter ? programs.varying : programs.varying_base;
+    bind_table(program, table_fd);
+    loaded[with_filter] = TRY(xdpcap::load_xdp_program({.name = "bench_list", .insns = program}));
+  }
+  return loaded;
+}
+
+/// One run from the generator's first state must match as often as the reference interpreter says.
+Result<void> check_answer(KernelTimer& timer, const ListSubject& subject, const Samples& samples,
+                          const Loaded& loaded) {
+  const KeyTable& table = subject.list.table;
+  TRY(write_table(samples.table.get(), table));
+  TRY(timer.select(loaded[true].get()));
+  const auto run = TRY(timer.run(subject.list.packet, 1));
+  const std::uint32_t expected = matches_of_run(subject.list, subject.matching, table.random);
+  if (run.value != expected) {
+    return cbpfc::fail(Errc::InvalidProgram,
+                       fmt::format("in the kernel {} of {} packets match, by the interpreter {}",
+                                   run.value, subject.list.varying.loops, expected));
+  }
+  return {};
+}
+
+Result<void> prepare(KernelTimer& timer, ListSubject& subject, Samples& samples) {
+  samples.table = TRY(make_table(subject.list.table));
+  for (const Contender contender : kContenders) {
+    ListScore& score = subject.row.scores[contender];
+    if (!score.failure.empty()) {
+      continue;
+    }
+    auto loaded = load(subject.programs[contender], samples.table.get());
+    const Result<void> ready = loaded ? check_answer(timer, subject, samples, *loaded)
+                                      : Result<void>(std::unexpected(loaded.error()));
+    if (ready) {
+      samples.loaded[contender] = *std::move(loaded);
+    } else {
+      score.failure = ready.error().message;
+    }
+  }
+  return {};
+}
+
+/// A list's turn in a round.
+Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& samples,
+                    std::mt19937_64& random) {
+  std::vector<Shot> shots;
+  for (const Contender contender : kContenders) {
+    for (const bool with_filter : kWithFilter) {
+      if (subject.row.scores[contender].failure.empty()) {
+        shots.push_back({contender, with_filter});
+      }
+    }
+  }
+  std::ranges::shuffle(shots, random);
+  const int loops = subject.list.varying.loops;
+  PerContender<PerEnum<double, 2, bool>> ns;
+  for (const Shot& shot : shots) {
+    TRY(timer.select(samples.loaded[shot.contender][shot.with_filter].get()));
+    ns[shot.contender][shot.with_filter] =
+        TRY(timer.run(subject.list.packet, static_cast<std::uint32_t>(kPackets / loops))).ns;
+  }
+  for (const Shot& shot : shots) {
+    if (shot.with_filter) {
+      const auto& both = ns[shot.contender];
+      samples.filter_ns[shot.contender].push_back((both[true] - both[false]) / loops);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int rounds,
+                        const Progress& progress) {
+  std::mt19937_64 random(kSeed);
+  std::vector<Samples> samples(subjects.size());
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    TRY(prepare(timer, subjects[i], samples[i]));
+  }
+  std::vector<std::size_t> order(subjects.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (int round = 1; round <= rounds; ++round) {
+    progress(round);
+    std::ranges::shuffle(order, random);
+    for (const std::size_t i : order) {
+      TRY(sample(timer, subjects[i], samples[i], random));
+    }
+  }
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    for (const Contender contender : kContenders) {
+      ListScore& score = subjects[i].row.scores[contender];
+      if (score.failure.empty()) {
+        score.filter_ns = summarize(samples[i].filter_ns[contender]);
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace bench
