@@ -55,6 +55,9 @@ class Engines {
   std::string load(const cbpfc::Filter& filter);
   std::string run(std::span<const std::uint8_t> packet);
 
+  /// Those that need no kernel, with the same filter.
+  CheapEngines& cheap() { return cheap_; }
+
  private:
   CheapEngines cheap_;
   Runner runner_;
