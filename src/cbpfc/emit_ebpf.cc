@@ -93,17 +93,20 @@ class Emitter {
         x_(options.working[1]),
         tmp_(options.working[2]),
         base_(options.working[3]),
-        no_match_(options.label_prefix + "_no_match") {
-    share_no_match();
+        leaves_by_label_(!options.match_label.empty()),
+        no_match_(leaves_by_label_ ? options.no_match_label : options.label_prefix + "_no_match") {
+    if (!leaves_by_label_) {
+      share_no_match();
+    }
   }
 
   ebpf::Assembly run() {
     for (BlockId id = 0; id < cfg_.blocks.size(); ++id) {
-      if (cfg_.blocks[id].reachable) {
+      if (is_emitted(id)) {
         emit_block(id);
       }
     }
-    if (no_match_used_ && !no_match_is_block_) {
+    if (no_match_used_ && !no_match_is_block_ && !leaves_by_label_) {
       code_.label(no_match_);
       emit_return(0);
     }
@@ -125,7 +128,28 @@ class Emitter {
     }
   }
 
-  std::string label_of(BlockId id) const { return fmt::format("{}_{}", options_.label_prefix, id); }
+  /// Whether a block is nothing but a jump to one of the caller's two labels, which whoever comes to it
+  /// can make.
+  bool is_callers_label(BlockId id) const {
+    const Block& block = cfg_.blocks[id];
+    return leaves_by_label_ && block.steps.empty() &&
+           std::holds_alternative<ReturnConstant>(block.exit);
+  }
+
+  bool is_emitted(BlockId id) const {
+    return cfg_.blocks[id].reachable && (id == 0 || !is_callers_label(id));
+  }
+
+  std::string label_of(BlockId id) const {
+    if (is_callers_label(id)) {
+      return callers_label(std::get<ReturnConstant>(cfg_.blocks[id].exit).value);
+    }
+    return fmt::format("{}_{}", options_.label_prefix, id);
+  }
+
+  const std::string& callers_label(std::uint32_t value) const {
+    return value != 0 ? options_.match_label : options_.no_match_label;
+  }
 
   const std::string& no_match() {
     no_match_used_ = true;
@@ -143,13 +167,13 @@ class Emitter {
   BlockId next_block(BlockId id) const {
     do {
       ++id;
-    } while (id < cfg_.blocks.size() && !cfg_.blocks[id].reachable);
+    } while (id < cfg_.blocks.size() && !is_emitted(id));
     return id;
   }
 
   void emit_block(BlockId id) {
     const Block& block = cfg_.blocks[id];
-    code_.label(label_of(id));
+    code_.label(fmt::format("{}_{}", options_.label_prefix, id));
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { emit(s); }, step);
     }
@@ -161,18 +185,29 @@ class Emitter {
                      }
                    },
                    [&](const Branch& e) { emit_branch(e, next); },
-                   [&](const ReturnA&) {
-                     if (options_.result != a_) {
-                       code_.add(ebpf::mov32(options_.result, a_));
-                     }
-                     code_.jump(options_.result_label);
-                   },
+                   [&](const ReturnA&) { emit_return_a(); },
                    [&](const ReturnConstant& e) { emit_return(e.value); },
                },
                block.exit);
   }
 
+  void emit_return_a() {
+    if (leaves_by_label_) {
+      code_.jump_if32(ebpf::Cmp::Equal, a_, 0U, options_.no_match_label);
+      code_.jump(options_.match_label);
+      return;
+    }
+    if (options_.result != a_) {
+      code_.add(ebpf::mov32(options_.result, a_));
+    }
+    code_.jump(options_.result_label);
+  }
+
   void emit_return(std::uint32_t value) {
+    if (leaves_by_label_) {
+      code_.jump(callers_label(value));
+      return;
+    }
     code_.add(ebpf::mov32(options_.result, value));
     code_.jump(options_.result_label);
   }
@@ -306,6 +341,7 @@ class Emitter {
   const Cfg& cfg_;
   const EbpfOptions& options_;
   Reg a_, x_, tmp_, base_;
+  bool leaves_by_label_;  ///< to match_label or no_match_label, without a value
   std::string no_match_;
   bool no_match_is_block_ = false;
   bool no_match_used_ = false;

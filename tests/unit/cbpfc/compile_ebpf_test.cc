@@ -85,41 +85,47 @@ TEST(CompileEbpf, TakesTheLengthFromARegister) {
             "   2: (95) exit\n");
 }
 
-TEST(CompileEbpf, RefusesIllegalOptions) {
-  const struct {
-    EbpfOptions options;
-    const char* message;
-  } cases[] = {
-      {{.packet_start = Reg::R10},
-       "compile filter: option packet_start: R10 is not one of R0 to R9"},
-      {{.packet_end = Reg::R2}, "compile filter: option packet_end: R2 is already packet_start"},
-      {{.working = {Reg::R4, Reg::R5, Reg::R6, Reg::R4}},
-       "compile filter: option working[3]: R4 is already working[0]"},
-      {{.working = {Reg::R4, Reg::R3, Reg::R6, Reg::R7}},
-       "compile filter: option working[1]: R3 is already packet_end"},
-      {{.result = Reg::R10}, "compile filter: option result: R10 is not one of R0 to R9"},
-      {{.packet_length = Reg::R7},
-       "compile filter: option packet_length: R7 is already working[3]"},
-      {{.packet_length = Reg::R10},
-       "compile filter: option packet_length: R10 is not one of R0 to R9"},
-      {{.stack_offset_bytes = 6},
-       "compile filter: option stack_offset_bytes: 6 is not a multiple of 4"},
-      {{.stack_offset_bytes = 452},
-       "compile filter: option stack_offset_bytes: 452 leaves no room for 16 scratch slots in 512 "
-       "bytes of stack"},
-      {{.packet_start_offset_bytes = 70000},
-       "compile filter: option packet_start_offset_bytes: 70000 is more than 65535"},
-      {{.result_label = ""}, "compile filter: option result_label: it is empty"},
-      {{.label_prefix = ""}, "compile filter: option label_prefix: it is empty"},
-      {{.result_label = "a_b", .label_prefix = "a"},
-       "compile filter: option result_label: \"a_b\" may clash with the labels \"a_...\""},
+TEST(CompileEbpf, JumpsToTheCallersLabelsWithoutAValue) {
+  const EbpfOptions labels = {.match_label = "match", .no_match_label = "miss"};
+  const auto print = [&](const Filter& f) {
+    ebpf::Assembly code = compile_ebpf(f, labels).value();
+    code.label("match");
+    code.add(ebpf::mov32(Reg::R0, 1U));
+    code.add(ebpf::exit_insn());
+    code.label("miss");
+    code.add(ebpf::mov32(Reg::R0, 0U));
+    code.add(ebpf::exit_insn());
+    return ebpf::print(code.assemble().value());
   };
-  for (const auto& c : cases) {
-    const auto code = compile_ebpf(filter(kUdp), c.options);
-    ASSERT_FALSE(code) << c.message;
-    EXPECT_EQ(code.error().code, Errc::InvalidArgument);
-    EXPECT_EQ(code.error().message, c.message);
-  }
+  EXPECT_EQ(print(filter(kUdp)),
+            "   0: (bf) r6 = r2\n"
+            "   1: (07) r6 += 24\n"
+            "   2: (2d) if r6 > r3 goto pc+8\n"
+            "   3: (69) r4 = *(u16 *)(r2 +12)\n"
+            "   4: (dc) r4 = be16 r4\n"
+            "   5: (56) if w4 != 2048 goto pc+5\n"
+            "   6: (71) r4 = *(u8 *)(r2 +23)\n"
+            "   7: (16) if w4 == 17 goto pc+1\n"
+            "   8: (05) goto pc+2\n"
+            "   9: (b4) w0 = 1\n"
+            "  10: (95) exit\n"
+            "  11: (b4) w0 = 0\n"
+            "  12: (95) exit\n");
+  // ldb [0]; ret a: a value that is not known
+  EXPECT_EQ(print(filter("2,48 0 0 0,22 0 0 0")),
+            "   0: (bf) r6 = r2\n"
+            "   1: (07) r6 += 1\n"
+            "   2: (2d) if r6 > r3 goto pc+5\n"
+            "   3: (71) r4 = *(u8 *)(r2 +0)\n"
+            "   4: (16) if w4 == 0 goto pc+3\n"
+            "   5: (05) goto pc+0\n"
+            "   6: (b4) w0 = 1\n"
+            "   7: (95) exit\n"
+            "   8: (b4) w0 = 0\n"
+            "   9: (95) exit\n");
+  // ret #1 and ret #0: nothing but a jump
+  EXPECT_EQ(compile_ebpf(filter("1,6 0 0 1"), labels)->size(), 1U);
+  EXPECT_EQ(compile_ebpf(filter("1,6 0 0 0"), labels)->size(), 1U);
 }
 
 TEST(CompileEbpf, TwoFragmentsFitIntoOneProgram) {
