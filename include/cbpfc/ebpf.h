@@ -97,6 +97,8 @@ class Assembly {
   void add(const Insn& insn);
   /// Appends the two instructions that load the map behind a descriptor into `dst`.
   void add_map_fd(Reg dst, int map_fd);
+  /// Appends the two instructions that load 64 bits into `dst`.
+  void add_constant64(Reg dst, std::uint64_t value);
   /// Names the next instruction.  A label is defined once; assemble() reports a second definition.
   void label(std::string name);
   void jump(std::string target);

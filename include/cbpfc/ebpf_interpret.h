@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace cbpfc::ebpf {
 
@@ -45,6 +46,7 @@ struct EntryState {
   std::uint32_t rx_queue_index = 0;           ///< in that
   std::uint32_t processor_id = 0;             ///< what bpf_get_smp_processor_id gives
   std::uint32_t random = 0;                   ///< what bpf_get_prandom_u32 gives
+  std::vector<std::size_t> stops = {};        ///< instructions before which the run ends, too
 };
 
 /// The entry state that compile_ebpf() expects of whoever runs its fragment.

@@ -11,6 +11,7 @@
 #include "cfg.h"
 #include "ebpf_options.h"
 #include "emit_ebpf.h"
+#include "optimizer/optimize.h"
 #include "passes.h"
 
 namespace cbpfc {
@@ -28,6 +29,12 @@ Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& opt
   }
   const std::uint32_t max_packet_offset = kMaxPacketOffset - options.packet_start_offset_bytes;
   Cfg cfg = TRY(build_cfg(filter, max_packet_offset).with_context("compile filter"));
+  if (options.optimize) {
+    simplify_jumps(cfg);
+    if (auto optimized = optimizer::compile_optimized({&cfg, 1}, false, options)) {
+      return *std::move(optimized);
+    }
+  }
   run_passes(cfg, max_packet_offset);
   ebpf::Assembly code = emit_ebpf(cfg, options);
   if (code.size() > ebpf::kMaxInsns) {

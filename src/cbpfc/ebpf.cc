@@ -96,6 +96,15 @@ void Assembly::add_map_fd(Reg dst, int map_fd) {
   insns_.push_back(Insn{});
 }
 
+void Assembly::add_constant64(Reg dst, std::uint64_t value) {
+  insns_.push_back(
+      make(opcode::kLoadImm64, registers(dst), 0, static_cast<std::int32_t>(value & 0xffffffff)));
+  insns_.push_back(Insn{.opcode = 0,
+                        .registers = 0,
+                        .offset = 0,
+                        .immediate = static_cast<std::int32_t>(value >> 32)});
+}
+
 void Assembly::label(std::string name) {
   labels_.push_back({.name = std::move(name), .insn = insns_.size()});
 }

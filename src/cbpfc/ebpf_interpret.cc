@@ -13,9 +13,6 @@
 //
 // A packet_end pointer can only be compared, copied, and subtracted from, as in the kernel.
 //
-// Stack bytes know whether they were written.  A pointer on the stack is kept beside its eight
-// bytes, whole, and is gone when one of them is written.
-//
 // Sources: Linux v6.18 Documentation/bpf/standardization/instruction-set.rst; kernel/bpf/verifier.c
 // adjust_ptr_min_max_vals() for what may be done with pointers.
 // Tested by: ebpf_interpret_test.cc, and against interpret() there.
@@ -23,68 +20,23 @@
 #include <cbpfc/ebpf_interpret.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "ebpf_numbers.h"
 #include "ebpf_opcodes.h"
+#include "ebpf_stack.h"
+#include "ebpf_value.h"
 
 namespace cbpfc::ebpf {
 namespace {
 
-enum class Region : std::uint8_t { Unwritten, Number, Packet, PacketEnd, Stack, Context };
-
 constexpr std::uint64_t kPacketAddress = 0xffff'8881'0000'0000;
-constexpr std::uint64_t kStackTop = 0xffff'c900'0000'2000;
 constexpr std::uint64_t kContextAddress = 0xffff'c980'0000'0000;
-constexpr std::size_t kStackBytes = 512;
-constexpr std::size_t kWordBytes = 8;
 
-struct Value {
-  std::uint64_t bits = 0;
-  Region region = Region::Unwritten;
-  bool is_number() const { return region == Region::Number; }
-};
-
-Value number(std::uint64_t bits) {
-  return {.bits = bits, .region = Region::Number};
-}
-
-std::string_view name_of(Region region) {
-  switch (region) {
-    case Region::Unwritten: return "nothing";
-    case Region::Number: return "a number";
-    case Region::Packet: return "a pointer into the packet";
-    case Region::PacketEnd: return "the pointer behind the packet";
-    case Region::Stack: return "a pointer into the stack";
-    case Region::Context: return "a pointer into the context";
-  }
-  return "?";
-}
-
-struct Stack {
-  std::array<std::uint8_t, kStackBytes> bytes = {};
-  std::array<bool, kStackBytes> written = {};
-  std::array<Region, kStackBytes / kWordBytes> pointers = {};  ///< Unwritten: no pointer there
-};
-
-std::uint64_t load_le(std::span<const std::uint8_t> bytes) {
-  std::uint64_t loaded = 0;
-  for (std::size_t i = bytes.size(); i > 0; --i) {
-    loaded = loaded << 8 | bytes[i - 1];
-  }
-  return loaded;
-}
-
-std::uint64_t low_bits(std::uint64_t value, unsigned bits) {
-  return bits == 64 ? value : value & ((std::uint64_t{1} << bits) - 1);
-}
-
-std::uint64_t byte_swap(std::uint64_t value, unsigned bits) {
-  std::uint64_t swapped = 0;
-  for (unsigned i = 0; i < bits; i += 8) {
-    swapped = swapped << 8 | (value >> i & 0xff);
-  }
-  return swapped;
+bool in_packet(Value value) {
+  return value.region == Region::Packet || value.region == Region::PacketEnd;
 }
 
 class Run {
@@ -93,7 +45,7 @@ class Run {
       : insns_(insns), packet_(packet), entry_(entry) {
     const bool probe = entry.access == PacketAccess::Probe;
     const bool direct = entry.access == PacketAccess::Direct;
-    reg(10) = {.bits = kStackTop, .region = Region::Stack};
+    reg(10) = {.bits = StackMemory::kTop, .region = Region::Stack};
     reg(entry.packet_start) = {.bits = kPacketAddress,
                                .region = probe ? Region::Number : Region::Packet};
     reg(entry.packet_end) = direct ? packet_end() : number(packet.size());
@@ -107,7 +59,7 @@ class Run {
 
   Result<Execution> run(std::uint64_t max_insns) {
     Execution done;
-    while (pc_ < insns_.size()) {
+    while (pc_ < insns_.size() && std::ranges::find(entry_.stops, pc_) == entry_.stops.end()) {
       if (done.insns == max_insns) {
         return fail(
             Errc::InvalidArgument,
@@ -144,6 +96,16 @@ class Run {
     if (!error_) {
       error_ = Error{.code = code, .message = std::move(reason), .detail = {}};
     }
+  }
+
+  /// The value, or a refusal and a default.
+  template <typename T>
+  T accept(OrReason<T> result) {
+    if (!result) {
+      refuse(std::move(result).error());
+      return T();
+    }
+    return *result;
   }
 
   /// The value of a register that must have been written.
@@ -184,7 +146,7 @@ class Run {
     }
   }
 
-  void bad_opcode(const Insn& insn) { refuse(fmt::format("unknown opcode 0x{:02x}", insn.opcode)); }
+  void bad_opcode(const Insn& insn) { refuse(unknown_opcode(insn)); }
 
   void load_immediate(const Insn& insn) {
     if (insn.opcode != opcode::kLoadImm64) {
@@ -212,22 +174,6 @@ class Run {
     return 0;
   }
 
-  /// Where in `size` bytes from `base` an access of `bytes` lies, or an error.
-  std::size_t place(std::string_view what, std::uint64_t address, std::uint64_t base,
-                    std::size_t size, std::size_t bytes) {
-    const std::uint64_t at = address - base;
-    if (at > size || bytes > size - at) {
-      refuse(fmt::format("touches {} byte{} at offset {} of the {}, which has {}", bytes,
-                         bytes == 1 ? "" : "s", static_cast<std::int64_t>(at), what, size));
-      return 0;
-    }
-    return at;
-  }
-
-  std::size_t place_on_stack(std::uint64_t address, std::size_t bytes) {
-    return place("stack", address, kStackTop - kStackBytes, kStackBytes, bytes);
-  }
-
   void load(const Insn& insn) {
     if ((insn.opcode & ~(opcode::kSizeMask | opcode::kClassMask)) != opcode::kMem) {
       bad_opcode(insn);
@@ -239,39 +185,18 @@ class Run {
     Value loaded = number(0);
     switch (base.region) {
       case Region::Packet: {
-        const std::size_t at = place("packet", address, kPacketAddress, packet_.size(), bytes);
+        const std::size_t at =
+            accept(place("packet", address, kPacketAddress, packet_.size(), bytes));
         if (!error_) {
           loaded = number(load_le(packet_.subspan(at, bytes)));
         }
         break;
       }
-      case Region::Stack: loaded = load_stack(address, bytes); break;
+      case Region::Stack: loaded = accept(stack_.load(address, bytes)); break;
       case Region::Context: loaded = load_context(address, bytes); break;
       default: refuse(fmt::format("loads through {}", name_of(base.region))); break;
     }
     write(insn.registers & 0xf, loaded);
-  }
-
-  Value load_stack(std::uint64_t address, std::size_t bytes) {
-    const std::size_t at = place_on_stack(address, bytes);
-    if (at % bytes != 0) {
-      refuse(fmt::format("loads {} bytes from the stack, not aligned", bytes));
-    }
-    const std::span all(stack_.bytes);
-    const Region pointer = stack_.pointers[at / kWordBytes];
-    if (pointer != Region::Unwritten) {
-      if (bytes != kWordBytes) {
-        refuse("loads a part of a pointer from the stack");
-      }
-      return {.bits = load_le(all.subspan(at, bytes)), .region = pointer};
-    }
-    for (std::size_t i = at; i < at + bytes; ++i) {
-      if (!stack_.written[i]) {
-        refuse(fmt::format("loads from R10{:+}, which was not written",
-                           static_cast<int>(i) - static_cast<int>(kStackBytes)));
-      }
-    }
-    return number(load_le(all.subspan(at, bytes)));
   }
 
   /// Source: Linux v6.18 include/uapi/linux/bpf.h struct xdp_md.
@@ -305,39 +230,12 @@ class Run {
       refuse(fmt::format("stores through {}", name_of(base.region)));
       return;
     }
-    store_stack(base.bits + static_cast<std::uint64_t>(std::int64_t{insn.offset}),
-                access_bytes(insn), value);
-  }
-
-  void store_stack(std::uint64_t address, std::size_t bytes, Value value) {
-    const std::size_t at = place_on_stack(address, bytes);
-    if (at % bytes != 0) {
-      refuse(fmt::format("stores {} bytes to the stack, not aligned", bytes));
+    const auto stored =
+        stack_.store(base.bits + static_cast<std::uint64_t>(std::int64_t{insn.offset}),
+                     access_bytes(insn), value);
+    if (!stored) {
+      refuse(stored.error());
     }
-    if (!value.is_number() && bytes != kWordBytes) {
-      refuse(fmt::format("stores a part of {}", name_of(value.region)));
-    }
-    if (error_) {
-      return;
-    }
-    for (std::size_t i = 0; i < bytes; ++i) {
-      write_stack_byte(at + i, static_cast<std::uint8_t>(value.bits >> 8 * i));
-    }
-    if (!value.is_number()) {
-      stack_.pointers[at / kWordBytes] = value.region;
-    }
-  }
-
-  void write_stack_byte(std::size_t at, std::uint8_t byte) {
-    const std::size_t word = at / kWordBytes;
-    if (stack_.pointers[word] != Region::Unwritten) {
-      stack_.pointers[word] = Region::Unwritten;
-      for (std::size_t i = word * kWordBytes; i < (word + 1) * kWordBytes; ++i) {
-        stack_.written[i] = false;
-      }
-    }
-    stack_.bytes[at] = byte;
-    stack_.written[at] = true;
   }
 
   // Arithmetic.
@@ -349,9 +247,9 @@ class Run {
       refuse("signed division and moves with sign extension (cpu v4) are not known here",
              Errc::Unsupported);
     } else if (op == opcode::kEnd) {
-      write(dst, number(swap(insn, read(dst))));
+      write(dst, number(accept(swap_bytes(insn, read_number("swaps the bytes of", dst)))));
     } else if (op == opcode::kNeg) {
-      write(dst, number(compute(insn, op, read(dst), number(0))));
+      write(dst, number(accept(compute(insn, read_number("computes with", dst), 0))));
     } else if (op == static_cast<int>(Alu::Mov)) {
       move(insn);
     } else {
@@ -359,8 +257,12 @@ class Run {
     }
   }
 
-  static bool is_64(const Insn& insn) {
-    return (insn.opcode & opcode::kClassMask) == opcode::kAlu64;
+  std::uint64_t read_number(std::string_view action, std::size_t index) {
+    const Value value = read(index);
+    if (!value.is_number()) {
+      refuse(fmt::format("{} {}", action, name_of(value.region)));
+    }
+    return value.bits;
   }
 
   void move(const Insn& insn) {
@@ -373,23 +275,20 @@ class Run {
 
   void compute_binary(const Insn& insn) {
     const std::size_t dst = insn.registers & 0xf;
-    const int op = insn.opcode & opcode::kOpMask;
     const Value left = read(dst);
     const Value right = source(insn);
     if (left.is_number() && right.is_number()) {
-      write(dst, number(compute(insn, op, left, right)));
+      write(dst, number(accept(compute(insn, left.bits, right.bits))));
     } else {
-      write(dst, compute_pointer(insn, op, left, right));
+      write(dst, compute_pointer(insn, left, right));
     }
   }
 
-  Value compute_pointer(const Insn& insn, int op, Value left, Value right) {
+  Value compute_pointer(const Insn& insn, Value left, Value right) {
+    const int op = insn.opcode & opcode::kOpMask;
     const bool adds = op == static_cast<int>(Alu::Add);
     const bool subtracts = op == static_cast<int>(Alu::Sub);
     const auto movable = [](Value v) { return !v.is_number() && v.region != Region::PacketEnd; };
-    const auto in_packet = [](Value v) {
-      return v.region == Region::Packet || v.region == Region::PacketEnd;
-    };
     if (is_64(insn) && (adds || subtracts) && movable(left) && right.is_number()) {
       return {.bits = adds ? left.bits + right.bits : left.bits - right.bits,
               .region = left.region};
@@ -404,76 +303,17 @@ class Run {
     return left;
   }
 
-  std::uint64_t compute(const Insn& insn, int op, Value left, Value right) {
-    if (!left.is_number()) {
-      refuse(fmt::format("computes with {}", name_of(left.region)));
-    }
-    const unsigned width = is_64(insn) ? 64 : 32;
-    const std::uint64_t a = low_bits(left.bits, width);
-    const std::uint64_t b = low_bits(right.bits, width);
-    const std::uint64_t shift = b & (width - 1);
-    const bool shifts = op == static_cast<int>(Alu::Lsh) || op == static_cast<int>(Alu::Rsh) ||
-                        op == static_cast<int>(Alu::Arsh);
-    if ((insn.opcode & opcode::kSourceReg) == 0) {
-      if (shifts && b >= width) {
-        refuse(fmt::format("shifts {} bits by {}", width, b));
-      }
-      if (b == 0 && (op == static_cast<int>(Alu::Div) || op == static_cast<int>(Alu::Mod))) {
-        refuse("divides by the constant 0");
-        return 0;
-      }
-    }
-    if (op == opcode::kNeg) {
-      return low_bits(-a, width);
-    }
-    switch (static_cast<Alu>(op)) {
-      case Alu::Add: return low_bits(a + b, width);
-      case Alu::Sub: return low_bits(a - b, width);
-      case Alu::Mul: return low_bits(a * b, width);
-      case Alu::Div: return b == 0 ? 0 : a / b;
-      case Alu::Or: return a | b;
-      case Alu::And: return a & b;
-      case Alu::Lsh: return low_bits(a << shift, width);
-      case Alu::Rsh: return a >> shift;
-      case Alu::Mod: return b == 0 ? a : a % b;
-      case Alu::Xor: return a ^ b;
-      case Alu::Arsh: return shift_signed(a, shift, width);
-      case Alu::Mov: break;
-    }
-    bad_opcode(insn);
-    return 0;
-  }
-
-  static std::uint64_t shift_signed(std::uint64_t value, std::uint64_t shift, unsigned width) {
-    return width == 64 ? static_cast<std::uint64_t>(static_cast<std::int64_t>(value) >> shift)
-                       : static_cast<std::uint32_t>(static_cast<std::int32_t>(value) >> shift);
-  }
-
-  /// be, le (to and from host order are the same) and bswap, the v4 swap whatever the host.
-  std::uint64_t swap(const Insn& insn, Value value) {
-    const auto bits = static_cast<unsigned>(insn.immediate);
-    const bool to_big = (insn.opcode & opcode::kToBigEndian) != 0;
-    if ((bits != 16 && bits != 32 && bits != 64) || (is_64(insn) && to_big)) {
-      bad_opcode(insn);
-      return 0;
-    }
-    if (!value.is_number()) {
-      refuse(fmt::format("swaps the bytes of {}", name_of(value.region)));
-    }
-    return is_64(insn) || to_big ? byte_swap(value.bits, bits) : low_bits(value.bits, bits);
-  }
-
   // Control.
 
   void jump(const Insn& insn) {
     const bool wide = (insn.opcode & opcode::kClassMask) == opcode::kJmp;
     const bool by_register = (insn.opcode & opcode::kSourceReg) != 0;
-    switch (const int op = insn.opcode & opcode::kOpMask) {
+    switch (insn.opcode & opcode::kOpMask) {
       case opcode::kJa: wide && !by_register ? go(insn.offset) : bad_opcode(insn); break;
       case opcode::kCall: wide && !by_register ? call_helper(insn) : bad_opcode(insn); break;
       case opcode::kExit: wide && !by_register ? void(read(0)) : bad_opcode(insn); break;
       default:
-        if (compare(insn, op, wide)) {
+        if (holds(insn, wide)) {
           go(insn.offset);
         }
         break;
@@ -489,37 +329,15 @@ class Run {
     pc_ = static_cast<std::size_t>(target);
   }
 
-  bool compare(const Insn& insn, int op, bool wide) {
+  bool holds(const Insn& insn, bool wide) {
     const Value left = read(insn.registers & 0xf);
     const Value right = source(insn);
-    const auto in_packet = [](Value v) {
-      return v.region == Region::Packet || v.region == Region::PacketEnd;
-    };
     const bool numbers = left.is_number() && right.is_number();
     if (!numbers && !(wide && in_packet(left) && in_packet(right))) {
       refuse(fmt::format("compares {} with {}", name_of(left.region), name_of(right.region)));
       return false;
     }
-    const std::uint64_t a = low_bits(left.bits, wide ? 64 : 32);
-    const std::uint64_t b = low_bits(right.bits, wide ? 64 : 32);
-    const auto sa = wide ? static_cast<std::int64_t>(a)
-                         : std::int64_t{static_cast<std::int32_t>(static_cast<std::uint32_t>(a))};
-    const auto sb = wide ? static_cast<std::int64_t>(b)
-                         : std::int64_t{static_cast<std::int32_t>(static_cast<std::uint32_t>(b))};
-    switch (op) {
-      case static_cast<int>(Cmp::Equal): return a == b;
-      case static_cast<int>(Cmp::Greater): return a > b;
-      case static_cast<int>(Cmp::GreaterEqual): return a >= b;
-      case static_cast<int>(Cmp::Any): return (a & b) != 0;
-      case static_cast<int>(Cmp::NotEqual): return a != b;
-      case static_cast<int>(Cmp::Less): return a < b;
-      case static_cast<int>(Cmp::LessEqual): return a <= b;
-      case opcode::kSignedGreater: return sa > sb;
-      case opcode::kSignedGreaterEqual: return sa >= sb;
-      case opcode::kSignedLess: return sa < sb;
-      case opcode::kSignedLessEqual: return sa <= sb;
-      default: bad_opcode(insn); return false;
-    }
+    return accept(compare(insn, left.bits, right.bits));
   }
 
   void call_helper(const Insn& insn) {
@@ -551,10 +369,11 @@ class Run {
       return;
     }
     const std::size_t source =
-        place("packet", from.bits, kPacketAddress, packet_.size(), bytes.bits);
-    const std::size_t at = place_on_stack(to.bits, bytes.bits);
-    for (std::size_t i = 0; !error_ && i < bytes.bits; ++i) {
-      write_stack_byte(at + i, packet_[source + i]);
+        accept(place("packet", from.bits, kPacketAddress, packet_.size(), bytes.bits));
+    const auto copied =
+        error_ ? OrReason<void>() : stack_.copy(to.bits, packet_.subspan(source, bytes.bits));
+    if (!copied) {
+      refuse(copied.error());
     }
   }
 
@@ -562,7 +381,7 @@ class Run {
   std::span<const std::uint8_t> packet_;
   const EntryState& entry_;
   std::array<Value, 11> registers_ = {};
-  Stack stack_;
+  StackMemory stack_;
   std::size_t pc_ = 0;
   std::optional<Error> error_;
 };

@@ -28,7 +28,7 @@ std::string listing(const Filter& f, const EbpfOptions& options) {
 }
 
 TEST(CompileEbpf, Golden) {
-  EXPECT_EQ(listing(filter(kUdp), {}),
+  EXPECT_EQ(listing(filter(kUdp), {.optimize = false}),
             "   0: (bf) r6 = r2\n"
             "   1: (07) r6 += 24\n"
             "   2: (2d) if r6 > r3 goto pc+7\n"
@@ -52,7 +52,8 @@ TEST(CompileEbpf, UsesTheCallersRegistersLabelsAndStack) {
                         .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
                         .result_label = "done",
                         .label_prefix = "f1",
-                        .stack_offset_bytes = 32}),
+                        .stack_offset_bytes = 32,
+                        .optimize = false}),
             "   0: (b4) w0 = 7\n"
             "   1: (63) *(u32 *)(r10 -96) = r0\n"
             "   2: (bf) r4 = r8\n"

@@ -198,6 +198,14 @@ TEST(EbpfInterpret, LoadsFromPacketStackAndContext) {
   }
 }
 
+TEST(EbpfInterpret, StopsWhereItIsTold) {
+  const Program program = {mov(Reg::R0, 1), raw(0x15, 0, 0, 1, 1), mov(Reg::R0, 2), exit_insn()};
+  const auto run = interpret(program, kPacket, {.stops = {2, 3}});
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_EQ(run->stopped_at, 3U);
+  EXPECT_EQ(run->insns, 2U);
+}
+
 TEST(EbpfInterpret, ComparesPointersAsTheKernelDoes) {
   for (const int length : {11, 12, 13}) {
     const Program program = {mov(Reg::R1, Reg::R2), alu(Alu::Add, Reg::R1, length),

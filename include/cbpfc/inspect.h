@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What the optimiser does, to look at: its passes, the graph after each of them, and the graph as a
+// drawing for Graphviz.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+#include <cbpfc/compile.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cbpfc {
+
+struct PassDescription {
+  std::string_view name;
+  std::string_view summary;  ///< one line
+};
+
+/// The optimiser's passes, in the order they run.
+std::vector<PassDescription> optimizer_passes();
+
+/// The name under which inspect_passes() gives the graph before any pass.
+inline constexpr std::string_view kLiftedPass = "lift";
+
+/// A graph at one point of the compilation.
+struct GraphView {
+  std::string pass;           ///< the pass it was taken after
+  std::string text;           ///< one decision a line
+  std::string dot;            ///< for Graphviz
+  std::size_t decisions = 0;  ///< comparisons with a constant or a register, guards not counted
+  std::size_t guards = 0;     ///< comparisons with the packet's end
+};
+
+/// The graph as it is lifted from the program (kLiftedPass) and after every pass.
+///
+/// Errors: those of compile_ebpf(); Errc::Unsupported for programs that the optimiser leaves alone
+/// (loops, more values that paths disagree on than it keeps).
+Result<std::vector<GraphView>> inspect_passes(const Filter& filter,
+                                              const EbpfOptions& options = {});
+
+}  // namespace cbpfc

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Which values are kept as they lie in the packet.
+//
+// A load on a little-endian machine gives a field's bytes the wrong way round, and one more instruction turns
+// them.  Comparing for equality, and testing and masking bits, works as well on bytes the wrong way round with
+// a constant the wrong way round:
+//
+//     p16[12] == 0x800     r4 = *(u16 *)(r2 + 12); if w4 == 0x8
+//
+// A value is kept raw when nothing asks for more than that: no order, no arithmetic, no address, and it is not
+// returned.
+//
+// Tested by: emit_graph_test.cc.
+
+#pragma once
+
+#include <vector>
+
+#include "graph.h"
+
+namespace cbpfc::optimizer {
+
+class ByteOrder {
+ public:
+  ByteOrder(const Graph& graph, const std::vector<NodeId>& order);
+
+  /// Whether `value` is kept with its bytes as in the packet.
+  bool is_raw(ValueId value) const { return raw_bytes_[value] != 0; }
+
+  /// The number that a register holds when `value` is k.
+  std::uint32_t number(ValueId value, std::uint32_t k) const;
+
+ private:
+  std::vector<std::uint8_t> raw_bytes_;  ///< by value: bytes that are turned, 0 for host order
+};
+
+}  // namespace cbpfc::optimizer

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "emit_graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "graph_emitter.h"
+#include "phi_cells.h"
+
+namespace cbpfc::optimizer {
+namespace {
+
+using ebpf::Reg;
+
+/// Instructions a node may take on average; values computed again and again take more, and the plain code
+/// does better.
+constexpr std::size_t kMostInsnsPerNode = 64;
+
+ebpf::Cmp compare(Condition condition) {
+  switch (condition) {
+    case Condition::Equal: return ebpf::Cmp::Equal;
+    case Condition::Greater: return ebpf::Cmp::Greater;
+    case Condition::GreaterEqual: return ebpf::Cmp::GreaterEqual;
+    case Condition::AnyBitSet: return ebpf::Cmp::Any;
+  }
+  std::unreachable();
+}
+
+/// The comparison that holds exactly when `condition` does not; AnyBitSet has none.
+ebpf::Cmp inverse(Condition condition) {
+  switch (condition) {
+    case Condition::Equal: return ebpf::Cmp::NotEqual;
+    case Condition::Greater: return ebpf::Cmp::LessEqual;
+    case Condition::GreaterEqual: return ebpf::Cmp::Less;
+    case Condition::AnyBitSet: break;
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
+GraphEmitter::GraphEmitter(const Graph& graph, const EbpfOptions& options,
+                           std::vector<NodeId> order, const Uses& uses, const ByteOrder& byte_order,
+                           std::vector<std::uint8_t> phi_slots, std::uint32_t max_packet_offset)
+    : graph_(graph),
+      options_(options),
+      order_(std::move(order)),
+      byte_order_(byte_order),
+      ways_(longest_ways(graph, order_)),
+      values_(graph, options, uses, byte_order, std::move(phi_slots), max_packet_offset),
+      entry_states_(graph.nodes.size()) {
+  values_.never_label =
+      options.no_match_label.empty() ? options.label_prefix + "_never" : options.no_match_label;
+}
+
+std::string GraphEmitter::label(NodeId id) const {
+  if (const auto k = graph_.returned_constant(id); k && !options_.match_label.empty()) {
+    return *k != 0 ? options_.match_label : options_.no_match_label;
+  }
+  return fmt::format("{}_{}", options_.label_prefix, id);
+}
+
+std::string GraphEmitter::local_label() {
+  return fmt::format("{}_c{}", options_.label_prefix, local_labels_++);
+}
+
+std::optional<ebpf::Assembly> GraphEmitter::run() {
+  entry_states_[graph_.entry] = MachineState{};
+  if (is_end(graph_.entry)) {
+    values_.code.jump(label(graph_.entry));
+  }
+  for (std::size_t i = 0; i < order_.size() && !values_.gave_up(); ++i) {
+    const NodeId id = order_[i];
+    if (is_end(id)) {
+      continue;
+    }
+    std::size_t after = i + 1;
+    while (after < order_.size() && is_end(order_[after])) {
+      ++after;
+    }
+    next_ = after < order_.size() ? std::optional(order_[after]) : std::nullopt;
+    values_.position = i;
+    values_.state = *entry_states_[id];
+    values_.code.label(label(id));
+    std::visit([&](const auto& node) { emit(node); }, graph_.nodes[id]);
+    values_.unpin_all();
+    if (values_.code.size() > kMostInsnsPerNode * (order_.size() + kMostInsnsPerNode)) {
+      return std::nullopt;
+    }
+  }
+  if (values_.gave_up()) {
+    return std::nullopt;
+  }
+  emit_ends();
+  return std::move(values_.code);
+}
+
+/// The returns of constants, where no labels of the caller's take their place.
+void GraphEmitter::emit_ends() {
+  if (!options_.match_label.empty()) {
+    return;
+  }
+  bool never_is_placed = !values_.used_never_label();
+  for (const NodeId id : order_) {
+    if (const auto k = graph_.returned_constant(id)) {
+      values_.code.label(label(id));
+      if (*k == 0 && !never_is_placed) {
+        values_.code.label(values_.never_label);
+        never_is_placed = true;
+      }
+      values_.code.add(ebpf::mov32(options_.result, *k));
+      values_.code.jump(options_.result_label);
+    }
+  }
+  if (!never_is_placed) {
+    values_.code.label(values_.never_label);
+    values_.code.add(ebpf::mov32(options_.result, 0U));
+    values_.code.jump(options_.result_label);
+  }
+}
+
+void GraphEmitter::flow(NodeId target, const MachineState& state) {
+  std::optional<MachineState>& entry = entry_states_[target];
+  entry = entry ? MachineState::meet(*entry, state) : state;
+}
+
+void GraphEmitter::jump_if(ebpf::Cmp condition, Reg reg, std::uint32_t k, NodeId target) {
+  flow(target, values_.state);
+  values_.code.jump_if32(condition, reg, k, label(target));
+}
+
+void GraphEmitter::go_to(NodeId target) {
+  flow(target, values_.state);
+  if (next_ != target) {
+    values_.code.jump(label(target));
+  }
+}
+
+void GraphEmitter::emit(const AnyBit& node) {
+  const Reg reg = values_.value(node.value);
+  jump_if(ebpf::Cmp::Any, reg, byte_order_.number(node.value, node.mask), node.if_set);
+  go_to(node.if_clear);
+}
+
+void GraphEmitter::emit(const Compare& node) {
+  const Reg left = values_.value(node.left);
+  values_.pin(left);
+  const Reg right = values_.value(node.right);
+  const bool is_inverted = node.if_true == next_ && node.condition != Condition::AnyBitSet;
+  const NodeId target = is_inverted ? node.if_false : node.if_true;
+  flow(target, values_.state);
+  values_.code.jump_if32(is_inverted ? inverse(node.condition) : compare(node.condition), left,
+                         right, label(target));
+  go_to(is_inverted ? node.if_true : node.if_false);
+}
+
+void GraphEmitter::emit(const Fits& node) {
+  const std::string outside = label(node.if_outside);
+  flow(node.if_outside, node.index ? values_.guard_index(*node.index, node.begin, node.end, outside)
+                                   : values_.guard(static_cast<std::uint32_t>(node.end), outside));
+  go_to(node.if_inside);
+}
+
+void GraphEmitter::emit(const WideEqual& node) {
+  const Reg loaded = values_.raw_load(ebpf::Width::Double, 8, node.index, node.offset);
+  const auto number = static_cast<std::int64_t>(__builtin_bswap64(node.bytes));
+  const bool is_inverted = node.otherwise != next_;
+  const NodeId target = is_inverted ? node.otherwise : node.if_equal;
+  const ebpf::Cmp condition = is_inverted ? ebpf::Cmp::NotEqual : ebpf::Cmp::Equal;
+  if (std::in_range<std::int32_t>(number)) {
+    flow(target, values_.state);
+    values_.code.jump_if(condition, loaded, static_cast<std::int32_t>(number), label(target));
+  } else {
+    values_.pin(loaded);
+    const Reg expected = values_.scratch();
+    flow(target, values_.state);
+    values_.code.add_constant64(expected, static_cast<std::uint64_t>(number));
+    values_.code.jump_if(condition, loaded, expected, label(target));
+  }
+  go_to(is_inverted ? node.if_equal : node.otherwise);
+}
+
+void GraphEmitter::emit(const SetPhi& node) {
+  values_.set_phi(node.phi, node.value);
+  go_to(node.next);
+}
+
+void GraphEmitter::emit_return(const Return& node) {
+  const Reg reg = values_.value(node.value);
+  if (!options_.match_label.empty()) {
+    values_.code.jump_if32(ebpf::Cmp::Equal, reg, 0U, options_.no_match_label);
+    values_.code.jump(options_.match_label);
+    return;
+  }
+  if (reg != options_.result) {
+    values_.code.add(ebpf::mov32(options_.result, reg));
+  }
+  values_.code.jump(options_.result_label);
+}
+
+std::optional<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options,
+                                         std::uint32_t max_packet_offset) {
+  std::vector<NodeId> order = topological_order(graph);
+  const Uses uses(graph, order);
+  const ByteOrder byte_order(graph, order);
+  auto phi_slots = place_phis(graph, order);
+  if (!phi_slots) {
+    return std::nullopt;
+  }
+  return GraphEmitter(graph, options, std::move(order), uses, byte_order, *std::move(phi_slots),
+                      max_packet_offset)
+      .run();
+}
+
+}  // namespace cbpfc::optimizer

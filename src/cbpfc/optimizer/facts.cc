@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "facts.h"
+
+#include <algorithm>
+
+#include "../overloaded.h"
+
+namespace cbpfc::optimizer {
+namespace {
+
+constexpr std::size_t kMostValues = 20;
+constexpr std::size_t kMostSpans = 8;
+constexpr std::size_t kMostExclusions = 12;
+
+}  // namespace
+
+const Facts::ValueFact* Facts::find(ValueId value) const {
+  const auto place = std::ranges::find(values_, value, &ValueFact::value);
+  return place != values_.end() ? &*place : nullptr;
+}
+
+Facts::ValueFact& Facts::find_or_add(ValueId value, std::uint32_t max) {
+  const auto place = std::ranges::find(values_, value, &ValueFact::value);
+  if (place != values_.end()) {
+    return *place;
+  }
+  if (values_.size() == kMostValues) {
+    values_.erase(values_.begin());
+  }
+  values_.push_back({.value = value, .low = 0, .high = max});
+  return values_.back();
+}
+
+/// Moves the bounds past numbers that are excluded.
+void Facts::tighten(ValueFact& fact) {
+  const auto is_excluded = [&](std::uint32_t number) {
+    return std::ranges::find(fact.not_equal, number) != fact.not_equal.end();
+  };
+  while (fact.low < fact.high && is_excluded(fact.low)) {
+    ++fact.low;
+  }
+  while (fact.low < fact.high && is_excluded(fact.high)) {
+    --fact.high;
+  }
+}
+
+void Facts::learn_interval(ValueId value, std::uint32_t low, std::uint32_t high,
+                           std::uint32_t max) {
+  ValueFact& fact = find_or_add(value, max);
+  if (std::max(fact.low, low) <= std::min(fact.high, high)) {  // else no packet comes here
+    fact.low = std::max(fact.low, low);
+    fact.high = std::min(fact.high, high);
+    tighten(fact);
+  }
+}
+
+void Facts::learn_not(ValueId value, std::uint32_t low, std::uint32_t high, std::uint32_t max) {
+  ValueFact& fact = find_or_add(value, max);
+  if (low <= fact.low && high < fact.high && high >= fact.low) {
+    fact.low = high + 1;
+  } else if (high >= fact.high && low > fact.low && low <= fact.high) {
+    fact.high = low - 1;
+  } else if (low == high) {
+    if (fact.not_equal.size() == kMostExclusions) {
+      fact.not_equal.erase(fact.not_equal.begin());
+    }
+    fact.not_equal.push_back(low);
+  }
+  tighten(fact);
+}
+
+void Facts::learn_any_bit(ValueId value, std::uint32_t mask, bool is_set, std::uint32_t max) {
+  ValueFact& fact = find_or_add(value, max);
+  if (is_set) {
+    fact.any_of = mask;
+    if (fact.low == 0 && fact.high > 0) {
+      fact.low = 1;
+    }
+  } else {
+    fact.clear |= mask;
+  }
+}
+
+void Facts::learn_fits(std::optional<ValueId> index, std::int64_t begin, std::int64_t end,
+                       bool is_inside) {
+  if (!index) {
+    const auto length = static_cast<std::uint32_t>(end);
+    if (is_inside) {
+      length_low_ = std::max(length_low_, length);
+    } else {
+      length_high_ = std::min(length_high_, length - 1);
+    }
+    return;
+  }
+  if (is_inside) {  // the packet is at least as long as what is in it
+    length_low_ = std::max(length_low_, static_cast<std::uint32_t>(end - begin));
+  }
+  for (SpanFact& span : spans_) {
+    if (span.index != *index) {
+      continue;
+    }
+    const bool touches = begin >= span.begin && begin <= span.inside_end;
+    if (is_inside && touches) {
+      span.inside_end = std::max(span.inside_end, end);
+      return;
+    }
+    if (!is_inside && touches && span.inside_end > span.begin) {
+      span.outside_end = span.has_outside ? std::min(span.outside_end, end) : end;
+      span.has_outside = true;
+      return;
+    }
+  }
+  if (spans_.size() == kMostSpans) {
+    spans_.erase(spans_.begin());
+  }
+  spans_.push_back({.index = *index,
+                    .begin = begin,
+                    .inside_end = is_inside ? end : begin,
+                    .outside_end = is_inside ? 0 : end,
+                    .has_outside = !is_inside});
+}
+
+bool Facts::may_be_in(ValueId value, std::uint32_t low, std::uint32_t high) const {
+  const ValueFact* fact = find(value);
+  if (fact == nullptr) {
+    return true;
+  }
+  if (high < fact->low || low > fact->high) {
+    return false;
+  }
+  return low != high ||
+         (std::ranges::find(fact->not_equal, low) == fact->not_equal.end() &&
+          (low & fact->clear) == 0 && (fact->any_of == 0 || (low & fact->any_of) != 0));
+}
+
+std::optional<NodeId> Facts::decide_switch(const Switch& node) const {
+  const ValueFact* fact = find(node.value);
+  if (fact == nullptr) {
+    return std::nullopt;
+  }
+  std::optional<NodeId> only;
+  std::uint64_t next = fact->low;  // the first number not yet assigned to an arm
+  const auto add = [&](NodeId target) {
+    if (only && *only != target) {
+      return false;
+    }
+    only = target;
+    return true;
+  };
+  auto one = std::ranges::lower_bound(node.cases, fact->low, {}, &Case::high);
+  for (; one != node.cases.end() && one->low <= fact->high; ++one) {
+    if (one->low > next && !add(node.otherwise)) {
+      return std::nullopt;
+    }
+    if (may_be_in(node.value, std::max(one->low, fact->low), std::min(one->high, fact->high))
+            ? !add(one->target)
+            : !add(node.otherwise)) {
+      return std::nullopt;
+    }
+    next = std::uint64_t{one->high} + 1;
+  }
+  if (next <= fact->high && !add(node.otherwise)) {
+    return std::nullopt;
+  }
+  return only;
+}
+
+std::optional<NodeId> Facts::decide_fits(const Values& values, const Fits& node) const {
+  if (!node.index) {
+    if (node.end <= length_low_) {
+      return node.if_inside;
+    }
+    return node.end > length_high_ ? std::optional(node.if_outside) : std::nullopt;
+  }
+  if (node.end - node.begin > length_high_) {
+    return node.if_outside;
+  }
+  const std::int64_t index_max = values.max(*node.index);
+  if (node.begin >= 0) {
+    // Offsets count upwards from the packet's start: no wrap as long as the index is small.
+    const ValueFact* fact = find(*node.index);
+    const std::int64_t most =
+        fact != nullptr ? std::min<std::int64_t>(fact->high, index_max) : index_max;
+    if (most + node.end <= length_low_) {
+      return node.if_inside;
+    }
+  }
+  for (const SpanFact& span : spans_) {
+    if (span.index != *node.index || node.begin < span.begin) {
+      continue;
+    }
+    if (node.end <= span.inside_end) {
+      return node.if_inside;
+    }
+    // From a place that is inside offsets cannot wrap, so what ends later is outside too.
+    const bool starts_inside = node.begin == span.begin || node.begin <= span.inside_end;
+    if (span.has_outside && starts_inside && node.end >= span.outside_end) {
+      return node.if_outside;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<NodeId> Facts::decide(const Values& values, const Node& node) const {
+  return std::visit(Overloaded{
+                        [&](const Switch& n) { return decide_switch(n); },
+                        [&](const AnyBit& n) -> std::optional<NodeId> {
+                          const ValueFact* fact = find(n.value);
+                          if (fact == nullptr) {
+                            return std::nullopt;
+                          }
+                          if ((n.mask & ~fact->clear) == 0 ||
+                              (fact->low == fact->high && (fact->low & n.mask) == 0)) {
+                            return n.if_clear;
+                          }
+                          const bool is_set =
+                              (fact->any_of != 0 && (fact->any_of & ~n.mask) == 0) ||
+                              (fact->low == fact->high && (fact->low & n.mask) != 0);
+                          return is_set ? std::optional(n.if_set) : std::nullopt;
+                        },
+                        [](const Compare&) { return std::optional<NodeId>(); },
+                        [&](const Fits& n) { return decide_fits(values, n); },
+                        [](const WideEqual&) { return std::optional<NodeId>(); },
+                        [](const SetPhi&) { return std::optional<NodeId>(); },
+                        [](const Return&) { return std::optional<NodeId>(); },
+                        [](const Forward& n) { return std::optional<NodeId>(n.next); },
+                    },
+                    node);
+}
+
+Facts Facts::meet(const Facts& left, const Facts& right) {
+  Facts both(std::max(left.length_high_, right.length_high_));
+  both.length_low_ = std::min(left.length_low_, right.length_low_);
+  for (const ValueFact& fact : left.values_) {
+    const ValueFact* other = right.find(fact.value);
+    if (other == nullptr) {
+      continue;
+    }
+    ValueFact common{
+        .value = fact.value,
+        .low = std::min(fact.low, other->low),
+        .high = std::max(fact.high, other->high),
+        .clear = fact.clear & other->clear,
+        .any_of = fact.any_of == 0 || other->any_of == 0 ? 0 : fact.any_of | other->any_of};
+    for (const std::uint32_t number : fact.not_equal) {
+      const bool excluded = std::ranges::find(other->not_equal, number) != other->not_equal.end() ||
+                            number < other->low || number > other->high;
+      if (excluded) {
+        common.not_equal.push_back(number);
+      }
+    }
+    for (const std::uint32_t number : other->not_equal) {
+      if ((number < fact.low || number > fact.high) && common.not_equal.size() < kMostExclusions) {
+        common.not_equal.push_back(number);
+      }
+    }
+    both.values_.push_back(std::move(common));
+  }
+  for (const SpanFact& span : left.spans_) {
+    for (const SpanFact& other : right.spans_) {
+      if (span.index == other.index && span.begin == other.begin) {
+        const bool outside = span.has_outside && other.has_outside;
+        both.spans_.push_back(
+            {.index = span.index,
+             .begin = span.begin,
+             .inside_end = std::min(span.inside_end, other.inside_end),
+             .outside_end = outside ? std::max(span.outside_end, other.outside_end) : 0,
+             .has_outside = outside});
+      }
+    }
+  }
+  return both;
+}
+
+Facts facts_on_edge(const Values& values, const Node& node, std::size_t slot, const Facts& facts) {
+  Facts after = facts;
+  if (const auto* many = std::get_if<Switch>(&node)) {
+    const std::uint32_t max = values.max(many->value);
+    if (slot < many->cases.size()) {
+      after.learn_interval(many->value, many->cases[slot].low, many->cases[slot].high, max);
+    } else {
+      for (const Case& one : many->cases) {
+        after.learn_not(many->value, one.low, one.high, max);
+      }
+    }
+  } else if (const auto* bits = std::get_if<AnyBit>(&node)) {
+    after.learn_any_bit(bits->value, bits->mask, slot == 0, values.max(bits->value));
+  } else if (const auto* fits = std::get_if<Fits>(&node)) {
+    after.learn_fits(fits->index, fits->begin, fits->end, slot == 0);
+  }
+  return after;
+}
+
+}  // namespace cbpfc::optimizer

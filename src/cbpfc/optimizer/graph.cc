@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "graph.h"
+
+#include <algorithm>
+
+#include "../overloaded.h"
+
+namespace cbpfc::optimizer {
+namespace {
+
+/// A walk that leaves each node after everything it leads to: no recursion, graphs are thousands deep.
+class Walk {
+ public:
+  explicit Walk(const Graph& graph) : graph_(graph), state_(graph.nodes.size(), State::Unseen) {}
+
+  /// Node ids, children before parents; `edges` gives a node's children, the last comes out last.
+  template <typename Edges>
+  std::vector<NodeId> postorder(Edges&& edges) {
+    std::vector<NodeId> order;
+    std::vector<Frame> stack;
+    enter(graph_.entry, edges, stack);
+    while (!stack.empty()) {
+      Frame& top = stack.back();
+      if (top.next == top.children.size()) {
+        state_[top.node] = State::Left;
+        order.push_back(top.node);
+        stack.pop_back();
+        continue;
+      }
+      const NodeId child = top.children[top.next++];
+      if (state_[child] == State::Unseen) {
+        enter(child, edges, stack);
+      } else if (state_[child] == State::Entered) {
+        has_cycle_ = true;
+      }
+    }
+    return order;
+  }
+
+  bool has_cycle() const { return has_cycle_; }
+
+ private:
+  enum class State : std::uint8_t { Unseen, Entered, Left };
+  struct Frame {
+    NodeId node;
+    std::vector<NodeId> children;
+    std::size_t next = 0;
+  };
+
+  template <typename Edges>
+  void enter(NodeId id, Edges&& edges, std::vector<Frame>& stack) {
+    state_[id] = State::Entered;
+    stack.push_back({.node = id, .children = edges(graph_.nodes[id])});
+  }
+
+  const Graph& graph_;
+  std::vector<State> state_;
+  bool has_cycle_ = false;
+};
+
+std::vector<NodeId> edges_of(const Node& node) {
+  std::vector<NodeId> targets;
+  for_each_edge(node, [&](NodeId target) { targets.push_back(target); });
+  return targets;
+}
+
+std::uint32_t questions_in(const Node& node) {
+  const auto* one = std::get_if<Switch>(&node);
+  return one != nullptr ? static_cast<std::uint32_t>(std::min<std::size_t>(one->cases.size(), 4))
+                        : 1;
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> Graph::returned_constant(NodeId id) const {
+  const auto* end = std::get_if<Return>(&nodes[id]);
+  return end != nullptr ? values.known(end->value) : std::nullopt;
+}
+
+std::vector<ValueId> values_of(const Node& node) {
+  return std::visit(
+      Overloaded{
+          [](const Switch& n) { return std::vector{n.value}; },
+          [](const AnyBit& n) { return std::vector{n.value}; },
+          [](const Compare& n) { return std::vector{n.left, n.right}; },
+          [](const Fits& n) { return n.index ? std::vector{*n.index} : std::vector<ValueId>{}; },
+          [](const WideEqual& n) {
+            return n.index ? std::vector{*n.index} : std::vector<ValueId>{};
+          },
+          [](const SetPhi& n) { return std::vector{n.value}; },
+          [](const Return& n) { return std::vector{n.value}; },
+          [](const Forward&) { return std::vector<ValueId>{}; },
+      },
+      node);
+}
+
+std::vector<NodeId> topological_order(const Graph& graph) {
+  // A first walk finds how long the ways are, a second one goes down the longest way last, which puts it
+  // first behind its question.
+  std::vector<NodeId> any = Walk(graph).postorder(edges_of);
+  std::ranges::reverse(any);
+  const std::vector<std::uint32_t> ways = longest_ways(graph, any);
+  std::vector<NodeId> order = Walk(graph).postorder([&](const Node& node) {
+    std::vector<NodeId> targets = edges_of(node);
+    const auto* many = std::get_if<Switch>(&node);
+    if (const auto* bits = std::get_if<AnyBit>(&node)) {
+      targets = {bits->if_set, bits->if_clear};  // there is no "jump if no bit is set"
+    } else if (const auto* fits = std::get_if<Fits>(&node)) {
+      targets = {fits->if_outside, fits->if_inside};
+    } else if (many == nullptr || many->cases.size() == 1) {
+      std::ranges::stable_sort(targets,
+                               [&](NodeId left, NodeId right) { return ways[left] < ways[right]; });
+    }
+    return targets;
+  });
+  std::ranges::reverse(order);
+  return order;
+}
+
+std::vector<std::uint32_t> count_predecessors(const Graph& graph,
+                                              const std::vector<NodeId>& order) {
+  std::vector<std::uint32_t> count(graph.nodes.size(), 0);
+  ++count[graph.entry];
+  for (const NodeId id : order) {
+    for_each_edge(graph.nodes[id], [&](NodeId target) { ++count[target]; });
+  }
+  return count;
+}
+
+std::vector<std::uint32_t> longest_ways(const Graph& graph, const std::vector<NodeId>& order) {
+  std::vector<std::uint32_t> ways(graph.nodes.size(), 0);
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const Node& node = graph.nodes[*id];
+    for_each_edge(node, [&](NodeId target) {
+      ways[*id] = std::max(ways[*id], ways[target] + questions_in(node));
+    });
+  }
+  return ways;
+}
+
+std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& order) {
+  std::vector<bool> lives(graph.values.size(), false);
+  for (const NodeId id : order) {
+    for (const ValueId value : values_of(graph.nodes[id])) {
+      lives[value] = true;
+    }
+  }
+  // Users have higher numbers than what they use.
+  for (auto value = static_cast<ValueId>(lives.size()); value-- > 0;) {
+    if (lives[value]) {
+      for (const ValueId operand : graph.values.operands(value)) {
+        lives[operand] = true;
+      }
+    }
+  }
+  return lives;
+}
+
+Questions count_questions(const Graph& graph) {
+  Questions count;
+  for (const NodeId id : topological_order(graph)) {
+    const Node& node = graph.nodes[id];
+    if (const auto* one = std::get_if<Switch>(&node)) {
+      count.decisions += one->cases.size();
+    } else if (std::holds_alternative<Fits>(node)) {
+      ++count.guards;
+    } else if (!std::holds_alternative<Return>(node) && !std::holds_alternative<SetPhi>(node)) {
+      ++count.decisions;
+    }
+  }
+  return count;
+}
+
+std::string check_graph(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    bool leads_out = false;
+    for_each_edge(node,
+                  [&](NodeId target) { leads_out = leads_out || target >= graph.nodes.size(); });
+    if (leads_out) {
+      return "an edge leads to no node";
+    }
+  }
+  Walk walk(graph);
+  for (const NodeId id : walk.postorder(edges_of)) {
+    const Node& node = graph.nodes[id];
+    if (std::holds_alternative<Forward>(node)) {
+      return "a Forward is left";
+    }
+    if (const auto* many = std::get_if<Switch>(&node)) {
+      std::uint64_t free_from = 0;
+      for (const Case& one : many->cases) {
+        if (one.low < free_from || one.high < one.low || one.high > graph.values.max(many->value)) {
+          return "the cases of a Switch are not sorted, disjoint and possible";
+        }
+        free_from = std::uint64_t{one.high} + 1;
+      }
+    }
+  }
+  return walk.has_cycle() ? "there is a cycle" : std::string();
+}
+
+}  // namespace cbpfc::optimizer

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The decision graph: a filter as questions about values.
+//
+//     ldh [12]                 n0: are there 14 bytes?         no -> n3
+//     jeq #0x800, L1, L2       n1: p16[12]  0x800 -> n2        else -> n3
+//     L1: ret #262144          n2: return 0x40000
+//     L2: ret #0               n3: return 0
+//
+// Registers are gone: each question names its value (value.h), and where it is computed is decided when
+// code is emitted.  Leaving early because the packet is too short is a question like any other, so what
+// holds of branches holds of guards: two that ask the same are one, and one whose answer is known goes.
+//
+// Comparisons with constants are questions for an interval, and a Switch asks for many at once; v == k,
+// v > k, v & 0xff000000 == k all are intervals.
+//
+// Edges lead nowhere twice: a graph has no cycles.  Nodes that no edge leads to stay in `nodes`; who wants
+// the living asks topological_order().
+//
+// Tested by: graph_test.cc, passes_test.cc.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "value.h"
+
+namespace cbpfc::optimizer {
+
+using NodeId = std::uint32_t;
+
+/// value in [low, high].
+struct Case {
+  std::uint32_t low;
+  std::uint32_t high;
+  NodeId target;
+  bool operator==(const Case&) const = default;
+};
+/// Which interval holds the value?  Cases are sorted and disjoint.
+struct Switch {
+  ValueId value;
+  std::vector<Case> cases;
+  NodeId otherwise;
+};
+/// Is any bit of `mask` set in the value?
+struct AnyBit {
+  ValueId value;
+  std::uint32_t mask;
+  NodeId if_set;
+  NodeId if_clear;
+};
+/// Does `condition` hold between two values?
+struct Compare {
+  Condition condition;
+  ValueId left;
+  ValueId right;
+  NodeId if_true;
+  NodeId if_false;
+};
+/// Are the bytes [begin, end) relative to `index` in the packet?  Without an index, [0, end).
+///
+/// With w = index + begin modulo 2^32: is w + (end - begin) at most the packet's length?
+struct Fits {
+  std::optional<ValueId> index;
+  std::int64_t begin;
+  std::int64_t end;
+  NodeId if_inside;
+  NodeId if_outside;
+};
+/// Are the eight bytes at index + offset these?  `bytes` is their big-endian number.
+struct WideEqual {
+  std::optional<ValueId> index;
+  std::uint32_t offset;
+  std::uint64_t bytes;
+  NodeId if_equal;
+  NodeId otherwise;
+};
+/// Cell `phi` = value.
+struct SetPhi {
+  ValueId phi;
+  ValueId value;
+  NodeId next;
+};
+struct Return {
+  ValueId value;
+};
+/// Only while a graph is built.
+struct Forward {
+  NodeId next;
+};
+using Node = std::variant<Switch, AnyBit, Compare, Fits, WideEqual, SetPhi, Return, Forward>;
+
+struct Graph {
+  Values values;
+  std::vector<Node> nodes;
+  NodeId entry = 0;
+
+  NodeId add(Node node) {
+    nodes.push_back(std::move(node));
+    return static_cast<NodeId>(nodes.size() - 1);
+  }
+  /// The constant a Return node returns; nullopt for other nodes and computed values.
+  std::optional<std::uint32_t> returned_constant(NodeId id) const;
+};
+
+/// Calls `f` with a reference to every edge of `node`.
+template <typename N, typename F>
+void for_each_edge(N& node, F&& f) {
+  if (auto* n = std::get_if<Switch>(&node)) {
+    for (auto& one : n->cases) {
+      f(one.target);
+    }
+    f(n->otherwise);
+  } else if (auto* n1 = std::get_if<AnyBit>(&node)) {
+    f(n1->if_set);
+    f(n1->if_clear);
+  } else if (auto* n2 = std::get_if<Compare>(&node)) {
+    f(n2->if_true);
+    f(n2->if_false);
+  } else if (auto* n3 = std::get_if<Fits>(&node)) {
+    f(n3->if_inside);
+    f(n3->if_outside);
+  } else if (auto* n4 = std::get_if<WideEqual>(&node)) {
+    f(n4->if_equal);
+    f(n4->otherwise);
+  } else if (auto* n5 = std::get_if<SetPhi>(&node)) {
+    f(n5->next);
+  } else if (auto* n6 = std::get_if<Forward>(&node)) {
+    f(n6->next);
+  }
+}
+
+/// The values a node asks for, not those they are computed from.
+std::vector<ValueId> values_of(const Node& node);
+
+/// The living nodes, each before all it leads to.  Where there is a choice, the arm with more ahead of it
+/// comes right behind the question.
+std::vector<NodeId> topological_order(const Graph& graph);
+
+/// How many edges lead to each node, counted from the living ones.
+std::vector<std::uint32_t> count_predecessors(const Graph& graph, const std::vector<NodeId>& order);
+
+/// The longest way from each living node to a return, in questions.
+std::vector<std::uint32_t> longest_ways(const Graph& graph, const std::vector<NodeId>& order);
+
+/// Whether each value is wanted by a living node, directly or as a part.
+std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& order);
+
+/// The graph as text, one node a line, numbered in order of appearance.
+std::string dump(const Graph& graph);
+
+/// The graph for Graphviz.
+std::string dump_dot(const Graph& graph);
+
+/// How many questions a graph asks: comparisons, and comparisons with the packet's end.
+struct Questions {
+  std::size_t decisions = 0;
+  std::size_t guards = 0;
+};
+Questions count_questions(const Graph& graph);
+
+/// Checks what every pass must keep: edges lead to nodes, no cycle, cases sorted, disjoint and within the
+/// value's range.  Returns an empty string, or what is wrong.
+std::string check_graph(const Graph& graph);
+
+}  // namespace cbpfc::optimizer

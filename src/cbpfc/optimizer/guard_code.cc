@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Code that shows the verifier bytes of the packet (the guards of ValueCode).
+//
+//     guard [0, 34)                          r4 = r2; r4 += 34; if r4 > r3 goto outside
+//     pointer for an index of at most 60     r5 = index; r5 += r2;  r4 = r5; r4 += 18; if r4 > r3 goto outside
+//     pointer for any index                  w5 = 14; w5 += index; w5 += unknown 0;
+//                                            if r5 > 65531 goto outside; r5 += r2; ...
+//
+// The verifier gives a packet pointer a range only when offset plus largest variable part stay within 65,535
+// (MAX_PACKET_OFF), so an index it knows no small bound of is compared first; what it knows of the index may
+// contradict that comparison, and it would follow the impossible branch with made-up values: the unknown 0
+// makes it forget.  A pointer to an index with a bound starts at the index, one to any other at the lowest
+// byte wanted: with 32-bit wrap nothing is known of what lies before.
+//
+// Source: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers().
+
+#include <algorithm>
+#include <limits>
+
+#include "value_code.h"
+
+namespace cbpfc::optimizer {
+
+using ebpf::Reg;
+
+MachineState ValueCode::guard(std::uint32_t end, const std::string& outside) {
+  const Reg last = allocate();
+  code.add(ebpf::mov(last, options_.packet_start));
+  code.add(ebpf::alu(ebpf::Alu::Add, last, static_cast<std::int32_t>(end)));
+  code.jump_if(ebpf::Cmp::Greater, last, options_.packet_end, outside);
+  const MachineState at_jump = state;
+  state.bytes_proven = std::max(state.bytes_proven, end);
+  return at_jump;
+}
+
+/// The largest number the verifier knows a value to be; it forgets at byte swaps, products, divisions and
+/// loads from the stack, and after comparisons remembers no more than bits.
+std::uint32_t ValueCode::verifier_max(ValueId value, int depth) const {
+  constexpr std::uint32_t kUnknown = 0xffffffff;
+  const Values& values = graph_.values;
+  if (const auto k = values.known(value)) {
+    return *k;
+  }
+  if (depth == 0) {
+    return kUnknown;
+  }
+  if (const auto* load = std::get_if<PacketLoad>(&values[value])) {
+    return load->size == Size::Byte ? 0xff : kUnknown;
+  }
+  const auto* arithmetic = std::get_if<Arithmetic>(&values[value]);
+  if (arithmetic == nullptr) {
+    return kUnknown;
+  }
+  const auto fits = [](std::uint64_t most) {
+    return most >= kUnknown ? kUnknown : bits_of(static_cast<std::uint32_t>(most));
+  };
+  const std::uint64_t left = verifier_max(arithmetic->left, depth - 1);
+  const auto k = values.known(arithmetic->right);
+  switch (arithmetic->op) {
+    case AluOp::Add: return fits(left + verifier_max(arithmetic->right, depth - 1));
+    case AluOp::And: return k ? fits(std::min<std::uint64_t>(left, *k)) : kUnknown;
+    case AluOp::Lsh: return k ? fits(left << *k) : kUnknown;
+    case AluOp::Rsh: return k ? fits(left >> *k) : kUnknown;
+    default: return kUnknown;
+  }
+}
+
+/// packet_start + index, for an index with a bound.
+Reg ValueCode::small_pointer(ValueId index) {
+  for (const Reg reg : pool_) {
+    if (held(reg).is_pointer(index) && held(reg).base == 0) {
+      return reg;
+    }
+  }
+  const Reg reg = own(index);
+  code.add(ebpf::alu(ebpf::Alu::Add, reg, options_.packet_start));
+  held(reg) = Held{.kind = Held::Kind::Pointer, .value = index};
+  return reg;
+}
+
+/// packet_start + (index + begin modulo 2^32), where that and what follows can lie in a packet.
+Reg ValueCode::any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
+                           const std::string& outside) {
+  const std::uint32_t pinned = pinned_;
+  const Reg from = value(index);
+  pin(from);
+  const Reg reg = allocate();
+  pin(reg);
+  code.add(ebpf::mov32(reg, static_cast<std::uint32_t>(begin)));
+  code.add(ebpf::alu32(ebpf::Alu::Add, reg, from));
+  const Reg zero = allocate();
+  load_unknown_zero(zero);
+  code.add(ebpf::alu32(ebpf::Alu::Add, reg, zero));
+  const std::int64_t most = std::int64_t{max_packet_offset_} - (end - begin);
+  code.jump_if(ebpf::Cmp::Greater, reg, static_cast<std::int32_t>(most), outside);
+  code.add(ebpf::alu(ebpf::Alu::Add, reg, options_.packet_start));
+  held(reg) = Held{
+      .kind = Held::Kind::Pointer, .value = index, .base = begin, .begin = begin, .end = begin};
+  pinned_ = pinned;
+  return reg;
+}
+
+/// dst = 0, of which the verifier knows nothing but that it has 32 bits: the upper half of the packet's
+/// length, a difference of pointers, which it does not follow.
+void ValueCode::load_unknown_zero(Reg dst) {
+  code.add(ebpf::mov(dst, options_.packet_end));
+  code.add(ebpf::alu(ebpf::Alu::Sub, dst, options_.packet_start));
+  code.add(ebpf::alu(ebpf::Alu::Rsh, dst, 32));
+}
+
+MachineState ValueCode::guard_index(ValueId index, std::int64_t begin, std::int64_t end,
+                                    const std::string& outside) {
+  const bool is_small =
+      begin >= 0 && end <= std::numeric_limits<std::int16_t>::max() &&
+      std::uint64_t{verifier_max(index)} + static_cast<std::uint64_t>(end) <= max_packet_offset_;
+  const MachineState before = state;
+  const std::uint32_t pinned = pinned_;
+  const Reg pointer = is_small ? small_pointer(index) : any_pointer(index, begin, end, outside);
+  pin(pointer);
+  const Reg last = allocate();
+  code.add(ebpf::mov(last, pointer));
+  code.add(ebpf::alu(ebpf::Alu::Add, last, static_cast<std::int32_t>(end - held(pointer).base)));
+  code.jump_if(ebpf::Cmp::Greater, last, options_.packet_end, outside);
+  // any_pointer() jumps, too: what was there before it and still is holds at both.
+  const MachineState at_jump = is_small ? state : MachineState::meet(before, state);
+  held(pointer).begin = held(pointer).base;
+  held(pointer).end = std::max(held(pointer).end, end);
+  pinned_ = pinned;
+  return at_jump;
+}
+
+}  // namespace cbpfc::optimizer

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The optimiser from outside: its passes by name, and a filter's graph after each.
+// Tested by: inspect_test.cc.
+
+#include <cbpfc/inspect.h>
+
+#include "../cfg.h"
+#include "../passes.h"
+#include "lift.h"
+#include "optimize.h"
+
+namespace cbpfc {
+
+std::vector<PassDescription> optimizer_passes() {
+  std::vector<PassDescription> all;
+  for (const optimizer::Pass& pass : optimizer::passes()) {
+    all.push_back(pass.description);
+  }
+  return all;
+}
+
+Result<std::vector<GraphView>> inspect_passes(const Filter& filter, const EbpfOptions& options) {
+  const optimizer::PacketRules rules = optimizer::rules_for(options);
+  Cfg cfg = TRY(build_cfg(filter, rules.max_packet_offset).with_context("inspect filter"));
+  simplify_jumps(cfg);
+  auto graph = optimizer::lift_filter(cfg, rules);
+  if (!graph) {
+    return fail(Errc::Unsupported,
+                "inspect filter: it has what the optimiser leaves to the plain code");
+  }
+  std::vector<GraphView> views;
+  const auto view = [&](std::string_view pass) {
+    const optimizer::Questions questions = optimizer::count_questions(*graph);
+    views.push_back({.pass = std::string(pass),
+                     .text = optimizer::dump(*graph),
+                     .dot = optimizer::dump_dot(*graph),
+                     .decisions = questions.decisions,
+                     .guards = questions.guards});
+  };
+  view(kLiftedPass);
+  optimizer::run_graph_passes(*graph, rules,
+                              [&](const optimizer::Pass& pass) { view(pass.description.name); });
+  return views;
+}
+
+}  // namespace cbpfc

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Graph of blocks over A, X and M[] to decision graph.
+//
+// Blocks are walked in order, with the value of every register known as an expression; what a block does
+// is the questions it asks:
+//
+//     ldh [12]            A is p16[12], after asking whether there are 14 bytes
+//     jeq #0x800, 1, 2    one question; block 1 starts with A = p16[12]
+//
+// Where paths meet and the registers that are read later agree, the block behind is lifted once.  Where
+// they do not, it is either lifted once for each (what follows then knows more, and the end is near), or
+// the registers become cells that each path sets (Phi).
+//
+// Cost: O(instructions), a bounded factor more where blocks are lifted again.
+// Does not: loops, which stay with the plain code.
+// Tested by: lift_test.cc, and by every engine in tests/differential.
+
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "../cfg.h"
+#include "graph.h"
+#include "question.h"
+
+namespace cbpfc::optimizer {
+
+/// Adds `cfg` to `graph`: `returns` says which node stands for the end with a given value.
+/// Returns the node to start at; nullopt when the graph cannot express it (loops, steps that are not pure).
+class Ends {
+ public:
+  virtual ~Ends() = default;
+  /// The node at which a path that returns `value` goes on.
+  virtual NodeId end(Graph& graph, ValueId value) = 0;
+};
+
+std::optional<NodeId> lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph);
+
+/// The decision graph of one filter.
+std::optional<Graph> lift_filter(const Cfg& cfg, const PacketRules& rules);
+
+/// The decision graph that returns the number, from 1, of the first filter that matches; 0 for none.
+std::optional<Graph> lift_set(std::span<const Cfg> cfgs, const PacketRules& rules);
+
+}  // namespace cbpfc::optimizer

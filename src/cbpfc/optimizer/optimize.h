@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The optimising compiler: Cfg to decision graph, passes, eBPF.
+
+#pragma once
+
+#include <cbpfc/compile.h>
+#include <cbpfc/inspect.h>
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "../cfg.h"
+#include "graph.h"
+#include "question.h"
+
+namespace cbpfc::optimizer {
+
+struct Pass {
+  PassDescription description;
+  void (*run)(Graph&, const PacketRules&);
+};
+
+/// The passes in the order they run.
+std::span<const Pass> passes();
+
+/// What a graph may take for granted under `options`.
+PacketRules rules_for(const EbpfOptions& options);
+
+/// Runs all passes; `watch`, if there is one, sees the graph after each.
+void run_graph_passes(Graph& graph, const PacketRules& rules,
+                      const std::function<void(const Pass&)>& watch = nullptr);
+
+/// One filter, or several as a set, optimised; nullopt for what only the plain code can do.
+std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool is_set,
+                                                const EbpfOptions& options);
+
+}  // namespace cbpfc::optimizer

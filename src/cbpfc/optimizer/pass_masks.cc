@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Networks: a Switch whose intervals all are what one mask leaves.
+//
+//     p32[30]  198.18.32.0..198.18.32.255, ...     (p32[30] & 0xffffff00)  198.18.32.0, ...
+//     p32[30]  10.0.0.0..10.255.255.255            p8[30]  10
+//
+// Masking once makes each interval a single comparison for equality, which needs no host byte order; where
+// the mask is of whole leading bytes, loading those is enough.  Intervals of different widths stay, they are
+// compared in host order.
+//
+// Cost: O(cases).
+// Tested by: passes_test.cc.
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "graph_passes.h"
+
+namespace cbpfc::optimizer {
+namespace {
+
+/// The number of low bits that all cases leave free; nullopt when they are no masked values, or single numbers.
+std::optional<unsigned> free_bits(const Switch& node, std::uint32_t max) {
+  const std::uint64_t size = std::uint64_t{node.cases.front().high} - node.cases.front().low + 1;
+  if (size == 1 || !std::has_single_bit(size)) {
+    return std::nullopt;
+  }
+  for (const Case& one : node.cases) {
+    if (std::uint64_t{one.high} - one.low + 1 != size || one.low % size != 0) {
+      return std::nullopt;
+    }
+  }
+  if (node.cases.size() == 1 && (node.cases[0].low == 0 || node.cases[0].high == max)) {
+    return std::nullopt;  // one comparison does
+  }
+  return static_cast<unsigned>(std::countr_zero(size));
+}
+
+/// The load of the leading bytes that are left of `load` without its last `bits` bits.
+std::optional<PacketLoad> leading_bytes(const PacketLoad& load, unsigned bits) {
+  const unsigned left = 8 * static_cast<unsigned>(load.size) - bits;
+  if (left != 8 && left != 16) {
+    return std::nullopt;
+  }
+  return PacketLoad{
+      .size = left == 8 ? Size::Byte : Size::Half, .index = load.index, .offset = load.offset};
+}
+
+}  // namespace
+
+void choose_masks(Graph& graph) {
+  for (const NodeId id : topological_order(graph)) {
+    auto* node = std::get_if<Switch>(&graph.nodes[id]);
+    if (node == nullptr || node->cases.empty()) {
+      continue;
+    }
+    const auto bits = free_bits(*node, graph.values.max(node->value));
+    if (!bits) {
+      continue;
+    }
+    const auto* load = std::get_if<PacketLoad>(&graph.values[node->value]);
+    const auto shorter = load != nullptr ? leading_bytes(*load, *bits) : std::nullopt;
+    const std::uint32_t mask = bits_of(graph.values.max(node->value)) & ~((1U << *bits) - 1);
+    for (Case& one : node->cases) {
+      one.low = shorter ? one.low >> *bits : one.low;
+      one.high = one.low;
+    }
+    // Not simplified: the interval of the whole value is what this undoes.
+    node->value =
+        shorter ? graph.values.add(*shorter)
+                : graph.values.add(Arithmetic{
+                      .op = AluOp::And, .left = node->value, .right = graph.values.constant(mask)});
+  }
+}
+
+}  // namespace cbpfc::optimizer

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One guard in place of several, with a copy for the packets that end in between.
+//
+//     n0: has p[x + 14..16]  no -> F            n0: has p[x + 14..18]  no -> n4
+//     n1: p16[x + 14]  80 -> T  else -> n2      n1: p16[x + 14]  80 -> T  else -> n3
+//     n2: has p[x + 16..18]  no -> F       =>   n3: p16[x + 16]  80 -> T  else -> F
+//     n3: p16[x + 16]  80 -> T  else -> F       n4: has p[x + 14..16]  no -> F
+//                                               n5: p16[x + 14]  80 -> T  else -> F
+//
+// A packet that ends between the two ports matches by its source port, so the two guards cannot be one
+// (widen_guards leaves them).  But hardly a packet ends there: nearly all pay for one guard, and the rest
+// takes the copy, which is short since everything behind the wider guard fails.
+//
+// A copy is made only if it has few questions (kMostCopied); then the questions between the two guards are
+// free to be reordered, which lists of addresses need to become trees.
+//
+// Cost: a bounded number of nodes looked at for each guard.
+// Tested by: passes_test.cc.
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "facts.h"
+#include "graph_passes.h"
+
+namespace cbpfc::optimizer {
+namespace {
+
+/// Questions a copy may have; a guard counts as one, each case of a Switch as one.
+constexpr int kMostCopied = 4;
+/// Nodes looked at for one copy, and between two guards.
+constexpr int kMostVisited = 64;
+/// How often one guard is widened.
+constexpr int kMostRounds = 6;
+/// Furthest that bytes may lie apart under one guard, the reach of an instruction's signed offset.
+constexpr std::int64_t kMaxSpan = 32767;
+
+int weight(const Node& node) {
+  const auto* many = std::get_if<Switch>(&node);
+  return many != nullptr ? static_cast<int>(many->cases.size()) : 1;
+}
+
+/// Copies the part of a graph that is left when facts are given.
+class Copier {
+ public:
+  explicit Copier(Graph& graph) : graph_(graph) {}
+
+  /// The copy's entry; nullopt when it would be too large.
+  std::optional<NodeId> copy(NodeId id, const Facts& facts) {
+    const std::size_t nodes_before = graph_.nodes.size();
+    const NodeId entry = visit(id, facts);
+    if (visits_ > kMostVisited || copied_ > kMostCopied) {
+      graph_.nodes.resize(nodes_before, Forward{.next = 0});
+      return std::nullopt;
+    }
+    return entry;
+  }
+
+ private:
+  NodeId visit(NodeId id, const Facts& facts) {
+    while (const auto next = facts.decide(graph_.values, graph_.nodes[id])) {
+      id = *next;
+    }
+    if (std::holds_alternative<Return>(graph_.nodes[id])) {
+      return id;
+    }
+    visits_ += weight(graph_.nodes[id]);
+    if (visits_ > kMostVisited) {
+      return id;
+    }
+    Node node = graph_.nodes[id];
+    std::size_t slot = 0;
+    std::optional<NodeId> only;
+    bool is_one = !std::holds_alternative<SetPhi>(node);
+    for_each_edge(node, [&](NodeId& target) {
+      target = visit(target, facts_on_edge(graph_.values, graph_.nodes[id], slot++, facts));
+      is_one = is_one && (!only || *only == target);
+      only = target;
+    });
+    if (is_one) {
+      return *only;
+    }
+    copied_ += weight(node);
+    return graph_.add(std::move(node));
+  }
+
+  Graph& graph_;
+  int visits_ = 0;
+  int copied_ = 0;
+};
+
+/// The nearest guard behind `own` that looks further than it, as one guard with it; nullopt if there is none.
+std::optional<Fits> find_wider(const Graph& graph, const Fits& own) {
+  std::vector<NodeId> seen = {own.if_inside};
+  for (std::size_t i = 0; i < seen.size() && seen.size() < kMostVisited; ++i) {
+    const Node& node = graph.nodes[seen[i]];
+    const auto* fits = std::get_if<Fits>(&node);
+    if (fits != nullptr && fits->index == own.index &&
+        (fits->begin < own.begin || fits->end > own.end)) {
+      Fits wider = own;
+      wider.begin = std::min(own.begin, fits->begin);
+      wider.end = std::max(own.end, fits->end);
+      return wider.index && wider.end - wider.begin > kMaxSpan ? std::nullopt
+                                                               : std::optional(wider);
+    }
+    for_each_edge(node, [&](NodeId target) {
+      if (std::ranges::find(seen, target) == seen.end()) {
+        seen.push_back(target);
+      }
+    });
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void version_guards(Graph& graph, const PacketRules& rules) {
+  for (const NodeId id : topological_order(graph)) {
+    for (int round = 0; round < kMostRounds; ++round) {
+      const auto* own = std::get_if<Fits>(&graph.nodes[id]);
+      auto wider = own != nullptr ? find_wider(graph, *own) : std::nullopt;
+      if (!wider) {
+        break;
+      }
+      Facts facts(rules.max_packet_offset);
+      facts.learn_fits(wider->index, wider->begin, wider->end, false);
+      const auto shorter = Copier(graph).copy(id, facts);
+      if (!shorter) {
+        break;
+      }
+      wider->if_outside = *shorter;
+      graph.nodes[id] = *wider;
+    }
+  }
+}
+
+}  // namespace cbpfc::optimizer

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "registers.h"
+
+#include <algorithm>
+
+namespace cbpfc::optimizer {
+
+MachineState MachineState::meet(const MachineState& left, const MachineState& right) {
+  MachineState both;
+  both.bytes_proven = std::min(left.bytes_proven, right.bytes_proven);
+  for (std::size_t i = 0; i < both.held.size(); ++i) {
+    const Held& here = left.held[i];
+    const Held& there = right.held[i];
+    if (here.kind == there.kind && here.value == there.value && here.base == there.base) {
+      both.held[i] = here;
+      both.held[i].begin = std::max(here.begin, there.begin);
+      both.held[i].end = std::min(here.end, there.end);
+    }
+  }
+  return both;
+}
+
+Uses::Uses(const Graph& graph, const std::vector<NodeId>& order)
+    : graph_(graph), values_(graph.values.size()), pointers_(graph.values.size()) {
+  for (std::size_t position = 0; position < order.size(); ++position) {
+    const Node& node = graph.nodes[order[position]];
+    if (const auto* fits = std::get_if<Fits>(&node)) {
+      if (fits->index) {
+        want_pointer(*fits->index, position);
+      }
+    } else if (const auto* wide = std::get_if<WideEqual>(&node)) {
+      if (wide->index) {
+        want_pointer(*wide->index, position);
+      }
+    } else {
+      for (const ValueId value : values_of(node)) {
+        want(value, position);
+      }
+    }
+  }
+}
+
+/// A value's parts are wanted where it is computed, which is where it is wanted first.
+void Uses::want(ValueId first, std::size_t position) {
+  std::vector<ValueId> wanted = {first};
+  while (!wanted.empty()) {
+    const ValueId value = wanted.back();
+    wanted.pop_back();
+    const bool is_new = values_[value].empty();
+    if (is_new || values_[value].back() != position) {
+      values_[value].push_back(position);
+    }
+    if (!is_new) {
+      continue;
+    }
+    if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
+      if (load->index) {
+        if (pointers_[*load->index].empty()) {
+          wanted.push_back(*load->index);
+        }
+        pointers_[*load->index].push_back(position);
+      }
+      continue;
+    }
+    for (const ValueId operand : graph_.values.operands(value)) {
+      wanted.push_back(operand);
+    }
+  }
+}
+
+void Uses::want_pointer(ValueId index, std::size_t position) {
+  if (pointers_[index].empty()) {
+    want(index, position);
+  }
+  pointers_[index].push_back(position);
+}
+
+std::size_t Uses::next_in(const std::vector<std::size_t>& positions, std::size_t position) {
+  const auto place = std::ranges::upper_bound(positions, position);
+  return place == positions.end() ? kNever : *place;
+}
+
+std::size_t Uses::next(const Held& held, std::size_t position) const {
+  switch (held.kind) {
+    case Held::Kind::Nothing: return kNever;
+    case Held::Kind::Number: return next_in(values_[held.value], position);
+    case Held::Kind::Pointer: return next_in(pointers_[held.value], position);
+  }
+  return kNever;
+}
+
+}  // namespace cbpfc::optimizer

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What lies in which register while code is emitted.
+//
+// A value can be computed again wherever it is wanted, so a register is a cache: a value stays as long as
+// there is room, and the one that will be wanted last makes way.  Where paths meet, what lies in the same
+// register on all of them is still there.
+//
+// Besides values there are pointers, packet_start + (index + base), of which a comparison with the packet's
+// end has shown how many bytes may be read.
+//
+// Tested by: emit_graph_test.cc.
+
+#pragma once
+
+#include <cbpfc/ebpf.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "graph.h"
+
+namespace cbpfc::optimizer {
+
+/// What one register holds.
+struct Held {
+  enum class Kind : std::uint8_t { Nothing, Number, Pointer };
+  Kind kind = Kind::Nothing;
+  ValueId value = 0;       ///< Pointer: the index
+  std::int64_t base = 0;   ///< Pointer: what is added to the index
+  std::int64_t begin = 0;  ///< Pointer: the bytes shown to be there, relative to the index
+  std::int64_t end = 0;
+
+  bool is_value(ValueId id) const { return kind == Kind::Number && value == id; }
+  bool is_pointer(ValueId index) const { return kind == Kind::Pointer && value == index; }
+};
+
+/// What is known at one place of the code.
+struct MachineState {
+  std::array<Held, 10> held = {};  ///< by register number
+  std::uint32_t bytes_proven = 0;  ///< from packet_start
+
+  /// What holds on both ways.
+  static MachineState meet(const MachineState& left, const MachineState& right);
+};
+
+/// Where values and pointers will be wanted, as positions in the order of emission.
+class Uses {
+ public:
+  Uses(const Graph& graph, const std::vector<NodeId>& order);
+
+  static constexpr std::size_t kNever = ~std::size_t{0};
+  /// The first position behind `position` that wants what `held` is.
+  std::size_t next(const Held& held, std::size_t position) const;
+  std::size_t next_value(ValueId value, std::size_t position) const {
+    return next_in(values_[value], position);
+  }
+  /// The first and last position that wants a value.
+  std::size_t last_value(ValueId value) const {
+    return values_[value].empty() ? 0 : values_[value].back();
+  }
+
+ private:
+  void want(ValueId value, std::size_t position);
+  void want_pointer(ValueId index, std::size_t position);
+  static std::size_t next_in(const std::vector<std::size_t>& positions, std::size_t position);
+
+  const Graph& graph_;
+  std::vector<std::vector<std::size_t>> values_;
+  std::vector<std::vector<std::size_t>> pointers_;  ///< by index value
+};
+
+}  // namespace cbpfc::optimizer

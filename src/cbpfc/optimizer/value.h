@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Values: what a filter computes from the packet, without saying when.
+//
+// A value is a constant, bytes of the packet, the packet's length, or arithmetic on values.  Nothing a
+// classic program can do changes a packet, so a value is the same wherever it is asked for, and equal
+// computations are one value:
+//
+//     ldh [12]; jeq ...; ldh [12]      one value, p16[12], asked for twice
+//     ldb [14]; and #0xf; lsh #2; tax
+//     ldx 4*([14]&0xf)                 the same value
+//
+// Values say nothing about whether the packet is long enough: that is a question of its own in the graph
+// (graph.h, Fits), asked before.
+//
+// Where paths with different values meet, the value behind is a Phi: a cell that each path sets.
+//
+// Tested by: values_test.cc.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace cbpfc::optimizer {
+
+using ValueId = std::uint32_t;
+
+struct Constant {
+  std::uint32_t value;
+  bool operator==(const Constant&) const = default;
+};
+/// The big-endian number at index + offset (modulo 2^32), or at offset.
+struct PacketLoad {
+  Size size;
+  std::optional<ValueId> index;
+  std::uint32_t offset;
+  bool operator==(const PacketLoad&) const = default;
+};
+struct PacketLength {
+  bool operator==(const PacketLength&) const = default;
+};
+struct Arithmetic {
+  AluOp op;
+  ValueId left;
+  ValueId right;
+  bool operator==(const Arithmetic&) const = default;
+};
+/// What the SetPhi node on the way here has put into cell `number`.
+struct Phi {
+  std::uint32_t number;
+  bool operator==(const Phi&) const = default;
+};
+using Value = std::variant<Constant, PacketLoad, PacketLength, Arithmetic, Phi>;
+
+/// All values of one compilation.  An operand's number is lower than its user's.
+class Values {
+ public:
+  ValueId constant(std::uint32_t k) { return add(Constant{k}); }
+  ValueId load(Size size, std::optional<ValueId> index, std::uint32_t offset);
+  ValueId length() { return add(PacketLength{}); }
+  /// op on values, simplified.  Shifts take the low five bits; a division by 0, never reached, is 0.
+  ValueId arithmetic(AluOp op, ValueId left, ValueId right);
+  ValueId new_phi() { return add(Phi{phis_++}); }
+  /// The value as it is, unless an equal one is there.
+  ValueId add(const Value& value);
+
+  const Value& operator[](ValueId id) const { return values_[id]; }
+  std::size_t size() const { return values_.size(); }
+  std::uint32_t phis() const { return phis_; }
+
+  /// The constant a value is, if it is one.
+  std::optional<std::uint32_t> known(ValueId id) const;
+  /// The largest number the value can be.
+  std::uint32_t max(ValueId id) const { return max_[id]; }
+  /// The values it is computed from: none, one or two.
+  std::vector<ValueId> operands(ValueId id) const;
+  /// Notation: "p16[12]", "p8[(p8[14] & 0xf) + 2]"; what is nested deeper than `depth` is a number.
+  std::string print(ValueId id, int depth = 6) const;
+
+ private:
+  struct Hash {
+    std::size_t operator()(const Value& value) const;
+  };
+  std::optional<ValueId> simplify(AluOp op, ValueId left, ValueId right);
+  std::optional<ValueId> simplify_mask(ValueId left, std::uint32_t mask);
+  std::uint32_t max_of(const Value& value) const;
+
+  std::vector<Value> values_;
+  std::vector<std::uint32_t> max_;
+  std::unordered_map<Value, ValueId, Hash> known_;
+  std::uint32_t phis_ = 0;
+};
+
+/// Whether `mask` is ones from the highest bit of a number up to `max` down, and zeros below.
+bool is_prefix_mask(std::uint32_t mask, std::uint32_t max);
+
+/// All bits a number up to `max` can have.
+std::uint32_t bits_of(std::uint32_t max);
+
+}  // namespace cbpfc::optimizer

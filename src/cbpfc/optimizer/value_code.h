@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Code that brings values into registers.
+//
+//     p16[12]                   r4 = *(u16 *)(r2 + 12)
+//     ((p8[14] & 0xf) << 2)     r5 = *(u8 *)(r2 + 14); w5 &= 15; w5 <<= 2
+//     pointer to p[that + ..]   r5 += r2
+//
+// A value that lies in a register is not computed again (registers.h).  What is computed takes over the
+// register of an operand that nobody wants afterwards.
+//
+// A load is emitted only where the machine state says that the verifier has been shown its bytes; a pointer
+// that had to make way is made and shown again.
+//
+// Registers may run out in an expression of many parts that are all wanted: then it gives up, and the filter
+// is compiled by the plain code, which needs no more than four.
+//
+// Facts about the verifier behind the instruction sequences: docs/compiler.md.
+// Tested by: emit_graph_test.cc, and by every engine in tests/differential.
+
+#pragma once
+
+#include <cbpfc/compile.h>
+
+#include <string>
+#include <vector>
+
+#include "byte_order.h"
+#include "registers.h"
+
+namespace cbpfc::optimizer {
+
+class ValueCode {
+ public:
+  ValueCode(const Graph& graph, const EbpfOptions& options, const Uses& uses,
+            const ByteOrder& byte_order, std::vector<std::uint8_t> phi_slots,
+            std::uint32_t max_packet_offset);
+
+  ebpf::Assembly code;
+  MachineState state;
+  std::size_t position = 0;  ///< of the node that is being emitted
+  std::string never_label;   ///< where a check leads that cannot fail
+
+  bool gave_up() const { return gave_up_; }
+  bool used_never_label() const { return used_never_label_; }
+
+  /// A register that holds `value`, in the byte order that ByteOrder says.
+  ebpf::Reg value(ValueId value);
+  /// A register that holds nothing, for use until the next call.
+  ebpf::Reg scratch();
+  /// Forbids to reuse `reg` until unpin_all().
+  void pin(ebpf::Reg reg) { pinned_ |= 1U << static_cast<unsigned>(reg); }
+  void unpin_all() { pinned_ = 0; }
+
+  /// Jumps to `outside` unless the packet has [0, end).  Returns the state there.
+  MachineState guard(std::uint32_t end, const std::string& outside);
+  /// Makes a pointer from which [begin, end) relative to index can be read, or jumps to `outside`.
+  /// Returns the state there.
+  MachineState guard_index(ValueId index, std::int64_t begin, std::int64_t end,
+                           const std::string& outside);
+  /// Loads `width` bytes at index + offset as they lie there.
+  ebpf::Reg raw_load(ebpf::Width width, std::uint32_t size_bytes, std::optional<ValueId> index,
+                     std::uint32_t offset);
+  /// Stores `value` in the cell `phi`.
+  void set_phi(ValueId phi, ValueId value);
+
+ private:
+  struct Address {
+    ebpf::Reg base;
+    std::int16_t offset;
+  };
+
+  Held& held(ebpf::Reg reg) { return state.held[static_cast<std::size_t>(reg)]; }
+  std::optional<ebpf::Reg> find_value(ValueId value) const;
+  std::optional<ebpf::Reg> find_pointer(ValueId index, std::int64_t begin, std::int64_t end) const;
+  ebpf::Reg allocate();
+  ebpf::Reg give_up();
+  ebpf::Reg compute(ValueId value);
+  ebpf::Reg compute_load(const PacketLoad& load, bool is_raw);
+  ebpf::Reg compute_length();
+  ebpf::Reg compute_arithmetic(ValueId id, const Arithmetic& arithmetic);
+  ebpf::Reg own(ValueId value);
+  ebpf::Reg copy(ebpf::Reg from);
+  Address address(std::uint32_t size_bytes, std::optional<ValueId> index, std::uint32_t offset);
+  ebpf::Reg small_pointer(ValueId index);
+  ebpf::Reg any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
+                        const std::string& outside);
+  void load_unknown_zero(ebpf::Reg dst);
+  std::uint32_t verifier_max(ValueId value, int depth = 8) const;
+  std::int16_t slot_offset(ValueId phi) const;
+
+  const Graph& graph_;
+  const EbpfOptions& options_;
+  const Uses& uses_;
+  const ByteOrder& byte_order_;
+  std::vector<std::uint8_t> phi_slots_;
+  std::uint32_t max_packet_offset_;
+  std::vector<ebpf::Reg> pool_;
+  std::uint32_t pinned_ = 0;
+  int depth_ = 0;
+  bool gave_up_ = false;
+  bool used_never_label_ = false;
+};
+
+}  // namespace cbpfc::optimizer
