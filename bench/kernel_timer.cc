@@ -58,6 +58,19 @@ Result<UniqueFd> load_runner(int array_fd) {
   return xdpcap::load_xdp_program({.name = "bench_runner", .insns = insns});
 }
 
+/// Returns what the program returned last.
+Result<std::uint32_t> test_run(int program_fd, std::span<const std::uint8_t> packet,
+                               std::uint32_t repeat) {
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(),
+              .data_size_in = static_cast<__u32>(packet.size()),
+              .repeat = static_cast<int>(repeat));
+  if (bpf_prog_test_run_opts(program_fd, &options) != 0) {
+    return xdpcap::kernel_failure("run a program over a packet (BPF_PROG_TEST_RUN)", errno,
+                                  xdpcap::kProgramCapabilities);
+  }
+  return options.retval;
+}
+
 /// How often this thread lost the CPU to another.
 long preemptions() {
   rusage usage{};
@@ -89,27 +102,24 @@ Result<void> KernelTimer::select(int program_fd) {
   return xdpcap::put_program(array_.get(), 0, program_fd);
 }
 
-Result<KernelTimer::Run> KernelTimer::run(std::span<const std::uint8_t> packet,
-                                          std::uint32_t repeat) {
+Result<std::uint32_t> KernelTimer::run(std::span<const std::uint8_t> packet) {
+  return test_run(runner_.get(), packet, 1);
+}
+
+Result<double> KernelTimer::time_ns(std::span<const std::uint8_t> packet, std::uint32_t repeat) {
   using Clock = std::chrono::steady_clock;
-  Run result;
+  double ns = 0;
   for (int i = 0; i < kTries; ++i) {
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(),
-                .data_size_in = static_cast<__u32>(packet.size()),
-                .repeat = static_cast<int>(repeat));
     const long preemptions_before = preemptions();
     const auto start = Clock::now();
-    if (bpf_prog_test_run_opts(runner_.get(), &options) != 0) {
-      return xdpcap::kernel_failure("run a program over a packet (BPF_PROG_TEST_RUN)", errno,
-                                    xdpcap::kProgramCapabilities);
-    }
+    TRY(test_run(runner_.get(), packet, repeat));
     const std::chrono::duration<double, std::nano> took = Clock::now() - start;
-    result = {.value = options.retval, .ns = took.count() / repeat};
+    ns = took.count() / repeat;
     if (preemptions() == preemptions_before) {
       break;
     }
   }
-  return result;
+  return ns;
 }
 
 }  // namespace bench

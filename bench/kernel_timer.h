@@ -32,12 +32,11 @@ class KernelTimer {
   /// What the next runs run.
   cbpfc::Result<void> select(int program_fd);
 
-  struct Run {
-    std::uint32_t value = 0;  ///< what the program returned last
-    double ns = 0;            ///< of one run
-  };
-  /// Runs the selected program `repeat` times over a packet of at least 14 bytes.
-  cbpfc::Result<Run> run(std::span<const std::uint8_t> packet, std::uint32_t repeat);
+  /// What the selected program returns for a packet of at least 14 bytes.
+  cbpfc::Result<std::uint32_t> run(std::span<const std::uint8_t> packet);
+
+  /// How many nanoseconds one of `repeat` runs took.  May run it more often than that.
+  cbpfc::Result<double> time_ns(std::span<const std::uint8_t> packet, std::uint32_t repeat);
 
  private:
   KernelTimer(xdpcap::UniqueFd array, xdpcap::UniqueFd runner, xdpcap::UniqueFd link)

@@ -44,12 +44,12 @@ Result<void> check_answers(KernelTimer& timer, const FilterSubject& subject, con
     for (const PacketKind kind : kPacketKinds) {
       const int copies = is_many ? subject.row.copies : 1;
       const int expected = kind == PacketKind::Match ? copies : 0;
-      const auto run = TRY(timer.run(subject.packets[kind], 1));
-      if (run.value != static_cast<std::uint32_t>(expected)) {
+      const std::uint32_t matches = TRY(timer.run(subject.packets[kind]));
+      if (matches != static_cast<std::uint32_t>(expected)) {
         return cbpfc::fail(Errc::InvalidProgram,
                            fmt::format("in the kernel {} of {} copies of the filter match a packet "
                                        "that all should {}",
-                                       run.value, copies, name(kind)));
+                                       matches, copies, name(kind)));
       }
     }
   }
@@ -62,7 +62,8 @@ Result<Loaded> load(const Programs& programs) {
       .many = TRY(xdpcap::load_xdp_program({.name = "bench_many", .insns = programs.many}))};
 }
 
-void prepare(KernelTimer& timer, FilterSubject& subject, Samples& samples) {
+/// Loads the programs of all contenders that have not failed yet; the first failure stays.
+void load_all(KernelTimer& timer, FilterSubject& subject, Samples& samples) {
   for (const Contender contender : kContenders) {
     Score& score = subject.row.scores[contender];
     if (!score.failure.empty()) {
@@ -103,7 +104,7 @@ Result<void> sample(KernelTimer& timer, const FilterSubject& subject, Samples& s
     const Loaded& loaded = samples.loaded[shot.contender];
     TRY(timer.select((shot.is_many ? loaded.many : loaded.one).get()));
     ns[shot.contender][shot.kind][shot.is_many] =
-        TRY(timer.run(subject.packets[shot.kind], kRepeat)).ns;
+        TRY(timer.time_ns(subject.packets[shot.kind], kRepeat));
   }
   for (const Shot& shot : shots) {
     if (shot.is_many) {
@@ -121,15 +122,15 @@ Result<void> time_filters(KernelTimer& timer, std::span<FilterSubject> subjects,
                           const Progress& progress) {
   std::mt19937_64 random(kSeed);
   std::vector<Samples> samples(subjects.size());
-  for (std::size_t i = 0; i < subjects.size(); ++i) {
-    prepare(timer, subjects[i], samples[i]);
-  }
   std::vector<std::size_t> order(subjects.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (int round = 1; round <= rounds; ++round) {
     progress(round);
     std::ranges::shuffle(order, random);
     for (const std::size_t i : order) {
+      if ((round - 1) % kRoundsALoad == 0) {
+        load_all(timer, subjects[i], samples[i]);
+      }
       TRY(sample(timer, subjects[i], samples[i], random));
     }
   }

@@ -72,18 +72,18 @@ Result<void> check_answer(KernelTimer& timer, const ListSubject& subject, const 
   const KeyTable& table = subject.list.table;
   TRY(write_table(samples.table.get(), table));
   TRY(timer.select(loaded[true].get()));
-  const auto run = TRY(timer.run(subject.list.packet, 1));
+  const std::uint32_t matches = TRY(timer.run(subject.list.packet));
   const std::uint32_t expected = matches_of_run(subject.list, subject.matching, table.random);
-  if (run.value != expected) {
+  if (matches != expected) {
     return cbpfc::fail(Errc::InvalidProgram,
                        fmt::format("in the kernel {} of {} packets match, by the interpreter {}",
-                                   run.value, subject.list.varying.loops, expected));
+                                   matches, subject.list.varying.loops, expected));
   }
   return {};
 }
 
-Result<void> prepare(KernelTimer& timer, ListSubject& subject, Samples& samples) {
-  samples.table = TRY(make_table(subject.list.table));
+/// Loads the programs of all contenders that have not failed yet; the first failure stays.
+void load_all(KernelTimer& timer, ListSubject& subject, Samples& samples) {
   for (const Contender contender : kContenders) {
     ListScore& score = subject.row.scores[contender];
     if (!score.failure.empty()) {
@@ -98,7 +98,6 @@ Result<void> prepare(KernelTimer& timer, ListSubject& subject, Samples& samples)
       score.failure = ready.error().message;
     }
   }
-  return {};
 }
 
 /// A list's turn in a round.
@@ -118,7 +117,7 @@ Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& sam
   for (const Shot& shot : shots) {
     TRY(timer.select(samples.loaded[shot.contender][shot.with_filter].get()));
     ns[shot.contender][shot.with_filter] =
-        TRY(timer.run(subject.list.packet, static_cast<std::uint32_t>(kPackets / loops))).ns;
+        TRY(timer.time_ns(subject.list.packet, static_cast<std::uint32_t>(kPackets / loops)));
   }
   for (const Shot& shot : shots) {
     if (shot.with_filter) {
@@ -136,7 +135,7 @@ Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int
   std::mt19937_64 random(kSeed);
   std::vector<Samples> samples(subjects.size());
   for (std::size_t i = 0; i < subjects.size(); ++i) {
-    TRY(prepare(timer, subjects[i], samples[i]));
+    samples[i].table = TRY(make_table(subjects[i].list.table));
   }
   std::vector<std::size_t> order(subjects.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -144,6 +143,9 @@ Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int
     progress(round);
     std::ranges::shuffle(order, random);
     for (const std::size_t i : order) {
+      if ((round - 1) % kRoundsALoad == 0) {
+        load_all(timer, subjects[i], samples[i]);
+      }
       TRY(sample(timer, subjects[i], samples[i], random));
     }
   }
