@@ -16,8 +16,8 @@ using cbpfc::Errc;
 using cbpfc::Result;
 using xdpcap::UniqueFd;
 
-/// Runs in a sample: about a millisecond, short against the time slice of a scheduler.
-constexpr std::uint32_t kRepeat = 8000;
+/// Runs in a sample, three times: a third of a millisecond each, short against a scheduler's time slice.
+constexpr std::uint32_t kRepeat = 3000;
 constexpr std::uint64_t kSeed = 3;
 
 /// The programs of one contender for one filter, loaded.
@@ -35,7 +35,8 @@ struct Shot {
 
 struct Samples {
   PerContender<Loaded> loaded;
-  PerContender<PerPacket<std::vector<double>>> filter_ns;
+  /// One value a round, of the program with one copy and of that with many.
+  PerContender<PerPacket<PerEnum<std::vector<double>, 2, bool>>> ns;
 };
 
 Result<void> check_answers(KernelTimer& timer, const FilterSubject& subject, const Loaded& loaded) {
@@ -99,19 +100,11 @@ Result<void> sample(KernelTimer& timer, const FilterSubject& subject, Samples& s
                     std::mt19937_64& random) {
   std::vector<Shot> shots = shots_of(subject);
   std::ranges::shuffle(shots, random);
-  PerContender<PerPacket<PerEnum<double, 2, bool>>> ns;
   for (const Shot& shot : shots) {
     const Loaded& loaded = samples.loaded[shot.contender];
     TRY(timer.select((shot.is_many ? loaded.many : loaded.one).get()));
-    ns[shot.contender][shot.kind][shot.is_many] =
-        TRY(timer.time_ns(subject.packets[shot.kind], kRepeat));
-  }
-  for (const Shot& shot : shots) {
-    if (shot.is_many) {
-      const auto& both = ns[shot.contender][shot.kind];
-      samples.filter_ns[shot.contender][shot.kind].push_back((both[true] - both[false]) /
-                                                             (subject.row.copies - 1));
-    }
+    samples.ns[shot.contender][shot.kind][shot.is_many].push_back(
+        TRY(timer.time_ns(subject.packets[shot.kind], kRepeat)));
   }
   return {};
 }
@@ -139,7 +132,9 @@ Result<void> time_filters(KernelTimer& timer, std::span<FilterSubject> subjects,
       Score& score = subjects[i].row.scores[contender];
       for (const PacketKind kind : kPacketKinds) {
         if (score.failure.empty()) {
-          score.filter_ns[kind] = summarize(samples[i].filter_ns[contender][kind]);
+          const auto& ns = samples[i].ns[contender][kind];
+          score.filter_ns[kind] =
+              summarize_difference(ns[true], ns[false], subjects[i].row.copies - 1);
         }
       }
     }

@@ -21,7 +21,7 @@ using cbpfc::Result;
 using xdpcap::UniqueFd;
 
 /// Packets in a sample, however many of them a run has.
-constexpr int kPackets = 32'000;
+constexpr int kPackets = 16'000;
 constexpr std::uint64_t kSeed = 5;
 constexpr std::array kWithFilter = {false, true};
 
@@ -36,7 +36,8 @@ struct Shot {
 struct Samples {
   UniqueFd table;
   PerContender<Loaded> loaded;
-  PerContender<std::vector<double>> filter_ns;
+  /// One value a round, without the filter and with it.
+  PerContender<PerEnum<std::vector<double>, 2, bool>> ns;
 };
 
 Result<void> write_table(int map_fd, const KeyTable& table) {
@@ -112,18 +113,11 @@ Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& sam
     }
   }
   std::ranges::shuffle(shots, random);
-  const int loops = subject.list.varying.loops;
-  PerContender<PerEnum<double, 2, bool>> ns;
+  const auto repeat = static_cast<std::uint32_t>(kPackets / subject.list.varying.loops);
   for (const Shot& shot : shots) {
     TRY(timer.select(samples.loaded[shot.contender][shot.with_filter].get()));
-    ns[shot.contender][shot.with_filter] =
-        TRY(timer.time_ns(subject.list.packet, static_cast<std::uint32_t>(kPackets / loops)));
-  }
-  for (const Shot& shot : shots) {
-    if (shot.with_filter) {
-      const auto& both = ns[shot.contender];
-      samples.filter_ns[shot.contender].push_back((both[true] - both[false]) / loops);
-    }
+    samples.ns[shot.contender][shot.with_filter].push_back(
+        TRY(timer.time_ns(subject.list.packet, repeat)));
   }
   return {};
 }
@@ -153,7 +147,8 @@ Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int
     for (const Contender contender : kContenders) {
       ListScore& score = subjects[i].row.scores[contender];
       if (score.failure.empty()) {
-        score.filter_ns = summarize(samples[i].filter_ns[contender]);
+        const auto& ns = samples[i].ns[contender];
+        score.filter_ns = summarize_difference(ns[true], ns[false], subjects[i].list.varying.loops);
       }
     }
   }
