@@ -49,6 +49,12 @@ struct ObjectOptions {
 Result<std::vector<std::uint8_t>> compile_object(const Filter& filter,
                                                  const ObjectOptions& options = {});
 
+/// The same for a set of filters: the function returns the number, from 1, of the first that matches, 0
+/// for none.
+/// Errors: as above; those of compile_ebpf_set().
+Result<std::vector<std::uint8_t>> compile_object_set(std::span<const Filter> filters,
+                                                     const ObjectOptions& options = {});
+
 /// The instructions of a complete BPF function, which ends with `exit`, as such a file.
 /// Errors: Errc::InvalidArgument for a name that is no identifier.
 Result<std::vector<std::uint8_t>> write_object(std::span<const ebpf::Insn> insns,

@@ -10,7 +10,7 @@
 //     .BTF.ext   header | func_info: size, section, count, records | line_info: the same
 //
 // Source: Linux v6.18 Documentation/bpf/btf.rst; include/uapi/linux/btf.h.
-// Tested by: object_test.cc, tests/kernel/object.
+// Tested by: object_test.cc, tests/kernel/object_test.cc.
 
 #include "object_btf.h"
 

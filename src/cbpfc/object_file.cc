@@ -8,7 +8,7 @@
 //
 // Source: System V ABI, "Object Files"; <elf.h>; libbpf v1.1 src/linker.c linker_sanity_check_elf(),
 // linker_append_elf_sym().
-// Tested by: object_test.cc, tests/kernel/object.
+// Tested by: object_test.cc, tests/kernel/object_test.cc.
 
 #include <cbpfc/object.h>
 #include <elf.h>

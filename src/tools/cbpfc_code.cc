@@ -25,7 +25,7 @@ constexpr std::int16_t kDataEndOffset = 4;
 
 Result<Assembly> compile(const Subject& subject, const EbpfOptions& options) {
   if (subject.is_set) {
-    return cbpfc::fail(cbpfc::Errc::Unsupported, "TODO");
+    return cbpfc::compile_ebpf_set(subject.filters(), options);
   }
   return cbpfc::compile_ebpf(subject.sources.front().filter, options);
 }

@@ -67,11 +67,15 @@ class FragmentInterpreter final : public FilterEngine {
   Result<std::uint32_t> run(std::span<const std::uint8_t> packet,
                             std::uint32_t wire_length_bytes) override {
     ++packets_;
-    const cbpfc::ebpf::Execution run = TRY(cbpfc::ebpf::interpret(
-        fragment_.insns, packet, cbpfc::ebpf::entry_state(options_, wire_length_bytes)));
+    cbpfc::ebpf::EntryState entry = cbpfc::ebpf::entry_state(options_, wire_length_bytes);
+    const std::size_t match_at = fragment_.insns.size() - 1;
+    if (fragment_.branches) {
+      entry.stops = {match_at};
+    }
+    const cbpfc::ebpf::Execution run = TRY(cbpfc::ebpf::interpret(fragment_.insns, packet, entry));
     insns_ += run.insns;
     if (fragment_.branches) {
-      return run.stopped_at < fragment_.insns.size() ? 1U : 0U;
+      return run.stopped_at == match_at ? 1U : 0U;
     }
     return static_cast<std::uint32_t>(run.registers[static_cast<std::size_t>(options_.result)]);
   }

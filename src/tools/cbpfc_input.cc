@@ -87,20 +87,27 @@ Result<std::string> read_all(const std::string& path) {
   return text;
 }
 
-Result<std::vector<RawInsn>> compile_expression(std::string_view expression, int dlt,
-                                                LibpcapOptimizer optimizer) {
-  const auto compile = [&](bool optimize) {
-    return cbpfc::compile_expression(expression, {.dlt = dlt, .optimize = optimize});
+struct CompiledExpression {
+  std::vector<RawInsn> program;
+  bool is_optimized = false;
+};
+
+Result<CompiledExpression> compile_expression(std::string_view expression, int dlt,
+                                              LibpcapOptimizer optimizer) {
+  const auto compile = [&](bool optimize) -> Result<CompiledExpression> {
+    return CompiledExpression{
+        .program = TRY(cbpfc::compile_expression(expression, {.dlt = dlt, .optimize = optimize})),
+        .is_optimized = optimize};
   };
   if (optimizer != LibpcapOptimizer::Auto) {
     return compile(optimizer == LibpcapOptimizer::On);
   }
-  std::vector<RawInsn> plain = TRY(compile(false));
-  if (plain.size() > kMostForLibpcapOptimizer) {
+  CompiledExpression plain = TRY(compile(false));
+  if (plain.program.size() > kMostForLibpcapOptimizer) {
     return plain;
   }
-  // What the optimiser refuses, it refuses for being "valid but useless"; that is no failure here.
-  Result<std::vector<RawInsn>> optimized = compile(true);
+  // The optimiser refuses filters that it finds to match nothing; here those are filters, too.
+  Result<CompiledExpression> optimized = compile(true);
   return optimized ? std::move(*optimized) : std::move(plain);
 }
 
@@ -162,15 +169,19 @@ std::string without_comments(std::string_view text) {
 
 Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
                               LibpcapOptimizer optimizer) {
-  const bool is_program = cbpfc::looks_like_program(text);
-  std::vector<RawInsn> program = is_program
-                                     ? TRY(cbpfc::parse_program(text))
-                                     : TRY(compile_expression(text, link_type.dlt, optimizer));
-  Filter filter = TRY(
-      Filter::decode(program, cbpfc::Accept::Compiler)
-          .with_context(is_program ? "program" : "the program libpcap makes of the expression"));
+  if (!cbpfc::looks_like_program(text)) {
+    CompiledExpression compiled = TRY(compile_expression(text, link_type.dlt, optimizer));
+    Filter filter = TRY(Filter::decode(compiled.program, cbpfc::Accept::Compiler)
+                            .with_context("the program libpcap makes of the expression"));
+    return Source{.text = std::string(text),
+                  .program = std::move(compiled.program),
+                  .filter = std::move(filter),
+                  .is_optimized_by_libpcap = compiled.is_optimized};
+  }
+  std::vector<RawInsn> program = TRY(cbpfc::parse_program(text));
+  Filter filter = TRY(Filter::decode(program, cbpfc::Accept::Compiler).with_context("program"));
   std::string description =
-      is_program ? fmt::format("program of {} instructions", program.size()) : std::string(text);
+      fmt::format("program of {} instruction{}", program.size(), program.size() == 1 ? "" : "s");
   return Source{
       .text = std::move(description), .program = std::move(program), .filter = std::move(filter)};
 }

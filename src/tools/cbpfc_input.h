@@ -24,6 +24,7 @@ struct Source {
   std::string text;  ///< the expression, or "program of N instructions"
   std::vector<cbpfc::RawInsn> program;
   cbpfc::Filter filter;
+  bool is_optimized_by_libpcap = false;
 };
 
 struct Subject {

@@ -32,11 +32,12 @@ constexpr int kRounds = 5;
 /// Packets of a kind that are timed; each takes a fifth of a second.
 constexpr std::size_t kMostTimed = 4;
 
-std::optional<double> mean_executed(const Fragment& fragment, const EbpfOptions& options,
+std::optional<double> mean_executed(std::span<const ebpf::Insn> fragment,
+                                    const EbpfOptions& options,
                                     const std::vector<Sample>& samples) {
   double sum = 0;
   for (const Sample& sample : samples) {
-    const auto run = ebpf::interpret(fragment.insns, sample.bytes,
+    const auto run = ebpf::interpret(fragment, sample.bytes,
                                      ebpf::entry_state(options, sample.wire_length_bytes));
     if (!run) {
       return std::nullopt;
@@ -121,17 +122,22 @@ Result<void> measure_in_kernel(const Subject& subject, const EbpfOptions& option
 
 }  // namespace
 
+PerKind count_executed(std::span<const ebpf::Insn> fragment, const EbpfOptions& options,
+                       const Samples& samples) {
+  return {.match = mean_executed(fragment, options, samples.matching),
+          .miss = mean_executed(fragment, options, samples.missing)};
+}
+
 Result<CodeFigures> measure(const Subject& subject, const EbpfOptions& options,
                             const Samples& samples, bool with_kernel) {
   const EbpfOptions fragment_options = own_options(options);
   const Fragment fragment = TRY(make_fragment(subject, fragment_options, false));
-  CodeFigures figures{
-      .emitted_insns = fragment.insns.size(),
-      .executed_insns = {.match = mean_executed(fragment, fragment_options, samples.matching),
-                         .miss = mean_executed(fragment, fragment_options, samples.missing)},
-      .refusal = {},
-      .verified_insns = std::nullopt,
-      .ns = {}};
+  CodeFigures figures{.emitted_insns = fragment.insns.size(),
+                      .executed_insns = count_executed(fragment.insns, fragment_options, samples),
+                      .refusal = {},
+                      .verified_insns = std::nullopt,
+                      .machine_code_bytes = std::nullopt,
+                      .ns = {}};
   if (!with_kernel) {
     return figures;
   }

@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "tools/cbpfc_input.h"
@@ -34,9 +35,13 @@ struct CodeFigures {
   // From here on the kernel's.
   std::string refusal;  ///< why it did not load the code; empty: it did
   std::optional<std::uint32_t> verified_insns;
-  std::uint32_t machine_code_bytes = 0;
+  std::optional<std::uint32_t> machine_code_bytes;
   PerKind ns;  ///< means over the packets
 };
+
+/// Means of the instructions a fragment executes over the packets.
+PerKind count_executed(std::span<const cbpfc::ebpf::Insn> fragment,
+                       const cbpfc::EbpfOptions& options, const Samples& samples);
 
 /// Measures the code that `options` describe, with the kernel if it is allowed.
 /// Errors: those of the compiler.

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/option_order.h"
 #include "cli/options.h"
 #include "tools/cbpfc_option_table.h"
 
@@ -126,6 +127,10 @@ Result<void> take_operands(const Written& written, Options& options,
                             "use one of them",
                             spell("F"), spell("set")));
   }
+  if (input.set_file && options.branches) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("option {}: a set gives a number, not a branch", spell("branch")));
+  }
   if (written.wants_passes && sources > 0) {
     return fail(Errc::InvalidArgument,
                 fmt::format("{} takes no filter; {} shows one", spell("passes"), spell("explain")));
@@ -146,7 +151,16 @@ Result<Options> parse_cbpfc_options(int argc, char** argv) {
   for (OptionGroup& group : option_groups(written)) {
     std::move(group.rows.begin(), group.rows.end(), std::back_inserter(table));
   }
-  std::vector<std::string> operands = TRY(cli::parse_options(table, argc, argv, cli::Dashes::Two));
+  std::vector<std::string> words =
+      cli::options_first(table, std::vector<std::string>(argv + 1, argv + argc));
+  words.insert(words.begin(), argv[0]);
+  std::vector<char*> ordered;
+  for (std::string& word : words) {
+    ordered.push_back(word.data());
+  }
+  ordered.push_back(nullptr);
+  std::vector<std::string> operands = TRY(
+      cli::parse_options(table, static_cast<int>(words.size()), ordered.data(), cli::Dashes::Two));
   if (written.wants_help || written.wants_version) {
     written.options.request = written.wants_help ? Request::Help : Request::Version;
     return written.options;

@@ -42,11 +42,12 @@ enum class Engine : std::uint8_t {
 
 /// Where the filter's text comes from.
 struct InputOptions {
-  std::optional<std::string> text;      ///< the words of the command line
-  std::optional<std::string> file;      ///< "-": standard input, which is also meant by neither
-  std::optional<std::string> set_file;  ///< one filter a line
+  std::optional<std::string> text = std::nullopt;  ///< the words of the command line
+  /// "-": standard input, which is also read if there is neither text nor file.
+  std::optional<std::string> file = std::nullopt;
+  std::optional<std::string> set_file = std::nullopt;  ///< one filter a line
   /// What packets start with; none: what the capture file says, or Ethernet.
-  std::optional<cbpfc::LinkType> link_type;
+  std::optional<cbpfc::LinkType> link_type = std::nullopt;
   LibpcapOptimizer libpcap_optimizer = LibpcapOptimizer::Auto;
 
   /// Whether standard input is read for it.

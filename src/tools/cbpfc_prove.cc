@@ -7,7 +7,6 @@
 #include <chrono>
 #include <iterator>
 
-#include "prove/prove.h"
 #include "tools/cbpfc_code.h"
 
 namespace command {
@@ -56,12 +55,34 @@ std::string describe_counterexample(const prove::Proof& proof) {
   const std::string wire = found.wire_length_bytes == found.packet.size()
                                ? ""
                                : fmt::format(" ({} on the wire)", found.wire_length_bytes);
-  return fmt::format("not equal: {}\npacket of {} bytes{}\n{}classic: {}\neBPF:    {}\n",
-                     proof.reason, found.packet.size(), wire, hex_dump(found.packet), found.wanted,
-                     found.given);
+  return fmt::format(
+      "not equal\n{}, for this packet of {} bytes{}:\n{}classic program: {}\neBPF code:       {}\n",
+      proof.reason, found.packet.size(), wire, hex_dump(found.packet), found.wanted, found.given);
 }
 
 }  // namespace
+
+ProofReport report_proof(const prove::Proof& proof, const prove::Limits& limits,
+                         std::size_t insns) {
+  switch (proof.verdict) {
+    case prove::Verdict::Equal:
+      return {.proven = Proven::Yes,
+              .text = fmt::format("proven\n{} eBPF instructions give the classic answer for every "
+                                  "packet of up to {} bytes; {:.3f} s\n",
+                                  insns, limits.max_packet_bytes,
+                                  std::chrono::duration<double>(proof.time).count())};
+    case prove::Verdict::Different:
+    case prove::Verdict::Unsafe:
+      return {.proven = Proven::No, .text = describe_counterexample(proof)};
+    case prove::Verdict::Unknown:
+      return {.proven = Proven::Unknown,
+              .text = fmt::format(
+                  "no answer\n{}; --timeout allows more than {} s\n", proof.reason,
+                  std::chrono::duration_cast<std::chrono::seconds>(limits.timeout).count())};
+    case prove::Verdict::Unsupported: break;
+  }
+  return {.proven = Proven::Unknown, .text = fmt::format("no answer\n{}\n", proof.reason)};
+}
 
 Result<ProofReport> prove_subject(const Subject& subject, const Options& options) {
   const Fragment fragment = TRY(make_fragment(subject, options.ebpf, options.branches));
@@ -70,25 +91,8 @@ Result<ProofReport> prove_subject(const Subject& subject, const Options& options
     insns.push_back(cbpfc::ebpf::exit_insn());  // a match ends here, a miss behind it
   }
   const prove::Limits limits{.timeout = std::chrono::seconds(options.prove_seconds)};
-  const prove::Proof proof = prove::prove(make_claim(subject, options, fragment, insns), limits);
-  switch (proof.verdict) {
-    case prove::Verdict::Equal:
-      return ProofReport{
-          .proven = Proven::Yes,
-          .text = fmt::format(
-              "proven\n{} eBPF instructions give the answer of the {} for every packet of up to {} "
-              "bytes; {:.3f} s\n",
-              fragment.insns.size(), subject.is_set ? "classic programs" : "classic program",
-              limits.max_packet_bytes, std::chrono::duration<double>(proof.time).count())};
-    case prove::Verdict::Different:
-    case prove::Verdict::Unsafe:
-      return ProofReport{.proven = Proven::No, .text = describe_counterexample(proof)};
-    case prove::Verdict::Unknown:
-    case prove::Verdict::Unsupported: break;
-  }
-  return ProofReport{.proven = Proven::Unknown,
-                     .text = fmt::format("no answer: {}; --timeout allows more than {} s\n",
-                                         proof.reason, options.prove_seconds)};
+  return report_proof(prove::prove(make_claim(subject, options, fragment, insns), limits), limits,
+                      fragment.insns.size());
 }
 
 }  // namespace command

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 
+#include "prove/prove.h"
 #include "tools/cbpfc_input.h"
 #include "tools/cbpfc_options.h"
 
@@ -22,6 +23,10 @@ struct ProofReport {
   Proven proven = Proven::Unknown;
   std::string text;  ///< what to print: the verdict, and what it rests on
 };
+
+/// A proof for people; `insns` is the number of eBPF instructions it is about.
+ProofReport report_proof(const cbpfc::prove::Proof& proof, const cbpfc::prove::Limits& limits,
+                         std::size_t insns);
 
 /// Compiles the subject as the options say, and looks at the instructions.
 /// Errors: those of the compiler.

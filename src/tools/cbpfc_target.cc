@@ -137,12 +137,14 @@ Result<std::string> draw_graph(const Subject& subject, const Options& options) {
 }
 
 Result<std::string> make_object(const Subject& subject, const Options& options) {
-  const std::vector<std::uint8_t> file = TRY(
-      cbpfc::compile_object(subject.sources.front().filter,
-                            {.function_name = options.function_name,
-                             .source = subject.describe(),
-                             .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
-                             .optimize = options.ebpf.optimize}));
+  const cbpfc::ObjectOptions wanted{
+      .function_name = options.function_name,
+      .source = subject.describe(),
+      .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
+      .optimize = options.ebpf.optimize};
+  const std::vector<std::uint8_t> file =
+      subject.is_set ? TRY(cbpfc::compile_object_set(subject.filters(), wanted))
+                     : TRY(cbpfc::compile_object(subject.sources.front().filter, wanted));
   return std::string(file.begin(), file.end());
 }
 
