@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -149,19 +150,25 @@ bool may_use_kernel() {
 }
 
 Result<std::unique_ptr<FilterEngine>> make_engine(const Subject& subject, const Options& options) {
+  const auto interpreter = [&] { return std::make_unique<ClassicInterpreter>(subject); };
   switch (options.engine) {
-    case Engine::Auto:
-      if (may_use_kernel()) {
-        return make_kernel_engine(subject, options);
+    case Engine::Auto: {
+      if (!may_use_kernel()) {
+        return interpreter();
       }
-      return std::make_unique<ClassicInterpreter>(subject);
+      // In a container, what the capabilities allow may be forbidden all the same.
+      Result<std::unique_ptr<FilterEngine>> kernel = make_kernel_engine(subject, options);
+      const bool is_forbidden = !kernel && kernel.error().sys_errno == EPERM;
+      return is_forbidden ? Result<std::unique_ptr<FilterEngine>>(interpreter())
+                          : std::move(kernel);
+    }
     case Engine::Kernel: return make_kernel_engine(subject, options);
-    case Engine::Interpreter: return std::make_unique<ClassicInterpreter>(subject);
+    case Engine::Interpreter: return interpreter();
     case Engine::Ebpf:
       return std::make_unique<FragmentInterpreter>(
           TRY(make_fragment(subject, options.ebpf, options.branches)), options.ebpf);
   }
-  return std::make_unique<ClassicInterpreter>(subject);
+  return interpreter();
 }
 
 }  // namespace command

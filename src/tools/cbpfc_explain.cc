@@ -84,9 +84,8 @@ std::vector<cbpfc::ebpf::Insn> code_of(const GraphView& view, const EbpfOptions&
 
 std::string describe_passes(const std::vector<GraphView>& views, const EbpfOptions& options,
                             const Samples& samples) {
-  std::string text =
-      fmt::format("{:<22} {:>10} {:>7} {:>13} {:>6} {:>9} {:>8}\n", "Passes of the optimiser",
-                  "decisions", "guards", "instructions", "", "match", "miss");
+  std::string text = fmt::format("{:<22} {:>10} {:>7} {:>13} {:>6} {:>9} {:>8}\n", "Passes",
+                                 "decisions", "guards", "instructions", "", "match", "miss");
   std::size_t before = 0;
   for (const GraphView& view : views) {
     const std::vector<cbpfc::ebpf::Insn> code = code_of(view, options);

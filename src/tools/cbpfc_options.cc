@@ -146,14 +146,15 @@ Result<void> take_operands(const Written& written, Options& options,
 }  // namespace
 
 Result<Options> parse_cbpfc_options(int argc, char** argv) {
+  const std::span<char*> given(argv, static_cast<std::size_t>(argc));
   Written written;
   std::vector<cli::Option> table;
   for (OptionGroup& group : option_groups(written)) {
     std::move(group.rows.begin(), group.rows.end(), std::back_inserter(table));
   }
   std::vector<std::string> words =
-      cli::options_first(table, std::vector<std::string>(argv + 1, argv + argc));
-  words.insert(words.begin(), argv[0]);
+      cli::options_first(table, {given.begin() + (given.empty() ? 0 : 1), given.end()});
+  words.insert(words.begin(), "cbpfc");
   std::vector<char*> ordered;
   for (std::string& word : words) {
     ordered.push_back(word.data());
