@@ -43,7 +43,7 @@ struct Section {
 };
 
 /// Indices into the section headers; 0 is the one that stands for none.
-enum Index : std::uint16_t { kNone, kText, kBtf, kBtfExtension, kSymbols, kStrings };
+enum SectionIndex : std::uint16_t { None, Text, Btf, BtfExtension, Symbols, Strings };
 
 Bytes encode(std::span<const ebpf::Insn> insns) {
   Bytes bytes;
@@ -79,21 +79,18 @@ Section symbol_table(Bytes& strings, const std::string& function_name, std::size
                 .type = SHT_SYMTAB,
                 .align_bytes = 8,
                 .bytes = {},
-                .link = kStrings,
+                .link = Strings,
                 .info = 2,  // the first that is not local
                 .entry_bytes = sizeof(Elf64_Sym)};
   put_symbol(table.bytes, 0, 0, 0, SHN_UNDEF, 0);
-  put_symbol(table.bytes, 0, ELF64_ST_INFO(STB_LOCAL, STT_SECTION), STV_DEFAULT, kText, 0);
+  put_symbol(table.bytes, 0, ELF64_ST_INFO(STB_LOCAL, STT_SECTION), STV_DEFAULT, Text, 0);
   put_symbol(table.bytes, add_name(strings, function_name), ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
-             STV_HIDDEN, kText, text_bytes);
+             STV_HIDDEN, Text, text_bytes);
   return table;
 }
 
 void put_header(Bytes& file, std::uint64_t section_headers_at, std::uint16_t section_count) {
-  for (const int byte : {ELFMAG0, static_cast<int>('E'), static_cast<int>('L'),
-                         static_cast<int>('F'), ELFCLASS64, ELFDATA2LSB, EV_CURRENT}) {
-    file.push_back(static_cast<std::uint8_t>(byte));
-  }
+  file.assign({ELFMAG0, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT});
   file.resize(EI_NIDENT);
   put_u16(file, ET_REL);
   put_u16(file, EM_BPF);
@@ -107,7 +104,7 @@ void put_header(Bytes& file, std::uint64_t section_headers_at, std::uint16_t sec
   put_u16(file, 0);
   put_u16(file, sizeof(Elf64_Shdr));
   put_u16(file, section_count);
-  put_u16(file, kStrings);
+  put_u16(file, Strings);
 }
 
 void put_section_header(Bytes& headers, const Section& section, std::uint32_t name,
@@ -128,11 +125,12 @@ void align(Bytes& bytes, std::uint64_t align_bytes) {
   bytes.resize((bytes.size() + align_bytes - 1) / align_bytes * align_bytes);
 }
 
-/// Header, contents, headers.  `sections` are in the order of Index, without kNone; the strings are
+/// Header, contents, headers.  `sections` are in the order of SectionIndex, without None; the strings are
 /// the last, and get the sections' names.
 Bytes lay_out(std::vector<Section> sections) {
   Bytes& strings = sections.back().bytes;
   std::vector<std::uint32_t> names;
+  names.reserve(sections.size());
   for (const Section& section : sections) {
     names.push_back(add_name(strings, section.name));
   }

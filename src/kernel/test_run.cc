@@ -16,9 +16,11 @@ namespace xdpcap {
 
 Result<TestRun> test_run(int program_fd, std::span<const std::uint8_t> packet,
                          std::uint32_t repeat) {
-  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(),
-              .data_size_in = static_cast<__u32>(packet.size()),
-              .repeat = static_cast<int>(repeat));
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.data_in = packet.data();
+  options.data_size_in = static_cast<std::uint32_t>(packet.size());
+  options.repeat = static_cast<int>(repeat);
   const auto start = std::chrono::steady_clock::now();
   if (bpf_prog_test_run_opts(program_fd, &options) != 0) {
     return kernel_failure("run a program over a packet (BPF_PROG_TEST_RUN)", errno,

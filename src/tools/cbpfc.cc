@@ -183,6 +183,7 @@ int run(const Options& options) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): TRY looks before it takes a value
 int main(int argc, char** argv) {
   cli::occupy_standard_descriptors();
   const Result<Options> options = parse_cbpfc_options(argc, argv);

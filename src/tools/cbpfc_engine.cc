@@ -58,8 +58,8 @@ class ClassicInterpreter final : public FilterEngine {
 /// The fragment the command line describes.
 class FragmentInterpreter final : public FilterEngine {
  public:
-  FragmentInterpreter(Fragment fragment, const cbpfc::EbpfOptions& options)
-      : fragment_(std::move(fragment)), options_(options) {
+  FragmentInterpreter(Fragment fragment, cbpfc::EbpfOptions options)
+      : fragment_(std::move(fragment)), options_(std::move(options)) {
     if (fragment_.branches) {  // a match ends here, a miss behind it
       fragment_.insns.push_back(cbpfc::ebpf::exit_insn());
     }

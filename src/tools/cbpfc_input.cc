@@ -93,26 +93,28 @@ struct CompiledExpression {
 };
 
 Result<CompiledExpression> compile_expression(std::string_view expression, int dlt,
-                                              LibpcapOptimizer optimizer) {
-  const auto compile = [&](bool optimize) -> Result<CompiledExpression> {
-    return CompiledExpression{
-        .program = TRY(cbpfc::compile_expression(expression, {.dlt = dlt, .optimize = optimize})),
-        .is_optimized = optimize};
+                                              const InputOptions& input) {
+  const auto compile = [&](bool optimize, bool for_compiler) {
+    return cbpfc::compile_expression(
+        expression, {.dlt = dlt, .optimize = optimize, .for_compiler = for_compiler});
   };
-  if (optimizer != LibpcapOptimizer::Auto) {
-    return compile(optimizer == LibpcapOptimizer::On);
+  if (input.libpcap_optimizer == LibpcapOptimizer::On) {
+    return CompiledExpression{.program = TRY(compile(true, false)), .is_optimized = true};
   }
-  CompiledExpression plain = TRY(compile(false));
-  if (plain.program.size() > kMostForLibpcapOptimizer) {
-    return plain;
+  std::vector<RawInsn> plain = TRY(compile(false, true));
+  if (input.libpcap_optimizer == LibpcapOptimizer::Off || plain.size() > kMostForLibpcapOptimizer) {
+    return CompiledExpression{.program = std::move(plain)};
   }
+  Result<std::vector<RawInsn>> optimized = compile(true, input.for_compiler);
   // The optimiser refuses filters that it finds to match nothing; here those are filters, too.
-  Result<CompiledExpression> optimized = compile(true);
-  return optimized ? std::move(*optimized) : std::move(plain);
+  if (!optimized || *optimized == plain) {
+    return CompiledExpression{.program = std::move(plain)};
+  }
+  return CompiledExpression{.program = std::move(*optimized), .is_optimized = true};
 }
 
-Result<Subject> read_set(const std::string& path, const cbpfc::LinkType& link_type,
-                         LibpcapOptimizer optimizer) {
+Result<Subject> read_set(const InputOptions& input, const cbpfc::LinkType& link_type) {
+  const std::string& path = *input.set_file;
   const std::string text = TRY(read_all(path));
   Subject subject{.sources = {}, .is_set = true};
   std::string_view rest = text;
@@ -120,7 +122,7 @@ Result<Subject> read_set(const std::string& path, const cbpfc::LinkType& link_ty
     const std::string filter = without_comments(take_line(rest));
     if (!filter.empty()) {
       subject.sources.push_back(
-          TRY(compile_source(filter, link_type, optimizer)
+          TRY(compile_source(filter, link_type, input)
                   .with_context(fmt::format("{}, line {}", name_of(path), line))));
     }
   }
@@ -168,9 +170,9 @@ std::string without_comments(std::string_view text) {
 }
 
 Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
-                              LibpcapOptimizer optimizer) {
+                              const InputOptions& input) {
   if (!cbpfc::looks_like_program(text)) {
-    CompiledExpression compiled = TRY(compile_expression(text, link_type.dlt, optimizer));
+    CompiledExpression compiled = TRY(compile_expression(text, link_type.dlt, input));
     Filter filter = TRY(Filter::decode(compiled.program, cbpfc::Accept::Compiler)
                             .with_context("the program libpcap makes of the expression"));
     return Source{.text = std::string(text),
@@ -188,11 +190,11 @@ Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link
 
 Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& link_type) {
   if (input.set_file) {
-    return read_set(*input.set_file, link_type, input.libpcap_optimizer);
+    return read_set(input, link_type);
   }
   Subject subject;
   if (input.text) {
-    subject.sources.push_back(TRY(compile_source(*input.text, link_type, input.libpcap_optimizer)));
+    subject.sources.push_back(TRY(compile_source(*input.text, link_type, input)));
     return subject;
   }
   const std::string path = input.file.value_or("-");
@@ -203,7 +205,7 @@ Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& l
                             name_of(path)));
   }
   subject.sources.push_back(
-      TRY(compile_source(text, link_type, input.libpcap_optimizer).with_context(name_of(path))));
+      TRY(compile_source(text, link_type, input).with_context(name_of(path))));
   return subject;
 }
 

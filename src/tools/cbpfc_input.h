@@ -44,9 +44,9 @@ cbpfc::Result<Subject> read_subject(const InputOptions& input, const cbpfc::Link
 /// `text` without comments; lines of an expression are joined.
 std::string without_comments(std::string_view text);
 
-/// An expression or a program to a filter.  No comments.
+/// An expression or a program to a filter.  No comments.  Of `input`, how libpcap is used.
 /// Errors: Errc::Syntax, InvalidProgram.
 cbpfc::Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
-                                     LibpcapOptimizer optimizer);
+                                     const InputOptions& input);
 
 }  // namespace command

@@ -69,7 +69,7 @@ Result<std::string> match_file(PcapReader& file, const Subject& subject, const O
     }
     ++counts.matches;
     if (subject.is_set) {
-      ++counts.by_filter.at(value - 1);
+      ++counts.by_filter[value - 1];
     }
     if (writer) {
       TRY(writer->write(*packet));

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
-#include <map>
 #include <utility>
 
 #include "cli/numbers.h"
@@ -114,7 +114,7 @@ Setter into_working(cbpfc::EbpfOptions& ebpf) {
                   fmt::format("\"{}\" names {} registers, it takes {}; more go into --spare", text,
                               registers.size(), ebpf.working.size()));
     }
-    std::copy(registers.begin(), registers.end(), ebpf.working.begin());
+    std::ranges::copy(registers, ebpf.working.begin());
     return {};
   };
 }
@@ -218,8 +218,8 @@ OptionGroup filter_rows(Written& written) {
               {.name = "libpcap-optimize",
                .argument = "WHEN",
                .help = "let libpcap optimise the classic program first: on,\n"
-                       "off, or auto (the default), which is off for programs\n"
-                       "so long that it would take seconds",
+                       "off, or auto (the default), which is off for long\n"
+                       "lists and programs, where it would take seconds",
                .set = into_choice<LibpcapOptimizer>(input.libpcap_optimizer,
                                                     {{"auto", LibpcapOptimizer::Auto},
                                                      {"on", LibpcapOptimizer::On},
@@ -251,6 +251,33 @@ OptionGroup code_rows(Written& written) {
                .argument = "BYTES",
                .help = "what the verifier knows the buffer's size to be",
                .set = into_number(ebpf.buffer_size_bytes, 1, cbpfc::kMaxPacketOffset)},
+              {.name = "start-offset",
+               .argument = "BYTES",
+               .help = "the packet starts at most this far behind ctx->data;\n"
+                       "default: 0",
+               .set = into_number(ebpf.packet_start_offset_bytes, 0, cbpfc::kMaxPacketOffset)},
+              {.name = "stack-offset",
+               .argument = "BYTES",
+               .help = "leave this much of the stack below R10 alone; default:\n"
+                       "0",
+               .set = into_number(ebpf.stack_offset_bytes, 0, 512)},
+              {.name = "branch",
+               .help = "give no value: a match goes on behind the last\n"
+                       "instruction, a miss one instruction further",
+               .set = cli::into(options.branches)},
+              {.name = "ancillary",
+               .argument = "LIST",
+               .help = "where loads of what is not in the packet's bytes find\n"
+                       "an answer: frame (the Ethernet header), helpers\n"
+                       "(calls), context=REG (struct xdp_md)",
+               .set = into_ancillary(ebpf.ancillary)},
+          }};
+}
+
+OptionGroup register_rows(Written& written) {
+  cbpfc::EbpfOptions& ebpf = written.options.ebpf;
+  return {.title = "Registers of a fragment",
+          .rows = {
               {.name = "packet-start",
                .argument = "REG",
                .help = "register with the first byte's address; default: R2",
@@ -282,26 +309,6 @@ OptionGroup code_rows(Written& written) {
                .help = "register with the whole length of a packet of which\n"
                        "only a part is there; default: none",
                .set = into_register(ebpf.packet_length)},
-              {.name = "start-offset",
-               .argument = "BYTES",
-               .help = "the packet starts at most this far behind ctx->data;\n"
-                       "default: 0",
-               .set = into_number(ebpf.packet_start_offset_bytes, 0, cbpfc::kMaxPacketOffset)},
-              {.name = "stack-offset",
-               .argument = "BYTES",
-               .help = "leave this much of the stack below R10 alone; default:\n"
-                       "0",
-               .set = into_number(ebpf.stack_offset_bytes, 0, 512)},
-              {.name = "branch",
-               .help = "give no value: a match goes on behind the last\n"
-                       "instruction, a miss one instruction further",
-               .set = cli::into(options.branches)},
-              {.name = "ancillary",
-               .argument = "LIST",
-               .help = "where loads of what is not in the packet's bytes find\n"
-                       "an answer: frame (the Ethernet header), helpers\n"
-                       "(calls), context=REG (struct xdp_md)",
-               .set = into_ancillary(ebpf.ancillary)},
           }};
 }
 
@@ -366,7 +373,8 @@ OptionGroup output_rows(Written& written) {
 
 std::vector<OptionGroup> option_groups(Written& written) {
   std::vector<OptionGroup> groups = {request_rows(written), filter_rows(written),
-                                     code_rows(written), output_rows(written)};
+                                     code_rows(written), register_rows(written),
+                                     output_rows(written)};
   for (OptionGroup& group : groups) {
     for (cli::Option& row : group.rows) {
       row.set = [&written, name = row.name, set = std::move(row.set)](std::string_view text) {

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -150,12 +152,13 @@ Result<Options> parse_cbpfc_options(int argc, char** argv) {
   Written written;
   std::vector<cli::Option> table;
   for (OptionGroup& group : option_groups(written)) {
-    std::move(group.rows.begin(), group.rows.end(), std::back_inserter(table));
+    std::ranges::move(group.rows, std::back_inserter(table));
   }
   std::vector<std::string> words =
       cli::options_first(table, {given.begin() + (given.empty() ? 0 : 1), given.end()});
   words.insert(words.begin(), "cbpfc");
   std::vector<char*> ordered;
+  ordered.reserve(words.size() + 1);
   for (std::string& word : words) {
     ordered.push_back(word.data());
   }
@@ -169,6 +172,7 @@ Result<Options> parse_cbpfc_options(int argc, char** argv) {
   const Request request = TRY(choose_request(written));
   Options options = written.options;
   options.request = request;
+  options.input.for_compiler = request != Request::Compile || options.target != Target::Cbpf;
   options.wants_dot = written.has("to") && options.target == Target::Dot;
   if (request == Request::DumpAfter && written.has("to") && !options.wants_dot) {
     return fail(Errc::InvalidArgument, fmt::format("{} goes together with {} dot alone",

@@ -49,6 +49,7 @@ struct InputOptions {
   /// What packets start with; none: what the capture file says, or Ethernet.
   std::optional<cbpfc::LinkType> link_type = std::nullopt;
   LibpcapOptimizer libpcap_optimizer = LibpcapOptimizer::Auto;
+  bool for_compiler = true;  ///< false: the classic program is what is wanted, and should be short
 
   /// Whether standard input is read for it.
   bool reads_standard_input() const {

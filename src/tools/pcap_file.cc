@@ -85,7 +85,7 @@ Result<PcapReader> PcapReader::open(const std::string& path) {
     return fail(Errc::Io, fmt::format("read {}: no capture file (pcap or pcapng): {}", reader.name_,
                                       error.data()));
   }
-  file.release();  // now the handle's
+  [[maybe_unused]] const auto* the_handles_now = file.release();
   reader.link_type_ = describe_link_type(pcap_datalink(reader.handle_.get()));
   return reader;
 }
@@ -129,7 +129,7 @@ Result<PcapWriter> PcapWriter::create(const std::string& path, const PcapReader&
     return fail(Errc::Io, fmt::format("write to {}: {}", writer.file_.name(),
                                       pcap_geterr(writer.handle_.get())));
   }
-  stream.release();  // now the dumper's
+  [[maybe_unused]] const auto* the_dumpers_now = stream.release();
   return writer;
 }
 
