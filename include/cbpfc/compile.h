@@ -91,7 +91,8 @@ struct EbpfOptions {
   /// to each, taken or not: the verifier refuses code behind a label that nothing leads to.
   std::string match_label = {};
   std::string no_match_label = {};
-  bool optimize = true;  ///< false: each classic instruction by itself, to compare with
+  /// false: each classic instruction by itself, a guard before each load; to compare with, and to look at.
+  bool optimize = true;
 };
 
 /// Whether the filter loads the packet's length, and so wants EbpfOptions::packet_length.

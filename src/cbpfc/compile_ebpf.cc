@@ -43,7 +43,8 @@ ebpf::Assembly with_both_labels(ebpf::Assembly code, const EbpfOptions& options)
 ebpf::Assembly compile_plain(Cfg cfg, const EbpfOptions& options) {
   run_passes(
       cfg, max_packet_offset(options),
-      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase);
+      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase,
+      options.optimize ? Guards::Shared : Guards::Each);
   return with_both_labels(emit_ebpf(cfg, options), options);
 }
 

@@ -127,11 +127,12 @@ struct State {
 
 class PacketGuards {
  public:
-  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect)
+  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect, Guards guards)
       : cfg_(cfg),
         max_packet_offset_(max_packet_offset),
         max_span_(std::min<std::int64_t>(kMaxSpan, max_packet_offset)),
-        indirect_(indirect) {}
+        indirect_(indirect),
+        guards_(guards) {}
 
   void run() {
     find_needs();
@@ -196,6 +197,10 @@ class PacketGuards {
     std::vector<Step> guarded;
     for (std::size_t i = 0; i < block.steps.size(); ++i) {
       const Step& step = block.steps[i];
+      if (guards_ == Guards::Each) {
+        state.proof = Proof{};
+        needs[i] = need_before(step, Need{}, max_span_);
+      }
       if (const auto* load = std::get_if<LoadAbsolute>(&step)) {
         prove_absolute(load->offset + static_cast<std::uint32_t>(load->size), needs[i], state,
                        guarded);
@@ -251,13 +256,15 @@ class PacketGuards {
   std::uint32_t max_packet_offset_;
   std::int64_t max_span_;
   IndirectLoads indirect_;
+  Guards guards_;
   std::vector<Need> need_at_entry_;
 };
 
 }  // namespace
 
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect) {
-  PacketGuards(cfg, max_packet_offset, indirect).run();
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect,
+                  Guards guards) {
+  PacketGuards(cfg, max_packet_offset, indirect, guards).run();
 }
 
 }  // namespace cbpfc

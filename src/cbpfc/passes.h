@@ -16,9 +16,15 @@ enum class IndirectLoads : std::uint8_t {
   Checked,   ///< each by itself, with its own check (LoadIndirect)
 };
 
+/// How many loads a guard stands for.
+enum class Guards : std::uint8_t {
+  Shared,  ///< as many as it can
+  Each,    ///< the one behind it: code to compare with
+};
+
 /// Runs every pass; what emit_ebpf requires holds afterwards.
 void run_passes(Cfg& cfg, std::uint32_t max_packet_offset,
-                IndirectLoads indirect = IndirectLoads::FromBase);
+                IndirectLoads indirect = IndirectLoads::FromBase, Guards guards = Guards::Shared);
 
 /// Straightens control flow: no jump to a jump, no branch with one outcome, no code in front of a
 /// certain "no match", equal returns shared, single successors merged.
@@ -48,6 +54,6 @@ void hide_constants(Cfg& cfg);
 /// Requires: initialize_registers.
 /// Ensures: every load but LoadIndirect is dominated by a guard that covers it; no LoadIndirect is left
 /// with IndirectLoads::FromBase.
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect);
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect, Guards guards);
 
 }  // namespace cbpfc
