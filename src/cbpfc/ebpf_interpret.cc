@@ -334,7 +334,8 @@ class Run {
     const Value left = read(insn.registers & 0xf);
     const Value right = source(insn);
     const bool numbers = left.is_number() && right.is_number();
-    if (!numbers && !(wide && in_packet(left) && in_packet(right))) {
+    const bool ordered = (insn.opcode & opcode::kOpMask) != static_cast<int>(Cmp::Any);
+    if (!numbers && !(wide && ordered && in_packet(left) && in_packet(right))) {
       refuse(fmt::format("compares {} with {}", name_of(left.region), name_of(right.region)));
       return false;
     }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // One visit a block; machine.cc executes what is in it.
+//
+// Paths that meet with the same kinds in their registers become one.  Where a register that will be read
+// holds a pointer on one and a number on another, they are followed separately, as the verifier
+// does.
 // Tested by: prove_test.cc, mutation_test.cc.
 
 #include "prove/fragment.h"
@@ -40,14 +44,16 @@ class Follower {
     while (!flow_.done()) {
       const auto visit = flow_.next();
       round_ = visit.round;
-      const z3::expr path = terms_.define(terms_.any(visit.conditions));
-      if (!goes_on(path, visit.insn)) {
-        continue;
-      }
-      machine_.resume(merge(visit), path);
-      run_block(visit.insn);
-      if (machine_.error()) {
-        return std::unexpected(*machine_.error());
+      for (const Visit& alike : by_kinds(visit)) {
+        const z3::expr path = terms_.define(terms_.any(alike.conditions));
+        if (!goes_on(path, alike.insn)) {
+          continue;
+        }
+        machine_.resume(merge(alike), path);
+        run_block(alike.insn);
+        if (machine_.error()) {
+          return std::unexpected(*machine_.error());
+        }
       }
     }
     outcome_.violations = std::move(machine_.violations());
@@ -55,6 +61,8 @@ class Follower {
   }
 
  private:
+  using Visit = Flow<MachineState>::Visit;
+
   RegisterSet read_at_end() const {
     return claim_.labels ? RegisterSet{0}
                          : static_cast<RegisterSet>(1U << static_cast<unsigned>(claim_.result));
@@ -77,7 +85,35 @@ class Follower {
     return false;
   }
 
-  MachineState merge(const Flow<MachineState>::Visit& visit) {
+  bool alike(const MachineState& left, const MachineState& right, RegisterSet live) const {
+    for (std::size_t reg = 0; reg < left.registers.size(); ++reg) {
+      const Value& a = left.registers[reg];
+      const Value& b = right.registers[reg];
+      if ((live >> reg & 1U) != 0 && (a.kind != b.kind || a.offset != b.offset)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// The edges of a visit, apart where they bring different kinds.
+  std::vector<Visit> by_kinds(const Visit& visit) const {
+    std::vector<Visit> groups;
+    for (std::size_t i = 0; i < visit.states.size(); ++i) {
+      auto group = std::ranges::find_if(groups, [&](const Visit& g) {
+        return alike(g.states[0], visit.states[i], live_[visit.insn]);
+      });
+      if (group == groups.end()) {
+        groups.push_back({visit.round, visit.insn, {}, {}});
+        group = std::prev(groups.end());
+      }
+      group->conditions.push_back(visit.conditions[i]);
+      group->states.push_back(visit.states[i]);
+    }
+    return groups.size() <= kMostGroups ? groups : std::vector{visit};
+  }
+
+  MachineState merge(const Visit& visit) {
     MachineState merged = visit.states[0];
     if (visit.states.size() == 1) {
       return merged;
@@ -178,6 +214,7 @@ class Follower {
                machine_.state());
   }
 
+  static constexpr std::size_t kMostGroups = 8;  ///< more would be too many paths
   static constexpr std::uint8_t kTwoInsns = 0x18;
   static constexpr std::uint8_t kJump = 0x05;
 

@@ -284,6 +284,8 @@ TEST(EbpfInterpret, RefusesWhatTheVerifierWould) {
       {{raw(0x15, 2, 0, 0, 0)}, "instruction 0: compares a pointer into the packet with a number"},
       {{raw(0x2e, 2, 3, 0, 0)},
        "instruction 0: compares a pointer into the packet with the pointer behind the packet"},
+      {{raw(0x4d, 2, 3, 0, 0)},
+       "instruction 0: compares a pointer into the packet with the pointer behind the packet"},
       {{mov(Reg::R0, 1), raw(0x67, 0, 0, 0, 64)}, "instruction 1: shifts 64 bits by 64"},
       {{mov(Reg::R0, 1), raw(0x74, 0, 0, 0, 32)}, "instruction 1: shifts 32 bits by 32"},
       {{mov(Reg::R0, 1), raw(0x34, 0, 0, 0, 0)}, "instruction 1: divides by the constant 0"},
