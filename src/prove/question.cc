@@ -10,9 +10,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kQuickLook{500};
 
+/// Chosen by measuring: sharing sums before they become bits makes expressions with many computed
+/// offsets three times faster, and costs others nothing.
 z3::solver make_solver(z3::context& context) {
   const auto by = [&](const char* name) { return z3::tactic(context, name); };
-  return (by("simplify") & by("propagate-values") & by("solve-eqs") & by("bit-blast") & by("sat"))
+  return (by("simplify") & by("propagate-values") & by("solve-eqs") & by("max-bv-sharing") &
+          by("bit-blast") & by("sat"))
       .mk_solver();
 }
 

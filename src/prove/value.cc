@@ -34,8 +34,7 @@ bool mix(const Value& left, const Value& right) {
 
 }  // namespace
 
-Value choose(Terms& terms, const std::vector<z3::expr>& conditions,
-             const std::vector<Value>& values) {
+Value choose(Terms& terms, const Meeting& meeting, const std::vector<Value>& values) {
   if (std::ranges::all_of(values, [&](const Value& v) { return same(v, values[0]); })) {
     return values[0];
   }
@@ -49,7 +48,8 @@ Value choose(Terms& terms, const std::vector<z3::expr>& conditions,
   for (std::size_t i = 0; i < values.size(); ++i) {
     const bool mixes = mix(values[i], *model);
     if (!mixes || values[i].unreadable) {
-      bad.push_back(mixes ? terms.both(conditions[i], *values[i].unreadable) : conditions[i]);
+      const z3::expr& path = meeting.edges()[i].path;
+      bad.push_back(mixes ? terms.both(path, *values[i].unreadable) : path);
     }
     if (model->term) {
       choices.push_back(mixes ? *values[i].term : *model->term);
@@ -58,7 +58,7 @@ Value choose(Terms& terms, const std::vector<z3::expr>& conditions,
   Value chosen = *model;
   chosen.unreadable = std::nullopt;
   if (model->term) {
-    chosen.term = terms.choose(conditions, choices);
+    chosen.term = meeting.choose(choices);
   }
   if (!bad.empty()) {
     chosen.unreadable = terms.define(terms.any(bad));
@@ -131,7 +131,7 @@ Value SymbolicStack::load(Terms& terms, std::int64_t at, unsigned bytes) const {
   return value;
 }
 
-SymbolicStack SymbolicStack::choose(Terms& terms, const std::vector<z3::expr>& conditions,
+SymbolicStack SymbolicStack::choose(Terms& terms, const Meeting& meeting,
                                     const std::vector<const SymbolicStack*>& stacks) {
   SymbolicStack merged;
   for (const SymbolicStack* shape : stacks) {
@@ -146,7 +146,7 @@ SymbolicStack SymbolicStack::choose(Terms& terms, const std::vector<z3::expr>& c
         values.push_back(stack->load(terms, at, piece.bytes));
       }
       merged.pieces_.emplace(
-          at, Piece{.bytes = piece.bytes, .value = prove::choose(terms, conditions, values)});
+          at, Piece{.bytes = piece.bytes, .value = prove::choose(terms, meeting, values)});
     }
   }
   return merged;

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 
+#include "prove/gates.h"
 #include "prove/terms.h"
 
 namespace cbpfc::prove {
@@ -39,8 +40,7 @@ bool same(const Value& left, const Value& right);
 std::string_view name_of(Kind kind);
 
 /// The value of the edge that was taken.
-Value choose(Terms& terms, const std::vector<z3::expr>& conditions,
-             const std::vector<Value>& values);
+Value choose(Terms& terms, const Meeting& meeting, const std::vector<Value>& values);
 
 /// The stack below R10, as the pieces that were written.
 class SymbolicStack {
@@ -57,7 +57,7 @@ class SymbolicStack {
   Value load(Terms& terms, std::int64_t at, unsigned bytes) const;
 
   /// The stack of the edge that was taken.
-  static SymbolicStack choose(Terms& terms, const std::vector<z3::expr>& conditions,
+  static SymbolicStack choose(Terms& terms, const Meeting& meeting,
                               const std::vector<const SymbolicStack*>& stacks);
 
  private:

@@ -7,7 +7,7 @@
 #include <array>
 #include <cassert>
 
-#include "../ebpf_options.h"
+#include "../packet_reader.h"
 #include "emit_graph.h"
 #include "graph_passes.h"
 #include "lift.h"
