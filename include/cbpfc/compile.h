@@ -108,6 +108,7 @@ Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& opt
 ///
 /// Errors: those of compile_ebpf(), naming the filter; Errc::InvalidArgument for no filter, and for
 /// match_label and no_match_label, which have no room for a number.
-Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters, const EbpfOptions& options);
+Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
+                                        const EbpfOptions& options);
 
 }  // namespace cbpfc

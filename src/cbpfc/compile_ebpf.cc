@@ -86,8 +86,7 @@ bool reads_length(const Filter& filter) {
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));
-  Cfg cfg =
-      TRY(build_cfg(filter, max_packet_offset(options)).with_context("compile filter"));
+  Cfg cfg = TRY(build_cfg(filter, max_packet_offset(options)).with_context("compile filter"));
   if (options.optimize) {
     Cfg straight = cfg;
     simplify_jumps(straight);
