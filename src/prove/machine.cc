@@ -329,6 +329,9 @@ Value SymbolicMachine::pointer_arithmetic(const ebpf::Insn& insn, const Value& l
   if (subtracts && left.in_packet() && right.in_packet()) {
     return number_value((*left.term - *right.term).simplify());
   }
+  if (subtracts && left.kind == right.kind) {
+    return number_value(terms_.number(static_cast<std::uint64_t>(left.offset - right.offset), 64));
+  }
   violate(fmt::format("computes with {} and {}", name_of(left.kind), name_of(right.kind)));
   return {};
 }

@@ -160,6 +160,9 @@ TEST(EbpfInterpret, LoadsFromPacketStackAndContext) {
        {},
        0x89},
       {{mov(Reg::R0, Reg::R3), alu(Alu::Sub, Reg::R0, Reg::R2)}, {}, 12},
+      {{mov(Reg::R0, Reg::R10), alu(Alu::Sub, Reg::R0, 8), alu(Alu::Sub, Reg::R0, Reg::R10)},
+       {},
+       0xffff'ffff'ffff'fff8},
       // Written, a byte of it overwritten, read whole.
       {{store(Width::Double, Reg::R10, -8, 0x1111), store(Width::Byte, Reg::R10, -7, 0x22),
         load(Width::Double, Reg::R0, Reg::R10, -8)},
@@ -279,6 +282,8 @@ TEST(EbpfInterpret, RefusesWhatTheVerifierWould) {
        "instruction 0: computes with a pointer into the packet and a number"},
       {{alu(Alu::Add, Reg::R2, Reg::R3)},
        "instruction 0: computes with a pointer into the packet and the pointer behind the packet"},
+      {{alu(Alu::Sub, Reg::R2, Reg::R10)},
+       "instruction 0: computes with a pointer into the packet and a pointer into the stack"},
       {{neg32(Reg::R2)}, "instruction 0: computes with a pointer into the packet"},
       {{from_be(Reg::R2, 16)}, "instruction 0: swaps the bytes of a pointer into the packet"},
       {{raw(0x15, 2, 0, 0, 0)}, "instruction 0: compares a pointer into the packet with a number"},
