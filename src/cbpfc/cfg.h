@@ -13,7 +13,7 @@
 
 #pragma once
 
-#include <cbpfc/cbpf.h>
+#include <cbpfc/compile.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -53,14 +53,25 @@ struct LoadOpaque {
   std::uint32_t value;
   bool operator==(const LoadOpaque&) const = default;
 };
+/// A = 32 bits at `offset` of the struct xdp_md.
+struct LoadContext {
+  std::uint32_t offset;
+  bool operator==(const LoadContext&) const = default;
+};
+/// A = the low 32 bits of what a helper without arguments returns; R0 to R5 are overwritten.
+struct CallHelper {
+  std::int32_t helper;
+  bool operator==(const CallHelper&) const = default;
+};
 /// X is not 0.
 struct DivisorGuard {
   bool operator==(const DivisorGuard&) const = default;
 };
 
-using Step = std::variant<LoadImmediate, LoadAbsolute, LoadIndirect, LoadHeaderLength, LoadLength,
-                          LoadScratch, StoreScratch, Alu, Negate, Transfer, AbsoluteGuard,
-                          IndirectGuard, LoadFromBase, LoadOpaque, DivisorGuard>;
+using Step =
+    std::variant<LoadImmediate, LoadAbsolute, LoadIndirect, LoadHeaderLength, LoadLength,
+                 LoadScratch, StoreScratch, Alu, Negate, Transfer, AbsoluteGuard, IndirectGuard,
+                 LoadFromBase, LoadOpaque, LoadContext, CallHelper, DivisorGuard>;
 
 struct Goto {
   BlockId target;
@@ -95,9 +106,12 @@ bool writes(const Step& step, Register r);
 /// Builds the graph of the reachable part of `filter`.
 ///
 /// A load that lies beyond `max_packet_offset` on its face becomes the end of its block, `ret #0`.
+/// Ancillary loads become what `ancillary` makes of them (ancillary.h).
 /// Errors: Errc::Unsupported, naming instruction and load, for ancillary loads and loads relative
-/// to a header. Ensures: every edge leads to a higher block; every block is reachable.
-Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset);
+/// to a header that have no meaning. Ensures: every edge leads to a higher block; every block is
+/// reachable.
+Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
+                      const AncillaryOptions& ancillary = {});
 
 /// The graph as text, one step a line.
 std::string dump(const Cfg& cfg);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "ancillary.h"
 #include "cfg.h"
 #include "ebpf_options.h"
 #include "emit_ebpf.h"
@@ -37,14 +38,18 @@ ebpf::Assembly with_both_labels(ebpf::Assembly code, const EbpfOptions& options)
 }  // namespace
 
 bool reads_length(const Filter& filter) {
-  return std::ranges::any_of(
-      filter.insns(), [](const Insn& insn) { return std::holds_alternative<LoadLength>(insn); });
+  return std::ranges::any_of(filter.insns(), [](const Insn& insn) {
+    const auto* load = std::get_if<LoadAncillary>(&insn);
+    return std::holds_alternative<LoadLength>(insn) ||
+           (load != nullptr &&
+            (load->offset == ancillary::kProtocol || load->offset == ancillary::kPayloadOffset));
+  });
 }
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));
   const std::uint32_t most = max_packet_offset(options);
-  Cfg cfg = TRY(build_cfg(filter, most).with_context("compile filter"));
+  Cfg cfg = TRY(build_cfg(filter, most, options.ancillary).with_context("compile filter"));
   run_passes(
       cfg, most,
       options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase);

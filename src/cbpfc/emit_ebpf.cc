@@ -248,6 +248,15 @@ class Emitter {
     s.dst == Register::X ? fragment_.copy_unseen(x_, a_, 0) : fragment_.copy_unseen(a_, x_, 0);
   }
 
+  void emit(const LoadContext& s) {
+    code_.add(ebpf::load(ebpf::Width::Word, a_, *options_.ancillary.context,
+                         static_cast<std::int16_t>(s.offset)));
+  }
+  void emit(const CallHelper& s) {
+    code_.add(ebpf::call(s.helper));
+    code_.add(ebpf::mov32(a_, Reg::R0));
+  }
+
   void emit(const AbsoluteGuard& s) { packet_->guard(s); }
   void emit(const IndirectGuard& s) { packet_->guard(s); }
   void emit(const DivisorGuard&) {

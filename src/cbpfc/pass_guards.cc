@@ -209,8 +209,8 @@ class PacketGuards {
         guarded.push_back(step);
       }
       state.range = range_after(step, state.range);
-      if (writes(step, Register::X)) {
-        state.proof.base.reset();
+      if (writes(step, Register::X) || std::holds_alternative<CallHelper>(step)) {
+        state.proof.base.reset();  // a call may overwrite the register with the base pointer
       }
     }
     block.steps = std::move(guarded);

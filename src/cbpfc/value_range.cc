@@ -65,6 +65,8 @@ ValueRange range_after(const Step& step, ValueRange before) {
                  },
                  [&](const AbsoluteGuard&) {},
                  [&](const IndirectGuard&) {},
+                 [&](const LoadContext&) { after.a_max = kUnknown; },
+                 [&](const CallHelper&) { after.a_max = kUnknown; },
                  [&](const DivisorGuard&) {},
              },
              step);

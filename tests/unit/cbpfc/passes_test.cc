@@ -144,31 +144,5 @@ TEST(Passes, PathsWithDifferentBasesDoNotShare) {
         "3:\n  base = x + 9, guard [..1]\n  a = base8[0]\n  return a\n"}});
 }
 
-TEST(BuildCfg, RefusesLoadsWithoutMeaning) {
-  const struct {
-    std::uint32_t k;
-    const char* message;
-  } cases[] = {
-      {0xfffff004,
-       "instruction 0: the ancillary load \"packet type\" has no meaning where only the packet's "
-       "bytes are at hand"},
-      {0xfff00000,
-       "instruction 0: a load relative to the network header has no meaning where only the "
-       "packet's bytes are at hand"},
-      {0xffe00000,
-       "instruction 0: a load relative to the link-layer header has no meaning where only the "
-       "packet's bytes are at hand"},
-  };
-  for (const auto& c : cases) {
-    const auto filter =
-        Filter::decode(std::vector<RawInsn>{{.code = 0x30, .k = c.k}, {.code = 0x16}});
-    ASSERT_TRUE(filter);
-    const auto cfg = build_cfg(*filter, 0xffff);
-    ASSERT_FALSE(cfg);
-    EXPECT_EQ(cfg.error().code, Errc::Unsupported);
-    EXPECT_EQ(cfg.error().message, c.message);
-  }
-}
-
 }  // namespace
 }  // namespace cbpfc
