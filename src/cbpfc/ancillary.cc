@@ -372,6 +372,9 @@ class Expander {
         jumps.emplace_back(lines_.size(), pc);
       }
       TRY(expand(pc));
+      for (std::size_t line = start[pc]; line < lines_.size(); ++line) {
+        lines_[line].pc = pc;
+      }
     }
     for (const auto& [line, pc] : jumps) {
       if (const auto* jump = std::get_if<Jump>(&insns_[pc])) {

@@ -17,6 +17,7 @@ struct Line {
   Insn insn;
   std::size_t if_true = 0;   ///< of Jump and JumpIf
   std::size_t if_false = 0;  ///< of JumpIf
+  std::size_t pc = 0;        ///< the instruction it stands for
 };
 
 /// SKF_AD_*, counted from kAncillaryOffset.  Source: Linux include/uapi/linux/filter.h.

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "ancillary.h"
+#include "block_order.h"
 #include "overloaded.h"
 
 namespace cbpfc {
@@ -34,7 +35,7 @@ class Builder {
     for (std::size_t at = 0; at < lines_.size(); ++at) {
       if (starts_block_[at]) {
         block_at_[at] = cfg_.blocks.size();
-        cfg_.blocks.emplace_back();
+        cfg_.blocks.emplace_back().first_insn = lines_[at].pc;
       }
     }
     for (std::size_t at = 0; at < lines_.size(); ++at) {
@@ -42,32 +43,42 @@ class Builder {
         fill(cfg_.blocks[block_at_[at]], at);
       }
     }
+    if (has_downward_edges(cfg_)) {
+      order_blocks(cfg_);
+    }
     return std::move(cfg_);
   }
 
  private:
-  /// Marks the entry and every reachable jump target, walking forward once.
+  /// Marks the entry and every reachable jump target.
   void find_block_starts() {
     starts_block_.assign(lines_.size(), false);
     block_at_.assign(lines_.size(), 0);
-    starts_block_[0] = true;
-    bool reachable = true;
-    for (std::size_t at = 0; at < lines_.size(); ++at) {
-      reachable = reachable || starts_block_[at];
-      if (!reachable) {
-        continue;
+    std::vector<bool> seen(lines_.size());
+    std::vector<std::size_t> open;
+    const auto start = [&](std::size_t at) {
+      if (!starts_block_[at]) {
+        starts_block_[at] = true;
+        open.push_back(at);
       }
-      const Line& line = lines_[at];
-      if (std::holds_alternative<Jump>(line.insn)) {
-        starts_block_[line.if_true] = true;
-        reachable = false;
-      } else if (std::holds_alternative<JumpIf>(line.insn)) {
-        starts_block_[line.if_true] = true;
-        starts_block_[line.if_false] = true;
-        reachable = false;
-      } else if (std::holds_alternative<ReturnA>(line.insn) ||
-                 std::holds_alternative<ReturnConstant>(line.insn)) {
-        reachable = false;
+    };
+    start(0);
+    while (!open.empty()) {
+      std::size_t at = open.back();
+      open.pop_back();
+      for (bool goes_on = true; goes_on && !seen[at]; ++at) {
+        seen[at] = true;
+        const Line& line = lines_[at];
+        const bool branches = std::holds_alternative<JumpIf>(line.insn);
+        if (branches || std::holds_alternative<Jump>(line.insn)) {
+          start(line.if_true);
+        }
+        if (branches) {
+          start(line.if_false);
+        }
+        goes_on = !branches && !std::holds_alternative<Jump>(line.insn) &&
+                  !std::holds_alternative<ReturnA>(line.insn) &&
+                  !std::holds_alternative<ReturnConstant>(line.insn);
       }
     }
   }
@@ -186,6 +197,12 @@ std::string print_step(const Step& step) {
           [](const DivisorGuard&) { return std::string("guard x != 0"); },
           [](const LoadContext& s) { return fmt::format("a = context[{}]", s.offset); },
           [](const CallHelper& s) { return fmt::format("a = call {}", s.helper); },
+          [](const StartLoop& s) {
+            return fmt::format("loop of at most {} trips{}{}{}", s.most,
+                               s.is_followed ? ", followed" : "", s.hides_a ? ", hide a" : "",
+                               s.hides_x ? ", hide x" : "");
+          },
+          [](const CountTrip&) { return std::string("count"); },
       },
       step);
 }
@@ -238,6 +255,8 @@ bool reads(const Step& step, Register r) {
                         [&](const DivisorGuard&) { return !a; },
                         [](const LoadContext&) { return false; },
                         [](const CallHelper&) { return false; },
+                        [&](const StartLoop& s) { return a ? s.hides_a : s.hides_x; },
+                        [](const CountTrip&) { return false; },
                     },
                     step);
 }
@@ -262,15 +281,14 @@ bool writes(const Step& step, Register r) {
                         [](const DivisorGuard&) { return false; },
                         [&](const LoadContext&) { return a; },
                         [&](const CallHelper&) { return a; },
+                        [&](const StartLoop& s) { return a ? s.hides_a : s.hides_x; },
+                        [](const CountTrip&) { return false; },
                     },
                     step);
 }
 
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
                       const AncillaryOptions& ancillary) {
-  if (const auto loop = filter.first_backward_jump()) {
-    return fail(Errc::Unsupported, fmt::format("instruction {}: it jumps backwards", *loop));
-  }
   return Builder(TRY(expand_ancillary(filter, ancillary)), max_packet_offset).build();
 }
 
@@ -296,7 +314,10 @@ std::string check_cfg(const Cfg& cfg) {
       continue;
     }
     for (const BlockId next : successors(cfg.blocks[id].exit)) {
-      if (next <= id || next >= cfg.blocks.size() || !cfg.blocks[next].reachable) {
+      const bool exists = next < cfg.blocks.size() && cfg.blocks[next].reachable;
+      const bool is_counted = exists && !cfg.blocks[next].steps.empty() &&
+                              std::holds_alternative<CountTrip>(cfg.blocks[next].steps.front());
+      if (!exists || (next <= id && !is_counted)) {
         return fmt::format("block {} leads to {}", id, next);
       }
     }

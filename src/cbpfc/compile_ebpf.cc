@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "ancillary.h"
+#include "block_order.h"
 #include "cfg.h"
 #include "ebpf_options.h"
 #include "emit_ebpf.h"
@@ -50,9 +51,13 @@ Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& opt
   TRY(check_options(options));
   const std::uint32_t most = max_packet_offset(options);
   Cfg cfg = TRY(build_cfg(filter, most, options.ancillary).with_context("compile filter"));
-  run_passes(
-      cfg, most,
-      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase);
+  TRY(run_passes(
+          cfg, most,
+          options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase)
+          .with_context("compile filter"));
+  if (has_downward_edges(cfg)) {
+    TRY(check_counter_room(options));
+  }
   ebpf::Assembly code = with_both_labels(emit_ebpf(cfg, options), options);
   if (code.size() > ebpf::kMaxInsns) {
     return fail(

@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "fragment.h"
+#include "loop_code.h"
 #include "overloaded.h"
 #include "packet_reader.h"
 
@@ -147,6 +148,7 @@ class Emitter {
 
   void emit_block(BlockId id) {
     const Block& block = cfg_.blocks[id];
+    current_ = id;
     code_.label(fmt::format("{}_{}", options_.label_prefix, id));
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { emit(s); }, step);
@@ -257,6 +259,11 @@ class Emitter {
     code_.add(ebpf::mov32(a_, Reg::R0));
   }
 
+  void emit(const StartLoop& s) {
+    start_loop(fragment_, *packet_, s, label_of(std::get<Goto>(cfg_.blocks[current_].exit).target));
+  }
+  void emit(const CountTrip& s) { count_trip(fragment_, s); }
+
   void emit(const AbsoluteGuard& s) { packet_->guard(s); }
   void emit(const IndirectGuard& s) { packet_->guard(s); }
   void emit(const DivisorGuard&) {
@@ -270,6 +277,7 @@ class Emitter {
   ebpf::Assembly& code_ = fragment_.code;
   const Reg a_ = fragment_.a;
   const Reg x_ = fragment_.x;
+  BlockId current_ = 0;  ///< the block that is being emitted
   bool no_match_is_block_ = false;
 };
 
