@@ -27,6 +27,9 @@
 // can have.  The base is then the lowest offset needed, never a lower one: with 32-bit wrap, X + 14
 // may be outside the packet while X + 16 is inside.
 //
+// A loop's head takes what is known in front of the loop, where nothing is known of A, X and the base
+// (StartLoop); the packet's length does not change.  Nothing is needed at the edge that closes a loop.
+//
 // Cost: O(instructions).  Does not: merge needs more than 32,768 bytes apart, share bases across X.
 // Sources: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(), check_packet_access().
 // Tested by: passes_test.cc, and by every engine in differential/.
@@ -214,7 +217,9 @@ class PacketGuards {
         guarded.push_back(step);
       }
       state.range = range_after(step, state.range);
-      if (writes(step, Register::X)) {
+      // A call may overwrite the register with the base pointer, and so does starting a loop.
+      if (writes(step, Register::X) || std::holds_alternative<CallHelper>(step) ||
+          std::holds_alternative<StartLoop>(step)) {
         state.proof.base.reset();
       }
     }
