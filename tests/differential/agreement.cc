@@ -78,8 +78,8 @@ Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> pa
   return expected;
 }
 
-CheapEngines::CheapEngines() {
-  for (const Configuration& configuration : configurations()) {
+CheapEngines::CheapEngines(const std::vector<Configuration>& in) {
+  for (const Configuration& configuration : in) {
     fragments_.emplace_back(configuration);
   }
 }
