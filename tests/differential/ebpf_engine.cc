@@ -142,7 +142,7 @@ std::string EbpfEngine::load(const cbpfc::Filter& filter) {
   filter_ = &filter;
   plain_.reset();
   skip_.reset();
-  return load(false);
+  return load(embedded_);
 }
 
 std::string EbpfEngine::load(bool skip) {
@@ -161,16 +161,18 @@ std::string EbpfEngine::load(bool skip) {
 }
 
 std::string EbpfEngine::run(std::span<const std::uint8_t> packet, std::uint32_t& value) {
-  const bool skip = packet.size() < kMinTestRunBytes;
+  const bool skip = embedded_ || packet.size() < kMinTestRunBytes;
   if (skip && !skip_.is_open()) {
     if (std::string error = load(true); !error.empty()) {
       return error;
     }
   }
-  std::array<std::uint8_t, kMinTestRunBytes> frame = {};
+  std::vector<std::uint8_t> frame;
   if (skip) {
+    frame.resize(packet.size() < kMinTestRunBytes ? kMinTestRunBytes - packet.size()
+                                                  : kMinTestRunBytes);
+    frame.insert(frame.end(), packet.begin(), packet.end());
     frame[0] = static_cast<std::uint8_t>(frame.size() - packet.size());
-    std::ranges::copy(packet, frame.end() - static_cast<std::ptrdiff_t>(packet.size()));
     packet = frame;
   }
   value = runner_->run(skip ? skip_ : plain_, packet);

@@ -9,7 +9,8 @@
 //
 // The kernel refuses test packets of less than 14 bytes.  A shorter packet is put at the end of a
 // 14-byte frame whose first byte says how many bytes to skip, and the fragment gets the rest as its
-// packet: which also tries a packet that does not start at ctx->data.
+// packet: which also tries a packet that does not start at ctx->data.  An embedded engine does that with
+// every packet.
 
 #pragma once
 
@@ -45,8 +46,8 @@ class Runner {
 class EbpfEngine {
  public:
   /// `runner` must outlive this.
-  EbpfEngine(Runner& runner, Configuration configuration)
-      : runner_(&runner), configuration_(std::move(configuration)) {}
+  EbpfEngine(Runner& runner, Configuration configuration, bool embedded = false)
+      : runner_(&runner), configuration_(std::move(configuration)), embedded_(embedded) {}
 
   const Configuration& configuration() const { return configuration_; }
 
@@ -64,6 +65,7 @@ class EbpfEngine {
 
   Runner* runner_;
   Configuration configuration_;
+  bool embedded_;
   const cbpfc::Filter* filter_ = nullptr;
   xdpcap::UniqueFd plain_;
   xdpcap::UniqueFd skip_;
