@@ -3,12 +3,10 @@
 #include "build_times.h"
 
 #include <algorithm>
-#include <chrono>
 
-#include "filter_list.h"
 #include "kernel/program.h"
-#include "lists.h"
 #include "programs.h"
+#include "stopwatch.h"
 
 namespace bench {
 namespace {
@@ -16,27 +14,12 @@ namespace {
 using cbpfc::Result;
 
 constexpr int kTries = 3;
+constexpr int kManyTerms = 1000;
 
-class Stopwatch {
- public:
-  /// Milliseconds since it was made, or since the last call.
-  double lap_ms() {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double, std::milli> took = now - start_;
-    start_ = now;
-    return took.count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-Result<BuildTime> measure_once(const List& list, bool with_kernel) {
-  BuildTime time{.what = list.name()};
+Result<BuildTime> measure_once(const ListSubject& list, bool with_kernel) {
+  BuildTime time{.what = list.row.name, .front_end_ms = list.front_end_ms};
   Stopwatch stopwatch;
-  const auto filter = TRY(classic_filter(list.expression, false));
-  time.front_end_ms = stopwatch.lap_ms();
-  const Programs programs = TRY(fragment_programs(filter, true, {}));
+  const Programs programs = TRY(fragment_programs(list.filter, true, {}));
   time.compile_ms = stopwatch.lap_ms();
   time.emitted_insns = programs.emitted_insns;
   if (with_kernel) {
@@ -46,12 +29,12 @@ Result<BuildTime> measure_once(const List& list, bool with_kernel) {
   return time;
 }
 
-BuildTime measure(const List& list, bool with_kernel) {
+BuildTime measure(const ListSubject& list, bool with_kernel) {
   std::vector<BuildTime> times;
   for (int i = 0; i < kTries; ++i) {
     auto time = measure_once(list, with_kernel);
     if (!time) {
-      return {.what = list.name(), .failure = time.error().message};
+      return {.what = list.row.name, .failure = time.error().message};
     }
     times.push_back(*std::move(time));
   }
@@ -60,10 +43,10 @@ BuildTime measure(const List& list, bool with_kernel) {
 
 }  // namespace
 
-std::vector<BuildTime> measure_build_times(bool with_kernel) {
+std::vector<BuildTime> measure_build_times(std::span<const ListSubject> lists, bool with_kernel) {
   std::vector<BuildTime> times;
-  for (const List& list : make_lists()) {
-    if (list.terms >= 1000) {
+  for (const ListSubject& list : lists) {
+    if (list.row.terms >= kManyTerms) {
       times.push_back(measure(list, with_kernel));
     }
   }

@@ -5,13 +5,15 @@
 
 #pragma once
 
+#include <span>
 #include <vector>
 
-#include "results.h"
+#include "subjects.h"
 
 namespace bench {
 
-/// Takes the best of a few tries.  Loads, which needs root, if `with_kernel`.
-std::vector<BuildTime> measure_build_times(bool with_kernel);
+/// Of every list of 1,000 terms and more.  The front end took what it took when the subject was made; the
+/// rest is the best of a few tries.  Loads, which needs root, if `with_kernel`.
+std::vector<BuildTime> measure_build_times(std::span<const ListSubject> lists, bool with_kernel);
 
 }  // namespace bench

@@ -111,9 +111,7 @@ Result<bench::Results> measure(const Options& options) {
   bench::Results results{.clang = clang ? clang->description() : "", .rounds = options.rounds};
   auto filters = TRY(make_filters(options, builder));
   auto lists = TRY(make_lists(options, builder));
-  if (options.only.empty()) {
-    results.build_times = bench::measure_build_times(!options.counts_only);
-  }
+  results.build_times = bench::measure_build_times(lists, !options.counts_only);
   if (!options.counts_only) {
     TRY(time_all(options, filters, lists));
   }

@@ -32,19 +32,18 @@ struct Surroundings {
   std::uint32_t stack_bytes = 0;
 };
 
-/// Appends the filter, which goes on at PREFIX_yes or PREFIX_no.  The first is what follows.
+/// Appends the filter, which goes on at PREFIX_no, or with what is added next.
 /// Returns the number of instructions of the fragment alone.
 Result<std::size_t> add_filter(Assembly& program, const Filter& filter, bool optimize,
                                const std::string& prefix, const Surroundings& surroundings) {
-  const cbpfc::EbpfOptions options{.result_label = prefix + "_value",
-                                   .label_prefix = prefix + "_filter",
-                                   .stack_offset_bytes = surroundings.stack_bytes,
-                                   .spare = surroundings.spare,
-                                   .optimize = optimize};
-  const Assembly fragment = TRY(cbpfc::compile_ebpf(filter, options));
+  const Assembly fragment =
+      TRY(cbpfc::compile_ebpf(filter, {.label_prefix = prefix + "_filter",
+                                       .stack_offset_bytes = surroundings.stack_bytes,
+                                       .spare = surroundings.spare,
+                                       .match_label = prefix + "_yes",
+                                       .no_match_label = prefix + "_no",
+                                       .optimize = optimize}));
   program.append(fragment);
-  program.label(prefix + "_value");
-  program.jump_if32(Cmp::Equal, options.result, 0U, prefix + "_no");
   program.label(prefix + "_yes");
   return fragment.size();
 }

@@ -9,8 +9,8 @@
 // array, and what is to be timed goes there.  The tail call is part of every time, and goes away in
 // the difference of two.
 //
-// A sample during which another process had the CPU is taken again.  What the hypervisor does cannot
-// be seen: that is what many short samples and quantiles are for.
+// Interrupts, other processes and the hypervisor only ever add time.  So a sample is the least of a few short
+// ones; against slow phases that last longer only many samples help, and quantiles.
 
 #pragma once
 
@@ -32,12 +32,11 @@ class KernelTimer {
   /// What the next runs run.
   cbpfc::Result<void> select(int program_fd);
 
-  struct Run {
-    std::uint32_t value = 0;  ///< what the program returned last
-    double ns = 0;            ///< of one run
-  };
-  /// Runs the selected program `repeat` times over a packet of at least 14 bytes.
-  cbpfc::Result<Run> run(std::span<const std::uint8_t> packet, std::uint32_t repeat);
+  /// What the selected program returns for a packet of at least 14 bytes.
+  cbpfc::Result<std::uint32_t> run(std::span<const std::uint8_t> packet);
+
+  /// How many nanoseconds one run takes: the least of three times `repeat` runs.
+  cbpfc::Result<double> time_ns(std::span<const std::uint8_t> packet, std::uint32_t repeat);
 
  private:
   KernelTimer(xdpcap::UniqueFd array, xdpcap::UniqueFd runner, xdpcap::UniqueFd link)

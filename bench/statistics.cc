@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <functional>
 
 namespace bench {
 
@@ -28,10 +29,14 @@ double geometric_mean(std::span<const double> values) {
   return std::exp(sum_of_logarithms / static_cast<double>(values.size()));
 }
 
-Summary summarize(const std::vector<double>& values) {
-  return {.median = quantile(values, 0.5),
-          .p10 = quantile(values, 0.1),
-          .iqr = quantile(values, 0.75) - quantile(values, 0.25)};
+Summary summarize_difference(const std::vector<double>& minuend,
+                             const std::vector<double>& subtrahend, double divisor) {
+  assert(minuend.size() == subtrahend.size());
+  std::vector<double> differences(minuend.size());
+  std::ranges::transform(minuend, subtrahend, differences.begin(), std::minus{});
+  return {.median = quantile(differences, 0.5) / divisor,
+          .p10 = (quantile(minuend, 0.1) - quantile(subtrahend, 0.1)) / divisor,
+          .iqr = (quantile(differences, 0.75) - quantile(differences, 0.25)) / divisor};
 }
 
 }  // namespace bench

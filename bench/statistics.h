@@ -22,11 +22,17 @@ double geometric_mean(std::span<const double> values);
 
 struct Summary {
   double median = 0;
-  double p10 = 0;  ///< the tenth percentile: what it costs when nothing disturbs
+  double p10 = 0;  ///< by the tenth percentile: what it costs when nothing disturbs
   double iqr = 0;  ///< the distance of the quartiles
 };
 
-/// Requires: `values` is not empty.
-Summary summarize(const std::vector<double>& values);
+/// The difference of two series that were measured in pairs, divided by `divisor`.
+///
+/// Median and quartiles are those of the pairs' differences.  The tenth percentile is the difference of
+/// the series' tenth percentiles: that of the differences would be the pairs in which the subtrahend was
+/// disturbed.
+/// Requires: the series have the same length and are not empty.
+Summary summarize_difference(const std::vector<double>& minuend,
+                             const std::vector<double>& subtrahend, double divisor);
 
 }  // namespace bench

@@ -9,6 +9,7 @@
 #endif
 #include "counts.h"
 #include "filter_list.h"
+#include "stopwatch.h"
 
 namespace bench {
 namespace {
@@ -102,12 +103,16 @@ Result<FilterSubject> make_filter_subject(const std::string& expression, const B
 
 Result<ListSubject> make_list_subject(const List& list, const Builder& builder,
                                       const SubjectOptions& options) {
+  Stopwatch stopwatch;
   const cbpfc::Filter filter = TRY(classic_filter(list.expression, !list.is_raw));
+  const double front_end_ms = stopwatch.lap_ms();
   ListSubject subject{.row = {.name = list.name(),
                               .kind = list.kind,
                               .terms = list.terms,
                               .classic_insns = filter.insns().size()},
                       .list = list,
+                      .filter = filter,
+                      .front_end_ms = front_end_ms,
                       .matching = TRY(matching_keys(list, filter))};
   const auto varying = options.for_timing ? std::optional(list.varying) : std::nullopt;
   for (const Contender contender : kContenders) {

@@ -48,6 +48,8 @@ cbpfc::Result<FilterSubject> make_filter_subject(const std::string& expression,
 struct ListSubject {
   ListRow row;
   List list;
+  cbpfc::Filter filter;
+  double front_end_ms = 0;     ///< what libpcap took
   std::vector<bool> matching;  ///< by key
   PerContender<Programs> programs = {};
 };

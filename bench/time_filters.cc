@@ -16,8 +16,8 @@ using cbpfc::Errc;
 using cbpfc::Result;
 using xdpcap::UniqueFd;
 
-/// Runs in a sample: about a millisecond, short against the time slice of a scheduler.
-constexpr std::uint32_t kRepeat = 8000;
+/// Runs in a sample, three times: a third of a millisecond each, short against a scheduler's time slice.
+constexpr std::uint32_t kRepeat = 3000;
 constexpr std::uint64_t kSeed = 3;
 
 /// The programs of one contender for one filter, loaded.
@@ -35,7 +35,8 @@ struct Shot {
 
 struct Samples {
   PerContender<Loaded> loaded;
-  PerContender<PerPacket<std::vector<double>>> filter_ns;
+  /// One value a round, of the program with one copy and of that with many.
+  PerContender<PerPacket<PerEnum<std::vector<double>, 2, bool>>> ns;
 };
 
 Result<void> check_answers(KernelTimer& timer, const FilterSubject& subject, const Loaded& loaded) {
@@ -44,12 +45,12 @@ Result<void> check_answers(KernelTimer& timer, const FilterSubject& subject, con
     for (const PacketKind kind : kPacketKinds) {
       const int copies = is_many ? subject.row.copies : 1;
       const int expected = kind == PacketKind::Match ? copies : 0;
-      const auto run = TRY(timer.run(subject.packets[kind], 1));
-      if (run.value != static_cast<std::uint32_t>(expected)) {
+      const std::uint32_t matches = TRY(timer.run(subject.packets[kind]));
+      if (matches != static_cast<std::uint32_t>(expected)) {
         return cbpfc::fail(Errc::InvalidProgram,
                            fmt::format("in the kernel {} of {} copies of the filter match a packet "
                                        "that all should {}",
-                                       run.value, copies, name(kind)));
+                                       matches, copies, name(kind)));
       }
     }
   }
@@ -62,7 +63,8 @@ Result<Loaded> load(const Programs& programs) {
       .many = TRY(xdpcap::load_xdp_program({.name = "bench_many", .insns = programs.many}))};
 }
 
-void prepare(KernelTimer& timer, FilterSubject& subject, Samples& samples) {
+/// Loads the programs of all contenders that have not failed yet; the first failure stays.
+void load_all(KernelTimer& timer, FilterSubject& subject, Samples& samples) {
   for (const Contender contender : kContenders) {
     Score& score = subject.row.scores[contender];
     if (!score.failure.empty()) {
@@ -98,19 +100,11 @@ Result<void> sample(KernelTimer& timer, const FilterSubject& subject, Samples& s
                     std::mt19937_64& random) {
   std::vector<Shot> shots = shots_of(subject);
   std::ranges::shuffle(shots, random);
-  PerContender<PerPacket<PerEnum<double, 2, bool>>> ns;
   for (const Shot& shot : shots) {
     const Loaded& loaded = samples.loaded[shot.contender];
     TRY(timer.select((shot.is_many ? loaded.many : loaded.one).get()));
-    ns[shot.contender][shot.kind][shot.is_many] =
-        TRY(timer.run(subject.packets[shot.kind], kRepeat)).ns;
-  }
-  for (const Shot& shot : shots) {
-    if (shot.is_many) {
-      const auto& both = ns[shot.contender][shot.kind];
-      samples.filter_ns[shot.contender][shot.kind].push_back((both[true] - both[false]) /
-                                                             (subject.row.copies - 1));
-    }
+    samples.ns[shot.contender][shot.kind][shot.is_many].push_back(
+        TRY(timer.time_ns(subject.packets[shot.kind], kRepeat)));
   }
   return {};
 }
@@ -121,15 +115,15 @@ Result<void> time_filters(KernelTimer& timer, std::span<FilterSubject> subjects,
                           const Progress& progress) {
   std::mt19937_64 random(kSeed);
   std::vector<Samples> samples(subjects.size());
-  for (std::size_t i = 0; i < subjects.size(); ++i) {
-    prepare(timer, subjects[i], samples[i]);
-  }
   std::vector<std::size_t> order(subjects.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (int round = 1; round <= rounds; ++round) {
     progress(round);
     std::ranges::shuffle(order, random);
     for (const std::size_t i : order) {
+      if ((round - 1) % kRoundsALoad == 0) {
+        load_all(timer, subjects[i], samples[i]);
+      }
       TRY(sample(timer, subjects[i], samples[i], random));
     }
   }
@@ -138,7 +132,9 @@ Result<void> time_filters(KernelTimer& timer, std::span<FilterSubject> subjects,
       Score& score = subjects[i].row.scores[contender];
       for (const PacketKind kind : kPacketKinds) {
         if (score.failure.empty()) {
-          score.filter_ns[kind] = summarize(samples[i].filter_ns[contender][kind]);
+          const auto& ns = samples[i].ns[contender][kind];
+          score.filter_ns[kind] =
+              summarize_difference(ns[true], ns[false], subjects[i].row.copies - 1);
         }
       }
     }

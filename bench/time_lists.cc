@@ -21,7 +21,7 @@ using cbpfc::Result;
 using xdpcap::UniqueFd;
 
 /// Packets in a sample, however many of them a run has.
-constexpr int kPackets = 32'000;
+constexpr int kPackets = 16'000;
 constexpr std::uint64_t kSeed = 5;
 constexpr std::array kWithFilter = {false, true};
 
@@ -36,7 +36,8 @@ struct Shot {
 struct Samples {
   UniqueFd table;
   PerContender<Loaded> loaded;
-  PerContender<std::vector<double>> filter_ns;
+  /// One value a round, without the filter and with it.
+  PerContender<PerEnum<std::vector<double>, 2, bool>> ns;
 };
 
 Result<void> write_table(int map_fd, const KeyTable& table) {
@@ -72,18 +73,18 @@ Result<void> check_answer(KernelTimer& timer, const ListSubject& subject, const 
   const KeyTable& table = subject.list.table;
   TRY(write_table(samples.table.get(), table));
   TRY(timer.select(loaded[true].get()));
-  const auto run = TRY(timer.run(subject.list.packet, 1));
+  const std::uint32_t matches = TRY(timer.run(subject.list.packet));
   const std::uint32_t expected = matches_of_run(subject.list, subject.matching, table.random);
-  if (run.value != expected) {
+  if (matches != expected) {
     return cbpfc::fail(Errc::InvalidProgram,
                        fmt::format("in the kernel {} of {} packets match, by the interpreter {}",
-                                   run.value, subject.list.varying.loops, expected));
+                                   matches, subject.list.varying.loops, expected));
   }
   return {};
 }
 
-Result<void> prepare(KernelTimer& timer, ListSubject& subject, Samples& samples) {
-  samples.table = TRY(make_table(subject.list.table));
+/// Loads the programs of all contenders that have not failed yet; the first failure stays.
+void load_all(KernelTimer& timer, ListSubject& subject, Samples& samples) {
   for (const Contender contender : kContenders) {
     ListScore& score = subject.row.scores[contender];
     if (!score.failure.empty()) {
@@ -98,7 +99,6 @@ Result<void> prepare(KernelTimer& timer, ListSubject& subject, Samples& samples)
       score.failure = ready.error().message;
     }
   }
-  return {};
 }
 
 /// A list's turn in a round.
@@ -113,18 +113,11 @@ Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& sam
     }
   }
   std::ranges::shuffle(shots, random);
-  const int loops = subject.list.varying.loops;
-  PerContender<PerEnum<double, 2, bool>> ns;
+  const auto repeat = static_cast<std::uint32_t>(kPackets / subject.list.varying.loops);
   for (const Shot& shot : shots) {
     TRY(timer.select(samples.loaded[shot.contender][shot.with_filter].get()));
-    ns[shot.contender][shot.with_filter] =
-        TRY(timer.run(subject.list.packet, static_cast<std::uint32_t>(kPackets / loops))).ns;
-  }
-  for (const Shot& shot : shots) {
-    if (shot.with_filter) {
-      const auto& both = ns[shot.contender];
-      samples.filter_ns[shot.contender].push_back((both[true] - both[false]) / loops);
-    }
+    samples.ns[shot.contender][shot.with_filter].push_back(
+        TRY(timer.time_ns(subject.list.packet, repeat)));
   }
   return {};
 }
@@ -136,7 +129,7 @@ Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int
   std::mt19937_64 random(kSeed);
   std::vector<Samples> samples(subjects.size());
   for (std::size_t i = 0; i < subjects.size(); ++i) {
-    TRY(prepare(timer, subjects[i], samples[i]));
+    samples[i].table = TRY(make_table(subjects[i].list.table));
   }
   std::vector<std::size_t> order(subjects.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -144,6 +137,9 @@ Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int
     progress(round);
     std::ranges::shuffle(order, random);
     for (const std::size_t i : order) {
+      if ((round - 1) % kRoundsALoad == 0) {
+        load_all(timer, subjects[i], samples[i]);
+      }
       TRY(sample(timer, subjects[i], samples[i], random));
     }
   }
@@ -151,7 +147,8 @@ Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int
     for (const Contender contender : kContenders) {
       ListScore& score = subjects[i].row.scores[contender];
       if (score.failure.empty()) {
-        score.filter_ns = summarize(samples[i].filter_ns[contender]);
+        const auto& ns = samples[i].ns[contender];
+        score.filter_ns = summarize_difference(ns[true], ns[false], subjects[i].list.varying.loops);
       }
     }
   }

@@ -9,7 +9,10 @@
 //     (time with N copies - time with one) / (N - 1)         or, for lists,
 //     (time of the loop with the filter - without) / loops
 //
-// and the result is the median over the rounds.  Every program's answer is checked first.
+// and the result is the median over the rounds.
+//
+// Where in memory the kernel puts a program changes its time by some percent.  So programs are loaded anew
+// every few rounds, which puts them elsewhere.  Every program's answer is checked first.
 
 #pragma once
 
@@ -22,6 +25,9 @@
 #include "subjects.h"
 
 namespace bench {
+
+/// Rounds for which programs stay loaded.
+inline constexpr int kRoundsALoad = 8;
 
 /// Called before each round with its number, from 1.
 using Progress = std::function<void(int)>;

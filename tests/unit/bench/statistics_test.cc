@@ -24,15 +24,23 @@ TEST(Statistics, AHalfAndADoubleCancel) {
   EXPECT_DOUBLE_EQ(geometric_mean(powers), 4);
 }
 
-TEST(Statistics, SummaryOfAHundred) {
-  std::vector<double> values;
+TEST(Statistics, DifferenceOfPairs) {
+  std::vector<double> with;
+  std::vector<double> without;
   for (int i = 100; i >= 0; --i) {
-    values.push_back(i);
+    without.push_back(i % 7);
+    with.push_back(i % 7 + 3 * i);
   }
-  const Summary summary = summarize(values);
+  const Summary summary = summarize_difference(with, without, 3);
   EXPECT_DOUBLE_EQ(summary.median, 50);
-  EXPECT_DOUBLE_EQ(summary.p10, 10);
   EXPECT_DOUBLE_EQ(summary.iqr, 50);
+}
+
+/// Disturbed subtrahends make differences small, and even negative; the tenth percentile ignores them.
+TEST(Statistics, TheTenthPercentileIsThatOfTheSeries) {
+  const std::vector<double> with = {20, 20, 20, 20, 90};
+  const std::vector<double> without = {70, 10, 10, 10, 10};
+  EXPECT_DOUBLE_EQ(summarize_difference(with, without, 2).p10, 5);
 }
 
 }  // namespace
