@@ -297,7 +297,8 @@ class Run {
     if (is_64(insn) && adds && left.is_number() && movable(right)) {
       return {.bits = left.bits + right.bits, .region = right.region};
     }
-    if (is_64(insn) && subtracts && in_packet(left) && in_packet(right)) {
+    const bool comparable = left.region == right.region || (in_packet(left) && in_packet(right));
+    if (is_64(insn) && subtracts && comparable) {
       return number(left.bits - right.bits);
     }
     refuse(fmt::format("computes with {} and {}", name_of(left.region), name_of(right.region)));

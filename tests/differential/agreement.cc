@@ -78,6 +78,12 @@ Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> pa
   return expected;
 }
 
+CheapEngines::CheapEngines() : CheapEngines(configurations()) {
+  for (const Configuration& configuration : other_configurations()) {
+    fragments_.emplace_back(configuration);
+  }
+}
+
 CheapEngines::CheapEngines(const std::vector<Configuration>& in) {
   for (const Configuration& configuration : in) {
     fragments_.emplace_back(configuration);

@@ -51,7 +51,9 @@ std::string run_fragment(Engine& engine, std::string_view where,
 /// The engines that need no kernel, with one filter loaded: libpcap, and fragments interpreted.
 class CheapEngines {
  public:
-  explicit CheapEngines(const std::vector<Configuration>& in = configurations());
+  /// In all configurations, or those given.
+  CheapEngines();
+  explicit CheapEngines(const std::vector<Configuration>& in);
 
   /// Compiles `filter`, which must outlive the runs, in every configuration.
   /// Returns what went wrong, empty when nothing did.

@@ -31,7 +31,7 @@ class Engines {
 
  private:
   CheapEngines cheap_;
-  Runner runner_;
+  XdpRunner runner_;
   std::vector<EbpfEngine> fragments_;
   KernelSocket kernel_;
   const cbpfc::Filter* filter_ = nullptr;

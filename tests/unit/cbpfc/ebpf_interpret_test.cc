@@ -160,6 +160,7 @@ TEST(EbpfInterpret, LoadsFromPacketStackAndContext) {
        {},
        0x89},
       {{mov(Reg::R0, Reg::R3), alu(Alu::Sub, Reg::R0, Reg::R2)}, {}, 12},
+      {{mov(Reg::R0, Reg::R10), alu(Alu::Sub, Reg::R0, Reg::R10)}, {}, 0},
       // Written, a byte of it overwritten, read whole.
       {{store(Width::Double, Reg::R10, -8, 0x1111), store(Width::Byte, Reg::R10, -7, 0x22),
         load(Width::Double, Reg::R0, Reg::R10, -8)},
