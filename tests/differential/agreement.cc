@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -52,7 +53,9 @@ constexpr std::array<Difference, 3> kDifferences = {{
 }  // namespace
 
 std::string packet_text(std::span<const std::uint8_t> packet) {
-  return fmt::format("packet of {} bytes: {:02x}", packet.size(), fmt::join(packet, " "));
+  constexpr std::size_t kMostShown = 300;
+  return fmt::format("packet of {} bytes: {:02x}", packet.size(),
+                     fmt::join(packet.first(std::min(packet.size(), kMostShown)), " "));
 }
 
 std::string disagreement(std::string_view engine, std::uint32_t value, std::uint32_t wanted,

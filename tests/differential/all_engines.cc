@@ -26,6 +26,10 @@ std::string Engines::load(const cbpfc::Filter& filter) {
       return fmt::format("{} eBPF: {}", engine.configuration().name, error);
     }
   }
+  kernel_attached_ = false;
+  if (filter.insns().size() > cbpfc::kMaxClassicInsns || filter.first_backward_jump()) {
+    return {};  // what the compiler takes and the kernel does not
+  }
   const int refusal = kernel_.attach(filter.encode());
   // A filter whose translation outgrows the socket's net.core.optmem_max cannot be attached, though
   // it is valid; the other engines still run it.

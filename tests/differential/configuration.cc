@@ -82,7 +82,7 @@ std::vector<Configuration> configurations() {
 }
 
 std::vector<Configuration> other_configurations() {
-  constexpr std::uint32_t kBufferBytes = 4096;
+  constexpr std::uint32_t kBufferBytes = 65535;
   cbpfc::EbpfOptions buffer;
   buffer.access = cbpfc::PacketAccess::Buffer;
   buffer.buffer_size_bytes = kBufferBytes;
