@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "ancillary.h"
 #include "block_order.h"
 #include "cfg.h"
 #include "ebpf_options.h"
