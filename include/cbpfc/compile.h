@@ -81,10 +81,14 @@ struct EbpfOptions {
   PacketAccess access = PacketAccess::Direct;
   /// PacketAccess::Buffer: the size the verifier knows the buffer to have, at most 65,535.
   std::uint32_t buffer_size_bytes = 0;
+  /// PacketAccess::Buffer: packet_start points to the stack, where the verifier takes aligned loads only,
+  /// so that wider ones are made of bytes.  Loads relative to X need Linux 5.12 there.
+  bool buffer_on_stack = false;
   AncillaryOptions ancillary = {};
   /// Further registers the fragment may overwrite; the optimised fragment keeps loaded values there.
   std::vector<ebpf::Reg> spare = {};
-  /// Where a match and a miss jump, without a value in `result`; both or neither.
+  /// Where a match and a miss jump, without a value in `result`; both or neither.  The fragment has a jump
+  /// to each, taken or not: the verifier refuses code behind a label that nothing leads to.
   std::string match_label = {};
   std::string no_match_label = {};
   bool optimize = true;  ///< false: each classic instruction by itself, to compare with
@@ -98,5 +102,13 @@ bool reads_length(const Filter& filter);
 /// Errors: Errc::InvalidArgument for options that are not legal, naming the option;
 /// Errc::Unsupported, naming the instruction and what it loads, for ancillary loads.
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options);
+
+/// Compiles filters into one fragment whose `result` is the number, from 1, of the first that matches, 0 for
+/// none.  Tests the filters have in common are made once.
+///
+/// Errors: those of compile_ebpf(), naming the filter; Errc::InvalidArgument for no filter, and for
+/// match_label and no_match_label, which have no room for a number.
+Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
+                                        const EbpfOptions& options);
 
 }  // namespace cbpfc

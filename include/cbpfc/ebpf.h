@@ -113,6 +113,8 @@ class Assembly {
   void append(const Assembly& other);
 
   std::size_t size() const { return insns_.size(); }
+  /// Whether some jump leads to `label`.
+  bool jumps_to(std::string_view label) const;
 
   /// The program with every jump resolved.
   ///

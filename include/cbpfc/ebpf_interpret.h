@@ -54,6 +54,7 @@ EntryState entry_state(const EbpfOptions& options, std::uint32_t wire_length_byt
 
 struct Execution {
   std::array<std::uint64_t, 11> registers = {};  ///< pointers as made-up addresses; unwritten as 0
+  std::array<bool, 11> is_number = {};           ///< neither a pointer nor unwritten
   std::size_t stopped_at = 0;                    ///< the `exit`, or the number of instructions
   std::uint64_t insns = 0;                       ///< executed; a 16-byte load counts as one
 };

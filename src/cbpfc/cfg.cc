@@ -120,6 +120,13 @@ class Builder {
               [&](const LoadAbsolute& i) {
                 return add_load(block, ended, i, pc, i.offset, static_cast<std::uint32_t>(i.size));
               },
+              [&](const LoadIndirect& i) -> Result<void> {
+                if (!can_be_inside(0, static_cast<std::uint32_t>(i.size))) {
+                  return end(block, ended, ReturnConstant{.value = 0});
+                }
+                block.steps.emplace_back(i);
+                return {};
+              },
               [&](const LoadHeaderLength& i) { return add_load(block, ended, i, pc, i.offset, 1); },
               [&](const auto& i) {
                 block.steps.emplace_back(i);

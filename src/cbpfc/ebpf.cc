@@ -8,6 +8,7 @@
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "ebpf_islands.h"
@@ -146,6 +147,49 @@ void Assembly::append(const Assembly& other) {
   }
 }
 
+namespace {
+
+/// Takes out jumps to what follows anyway, as a fragment's last one is when its label comes next.
+void remove_empty_jumps(Unplaced& program) {
+  constexpr std::size_t kNoJump = ~std::size_t{0};
+  std::vector<std::size_t> target(program.insns.size(), kNoJump);
+  for (const Unplaced::Jump& jump : program.jumps) {
+    if (program.insns[jump.insn].opcode == (opcode::kJmp | opcode::kJa)) {
+      target[jump.insn] = program.labels[jump.label];
+    }
+  }
+  // Upwards, so that what follows a jump is known: the first instruction behind it that stays.
+  std::vector<bool> stays(program.insns.size(), true);
+  std::size_t next = program.insns.size();
+  for (std::size_t insn = program.insns.size(); insn-- > 0;) {
+    stays[insn] = target[insn] == kNoJump || target[insn] <= insn || target[insn] > next;
+    next = stays[insn] ? insn : next;
+  }
+  std::vector<std::size_t> moved(program.insns.size() + 1, 0);
+  std::vector<Insn> kept;
+  for (std::size_t insn = 0; insn < program.insns.size(); ++insn) {
+    moved[insn] = kept.size();
+    if (stays[insn]) {
+      kept.push_back(program.insns[insn]);
+    }
+  }
+  moved.back() = kept.size();
+  std::erase_if(program.jumps, [&](const Unplaced::Jump& jump) { return !stays[jump.insn]; });
+  for (Unplaced::Jump& jump : program.jumps) {
+    jump.insn = moved[jump.insn];
+  }
+  for (std::size_t& label : program.labels) {
+    label = moved[label];
+  }
+  program.insns = std::move(kept);
+}
+
+}  // namespace
+
+bool Assembly::jumps_to(std::string_view label) const {
+  return std::ranges::any_of(jumps_, [&](const JumpTo& jump) { return jump.target == label; });
+}
+
 Result<std::vector<Insn>> Assembly::assemble() const {
   std::unordered_map<std::string_view, std::size_t> numbers;
   numbers.reserve(labels_.size());
@@ -167,6 +211,7 @@ Result<std::vector<Insn>> Assembly::assemble() const {
     }
     program.jumps.push_back({.insn = jump.insn, .label = number->second});
   }
+  remove_empty_jumps(program);
   std::vector<Insn> placed = TRY(place(program));
   if (placed.size() > kMaxInsns) {
     return fail(

@@ -81,6 +81,7 @@ class Run {
     done.stopped_at = pc_;
     for (std::size_t i = 0; i < registers_.size(); ++i) {
       done.registers[i] = registers_[i].bits;
+      done.is_number[i] = registers_[i].is_number();
     }
     return done;
   }

@@ -18,8 +18,6 @@ using ebpf::Reg;
 
 /// Bytes of stack an eBPF program has.  Source: Linux v6.18 include/linux/filter.h MAX_BPF_STACK.
 constexpr std::uint32_t kStackBytes = 512;
-/// Bytes a probe read is made into.
-constexpr std::uint32_t kProbeBytes = 8;
 
 int number(Reg reg) {
   return static_cast<int>(reg);
@@ -134,6 +132,9 @@ Result<void> check_access(const EbpfOptions& options) {
   }
   if (options.access != PacketAccess::Buffer && options.buffer_size_bytes != 0) {
     return invalid_option("buffer_size_bytes", "it has a meaning with PacketAccess::Buffer only");
+  }
+  if (options.access != PacketAccess::Buffer && options.buffer_on_stack) {
+    return invalid_option("buffer_on_stack", "it has a meaning with PacketAccess::Buffer only");
   }
   if (options.access == PacketAccess::Buffer &&
       (options.buffer_size_bytes == 0 || options.buffer_size_bytes > kMaxPacketOffset)) {

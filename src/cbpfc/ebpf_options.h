@@ -10,6 +10,14 @@ namespace cbpfc {
 
 /// Bytes of stack the scratch slots take, from stack_offset_bytes on.
 inline constexpr std::uint32_t kScratchBytes = 4 * kScratchSlots;
+/// Bytes below them that a probe read is made into.
+inline constexpr std::uint32_t kProbeBytes = 8;
+
+/// Where those are, from R10.
+constexpr std::int16_t probe_slot_offset(const EbpfOptions& options) {
+  return static_cast<std::int16_t>(
+      -static_cast<int>(options.stack_offset_bytes + kScratchBytes + kProbeBytes));
+}
 
 /// Checks that options are legal by themselves, whatever the filter.
 /// Errors: Errc::InvalidArgument, "compile filter: option NAME: why".

@@ -80,8 +80,9 @@ Need meet(const Need& left, const Need& right) {
   return both;
 }
 
-/// The need before `step`, given the need after it.
-Need need_before(const Step& step, Need need) {
+/// The need before `step`, given the need after it; bytes relative to X further than `max_span` apart
+/// share no base.
+Need need_before(const Step& step, Need need, std::int64_t max_span) {
   if (writes(step, Register::X)) {
     need.indirect.reset();
   }
@@ -93,7 +94,7 @@ Need need_before(const Step& step, Need need) {
     const Span own = span_of(*indirect);
     Span joint = need.indirect.value_or(own);
     joint = {.begin = std::min(joint.begin, own.begin), .end = std::max(joint.end, own.end)};
-    need.indirect = joint.end - joint.begin <= kMaxSpan ? joint : own;
+    need.indirect = joint.end - joint.begin <= max_span ? joint : own;
   }
   return need;
 }
@@ -126,8 +127,11 @@ struct State {
 
 class PacketGuards {
  public:
-  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset)
-      : cfg_(cfg), max_packet_offset_(max_packet_offset) {}
+  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect)
+      : cfg_(cfg),
+        max_packet_offset_(max_packet_offset),
+        max_span_(std::min<std::int64_t>(kMaxSpan, max_packet_offset)),
+        indirect_(indirect) {}
 
   void run() {
     find_needs();
@@ -174,7 +178,7 @@ class PacketGuards {
       if (block.reachable) {
         Need need = need_at_exit(block);
         for (const Step& step : std::views::reverse(block.steps)) {
-          need = need_before(step, need);
+          need = need_before(step, need, max_span_);
         }
         need_at_entry_[id] = need;
       }
@@ -186,7 +190,7 @@ class PacketGuards {
     std::vector<Need> needs(block.steps.size());  // before each step
     Need need = need_at_exit(block);
     for (std::size_t i = block.steps.size(); i-- > 0;) {
-      need = need_before(block.steps[i], need);
+      need = need_before(block.steps[i], need, max_span_);
       needs[i] = need;
     }
     std::vector<Step> guarded;
@@ -198,7 +202,8 @@ class PacketGuards {
       } else if (const auto* header = std::get_if<LoadHeaderLength>(&step)) {
         prove_absolute(header->offset + 1, needs[i], state, guarded);
       }
-      if (const auto* indirect = std::get_if<LoadIndirect>(&step)) {
+      if (const auto* indirect = std::get_if<LoadIndirect>(&step);
+          indirect != nullptr && indirect_ == IndirectLoads::FromBase) {
         guarded.emplace_back(load_from_base(*indirect, needs[i], state, guarded));
       } else {
         guarded.push_back(step);
@@ -244,13 +249,15 @@ class PacketGuards {
 
   Cfg& cfg_;
   std::uint32_t max_packet_offset_;
+  std::int64_t max_span_;
+  IndirectLoads indirect_;
   std::vector<Need> need_at_entry_;
 };
 
 }  // namespace
 
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset) {
-  PacketGuards(cfg, max_packet_offset).run();
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect) {
+  PacketGuards(cfg, max_packet_offset, indirect).run();
 }
 
 }  // namespace cbpfc

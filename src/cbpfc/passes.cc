@@ -8,7 +8,7 @@
 
 namespace cbpfc {
 
-void run_passes(Cfg& cfg, std::uint32_t max_packet_offset) {
+void run_passes(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect) {
   // Thousands of branches with equal arms are legal; the verifier would walk both of each.
   simplify_jumps(cfg);
   assert(check_cfg(cfg).empty());
@@ -17,7 +17,7 @@ void run_passes(Cfg& cfg, std::uint32_t max_packet_offset) {
   initialize_registers(cfg);
   guard_divisions(cfg);
   hide_constants(cfg);
-  guard_packet(cfg, max_packet_offset);
+  guard_packet(cfg, max_packet_offset, indirect);
   assert(check_cfg(cfg).empty());
 }
 

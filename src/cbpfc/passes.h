@@ -10,8 +10,15 @@
 
 namespace cbpfc {
 
+/// How an end of the compiler reads bytes relative to X.
+enum class IndirectLoads : std::uint8_t {
+  FromBase,  ///< through a base pointer, which guards prove (IndirectGuard, LoadFromBase)
+  Checked,   ///< each by itself, with its own check (LoadIndirect)
+};
+
 /// Runs every pass; what emit_ebpf requires holds afterwards.
-void run_passes(Cfg& cfg, std::uint32_t max_packet_offset);
+void run_passes(Cfg& cfg, std::uint32_t max_packet_offset,
+                IndirectLoads indirect = IndirectLoads::FromBase);
 
 /// Straightens control flow: no jump to a jump, no branch with one outcome, no code in front of a
 /// certain "no match", equal returns shared, single successors merged.
@@ -35,11 +42,12 @@ void guard_divisions(Cfg& cfg);
 /// Ensures: A is not known to be constant at any arithmetic instruction, or nothing was changed.
 void hide_constants(Cfg& cfg);
 
-/// Proves every packet access: inserts AbsoluteGuard and IndirectGuard, turns LoadIndirect into
-/// LoadFromBase.
+/// Proves every packet access: inserts AbsoluteGuard and, with IndirectLoads::FromBase, IndirectGuard,
+/// and turns LoadIndirect into LoadFromBase.
 ///
 /// Requires: initialize_registers.
-/// Ensures: every load is dominated by a guard that covers it; no LoadIndirect is left.
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset);
+/// Ensures: every load but LoadIndirect is dominated by a guard that covers it; no LoadIndirect is left
+/// with IndirectLoads::FromBase.
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect);
 
 }  // namespace cbpfc

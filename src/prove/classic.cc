@@ -218,13 +218,13 @@ class Follower {
     switch (i.op) {
       case AluOp::Add: state_.a = a + right; break;
       case AluOp::Sub: state_.a = a - right; break;
-      case AluOp::Mul: state_.a = a * right; break;
-      case AluOp::Div: state_.a = z3::udiv(a, right); break;
+      case AluOp::Mul: state_.a = terms_.product(Product::Multiply, a, right); break;
+      case AluOp::Div: state_.a = terms_.product(Product::Divide, a, right); break;
       case AluOp::Or: state_.a = a | right; break;
       case AluOp::And: state_.a = a & right; break;
       case AluOp::Lsh: state_.a = z3::shl(a, shift); break;
       case AluOp::Rsh: state_.a = z3::lshr(a, shift); break;
-      case AluOp::Mod: state_.a = z3::urem(a, right); break;
+      case AluOp::Mod: state_.a = terms_.product(Product::Remainder, a, right); break;
       case AluOp::Xor: state_.a = a ^ right; break;
     }
     state_.a = state_.a.simplify();

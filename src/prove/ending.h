@@ -24,6 +24,7 @@ struct Violation {
   z3::expr condition;
   std::size_t insn;
   std::string what;
+  bool interpreted = true;  ///< the interpreter stops there, too
 };
 
 struct Outcome {

@@ -88,6 +88,10 @@ void SymbolicMachine::violate(std::string what) {
   }
 }
 
+void SymbolicMachine::trespass(std::string what) {
+  violations_.push_back({path_, at_, std::move(what), false});
+}
+
 void SymbolicMachine::refuse_unsupported(std::string what) {
   if (!error_) {
     error_ = Error{.code = Errc::Unsupported,
@@ -111,7 +115,7 @@ void SymbolicMachine::check_writable(std::size_t reg) {
   if (reg == 10) {
     violate("writes R10, the frame pointer");
   } else if (claim_.writable && std::ranges::none_of(claim_.writable->registers, is_reg)) {
-    violate(fmt::format("writes R{}, which is the caller's", reg));
+    trespass(fmt::format("writes R{}, which is the caller's", reg));
   }
 }
 
@@ -261,8 +265,7 @@ void SymbolicMachine::store_stack(std::int64_t at, unsigned bytes, const Value& 
   }
   if (claim_.writable && (at < -std::int64_t{claim_.writable->stack_to_bytes} ||
                           at + bytes > -std::int64_t{claim_.writable->stack_from_bytes})) {
-    violate(fmt::format("stores to R10{:+}, which is the caller's", at));
-    return;
+    trespass(fmt::format("stores to R10{:+}, which is the caller's", at));
   }
   state_.stack.store(terms_, at, bytes, value);
 }

@@ -58,6 +58,8 @@ class SymbolicMachine {
   void violate(std::string what);
 
  private:
+  /// The path does what only the caller can object to.
+  void trespass(std::string what);
   void violate_unless(const z3::expr& condition, std::string what);
   void refuse_unsupported(std::string what);
   Value read(std::size_t reg);

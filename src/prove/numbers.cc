@@ -51,13 +51,13 @@ std::expected<z3::expr, std::string> operate(Terms& terms, const ebpf::Insn& ins
   switch (alu) {
     case Alu::Add: return left + right;
     case Alu::Sub: return left - right;
-    case Alu::Mul: return left * right;
-    case Alu::Div: return if_zero(right, zero, z3::udiv(left, right));
+    case Alu::Mul: return terms.product(Product::Multiply, left, right);
+    case Alu::Div: return if_zero(right, zero, terms.product(Product::Divide, left, right));
     case Alu::Or: return left | right;
     case Alu::And: return left & right;
     case Alu::Lsh: return z3::shl(left, shift);
     case Alu::Rsh: return z3::lshr(left, shift);
-    case Alu::Mod: return if_zero(right, left, z3::urem(left, right));
+    case Alu::Mod: return if_zero(right, left, terms.product(Product::Remainder, left, right));
     case Alu::Xor: return left ^ right;
     case Alu::Mov: return right;
     case Alu::Arsh: return z3::ashr(left, shift);

@@ -145,11 +145,6 @@ class Attempt {
   }
 
   Result<Proof> explain(const z3::model& model) {
-    if (const Violation* overrun = shown_by(model, overruns_)) {
-      return Proof{.verdict = Verdict::Unsupported,
-                   .reason = fmt::format("{} for packets of up to {} bytes", overrun->what,
-                                         limits_.max_packet_bytes)};
-    }
     ebpf::EntryState entry = claim_.entry;
     entry.wire_length_bytes = packet_.wire_length(model);
     const Environment& environment = packet_.environment();
@@ -159,13 +154,23 @@ class Attempt {
     entry.random = fact(model, environment.random);
     const Replay shown = TRY(replay(claim_, entry, packet_.bytes(model)));
     Proof proof{.verdict = Verdict::Different, .counterexample = shown.counterexample};
-    if (const Violation* violation = shown_by(model, violations_)) {
+    bool is_trespass = false;
+    if (const Violation* overrun = shown_by(model, overruns_)) {
+      if (!shown.unsafe) {  // it ends, but not soon enough to be followed
+        return Proof{.verdict = Verdict::Unsupported,
+                     .reason = fmt::format("{} for packets of up to {} bytes", overrun->what,
+                                           limits_.max_packet_bytes)};
+      }
       proof.verdict = Verdict::Unsafe;
+      proof.reason = overrun->what;
+    } else if (const Violation* violation = shown_by(model, violations_)) {
+      proof.verdict = Verdict::Unsafe;
+      is_trespass = !violation->interpreted;
       proof.reason = fmt::format("eBPF instruction {} {}", violation->insn, violation->what);
     } else {
       proof.reason = "the answers differ";
     }
-    if (!shown.different && !shown.unsafe) {
+    if (!shown.different && !shown.unsafe && !is_trespass) {
       proof.verdict = Verdict::Unknown;
       proof.reason += ", which the interpreters do not confirm";
     }

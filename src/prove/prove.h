@@ -91,7 +91,7 @@ struct Counterexample {
 
 struct Proof {
   Verdict verdict = Verdict::Unknown;
-  std::string reason = {};                                           ///< for all but Equal
+  std::string reason = {};                                      ///< for all but Equal
   std::optional<Counterexample> counterexample = std::nullopt;  ///< Different, Unsafe
   std::chrono::microseconds time = {};
   std::size_t questions = 0;  ///< put to the solver

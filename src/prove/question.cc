@@ -62,7 +62,10 @@ Answer Questions::ask(const z3::expr& condition) {
       return answer;
     }
     model_ = solver.get_model();
-    const std::vector<z3::expr> missing = packet_.contradictions(*model_);
+    std::vector<z3::expr> missing = packet_.contradictions(*model_);
+    if (missing.empty()) {
+      missing = terms_.products().contradictions(*model_);
+    }
     if (missing.empty()) {
       return Answer::Possible;
     }

@@ -13,7 +13,7 @@ Result<std::uint64_t> wanted_answer(const Claim& claim, std::span<const std::uin
   std::uint64_t number = 0;
   for (const std::vector<RawInsn>& program : claim.programs) {
     ++number;
-    const Filter filter = TRY(Filter::decode(program));
+    const Filter filter = TRY(Filter::decode(program, Accept::Compiler));
     const std::uint32_t value = TRY(interpret(filter, packet, wire_length_bytes));
     if (claim.meaning == Meaning::Value) {
       return value;
@@ -44,10 +44,13 @@ Result<Replay> replay(const Claim& claim, const ebpf::EntryState& entry,
     std::uint64_t given = run->registers[static_cast<std::size_t>(claim.result)];
     if (claim.labels) {
       given = run->stopped_at == claim.labels->match ? 1 : 0;
+      replay.unsafe = given == 0 && run->stopped_at != claim.labels->no_match;
+    } else if (!run->is_number[static_cast<std::size_t>(claim.result)]) {
+      replay.unsafe = true;
     } else if (claim.meaning == Meaning::Match) {
       given = given != 0 ? 1 : 0;
     }
-    found.given = fmt::format("{}", given);
+    found.given = replay.unsafe ? "no answer" : fmt::format("{}", given);
     replay.different = given != found.wanted;
   }
   found.packet = std::move(packet);

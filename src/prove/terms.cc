@@ -21,7 +21,8 @@ std::uint64_t Terms::max_value(const z3::expr& term) {
   if (known != max_values_.end()) {
     return known->second;
   }
-  const std::uint64_t computed = std::min(compute_max(term), all_ones(width_of(term)));
+  const std::uint64_t computed =
+      std::min(compute_max(products_.meaning(term)), all_ones(width_of(term)));
   kept_.push_back(term);
   max_values_.emplace(term.id(), computed);
   return computed;
@@ -72,6 +73,14 @@ std::uint64_t Terms::compute_max(const z3::expr& term) {
         value = std::min(value, max_value(term.arg(i)));
       }
       return value;
+    }
+    case Z3_OP_BUDIV:  // by 0 it is the largest number there is
+      return term.arg(1).is_numeral() ? max_value(term.arg(0)) / max_value(term.arg(1)) : most;
+    case Z3_OP_BUREM: {
+      std::uint64_t divisor = 0;
+      return term.arg(1).is_numeral_u64(divisor) && divisor != 0
+                 ? std::min(max_value(term.arg(0)), divisor - 1)
+                 : max_value(term.arg(0));
     }
     case Z3_OP_BLSHR: return max_value(term.arg(0));
     case Z3_OP_ITE: return std::max(max_value(term.arg(1)), max_value(term.arg(2)));
@@ -136,10 +145,6 @@ Comparison without_sign(Comparison comparison) {
   }
 }
 
-bool is_signed(Comparison comparison) {
-  return comparison == Comparison::SignedLess || comparison == Comparison::SignedLessEqual;
-}
-
 }  // namespace
 
 z3::expr Terms::compare(Comparison comparison, const z3::expr& left, const z3::expr& right) {
@@ -149,7 +154,6 @@ z3::expr Terms::compare(Comparison comparison, const z3::expr& left, const z3::e
   if (bits >= width) {  // a sign bit may be set
     return build(comparison, left, right).simplify();
   }
-  static_cast<void>(is_signed);
   return build(without_sign(comparison), low(left, bits), low(right, bits)).simplify();
 }
 

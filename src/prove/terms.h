@@ -20,6 +20,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "prove/products.h"
+
 namespace cbpfc::prove {
 
 enum class Comparison : std::uint8_t {
@@ -33,7 +35,7 @@ enum class Comparison : std::uint8_t {
 
 class Terms {
  public:
-  explicit Terms(z3::context& context) : context_(context) {}
+  explicit Terms(z3::context& context) : context_(context), products_(context) {}
 
   z3::context& context() { return context_; }
 
@@ -51,6 +53,11 @@ class Terms {
   z3::expr extract(const z3::expr& term, unsigned high, unsigned low_bit) {
     return term.extract(high, low_bit).simplify();
   }
+
+  z3::expr product(Product op, const z3::expr& left, const z3::expr& right) {
+    return products_.make(op, left, right);
+  }
+  Products& products() { return products_; }
 
   /// `left` compared with `right`, both of the same width.
   z3::expr compare(Comparison comparison, const z3::expr& left, const z3::expr& right);
@@ -73,6 +80,7 @@ class Terms {
   z3::expr compute_low(const z3::expr& term, unsigned bits);
 
   z3::context& context_;
+  Products products_;
   std::vector<z3::expr> definitions_;
   std::vector<z3::expr> kept_;  ///< keeps the ids below from being used again
   std::unordered_map<unsigned, std::uint64_t> max_values_;

@@ -50,11 +50,29 @@ constexpr std::array<Difference, 3> kDifferences = {{
      }},
 }};
 
-struct Expectation {
-  std::uint32_t value = 0;
-  bool libpcap = true;  ///< libpcap must agree
-  bool kernel = true;   ///< the kernel must agree
-};
+std::string disagreement(std::string_view engine, std::uint32_t value, std::uint32_t wanted,
+                         std::span<const std::uint8_t> packet) {
+  return fmt::format("{} says {:#x}, expected {:#x}, packet of {} bytes: {:02x}", engine, value,
+                     wanted, packet.size(), fmt::join(packet, " "));
+}
+
+/// Runs `packet` through a fragment in the kernel or interpreted.
+template <typename Engine>
+std::string run_fragment(Engine& engine, std::string_view where,
+                         std::span<const std::uint8_t> packet, std::uint32_t value) {
+  const Configuration& configuration = engine.configuration();
+  const std::string name = fmt::format("{} eBPF {}", configuration.name, where);
+  const std::uint32_t wanted = configuration.is_match_only() ? value != 0 : value;
+  std::uint32_t given = 0;
+  const std::string error = engine.run(packet, given);
+  if (!error.empty()) {
+    return fmt::format("{}: {}, packet of {} bytes: {:02x}", name, error, packet.size(),
+                       fmt::join(packet, " "));
+  }
+  return given == wanted ? std::string() : disagreement(name, given, wanted, packet);
+}
+
+}  // namespace
 
 Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> packet) {
   Expectation expected;
@@ -73,13 +91,54 @@ Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> pa
   return expected;
 }
 
-}  // namespace
+CheapEngines::CheapEngines() {
+  for (const Configuration& configuration : configurations()) {
+    fragments_.emplace_back(configuration);
+  }
+}
+
+std::string CheapEngines::load(const cbpfc::Filter& filter) {
+  filter_ = &filter;
+  raw_ = filter.encode();
+  for (InterpretedEngine& engine : fragments_) {
+    if (std::string error = engine.load(filter); !error.empty()) {
+      return fmt::format("{} eBPF: {}", engine.configuration().name, error);
+    }
+  }
+  return {};
+}
+
+std::string CheapEngines::run(std::span<const std::uint8_t> packet) {
+  const Expectation expected = expect(*filter_, packet);
+  for (InterpretedEngine& engine : fragments_) {
+    if (std::string error = run_fragment(engine, "interpreted", packet, expected.value);
+        !error.empty()) {
+      return error;
+    }
+  }
+  const std::uint32_t value = run_libpcap(raw_, packet);
+  return expected.libpcap && value != expected.value
+             ? disagreement("libpcap", value, expected.value, packet)
+             : std::string();
+}
+
+Engines::Engines() {
+  for (const Configuration& configuration : configurations()) {
+    fragments_.emplace_back(runner_, configuration);
+  }
+}
 
 std::string Engines::load(const cbpfc::Filter& filter) {
   filter_ = &filter;
-  raw_ = filter.encode();
-  loaded_ = Loaded::Nothing;
-  const int refusal = kernel_.attach(raw_);
+  if (std::string error = cheap_.load(filter); !error.empty()) {
+    return error;
+  }
+  for (EbpfEngine& engine : fragments_) {
+    if (std::string error = engine.load(filter); !error.empty()) {
+      return fmt::format("{} eBPF: {}", engine.configuration().name, error);
+    }
+  }
+  const int refusal = kernel_.attach(filter.encode());
   // A filter whose translation outgrows the socket's net.core.optmem_max cannot be attached, though
   // it is valid; the other engines still run it.
   kernel_attached_ = refusal == 0;
@@ -89,37 +148,25 @@ std::string Engines::load(const cbpfc::Filter& filter) {
 }
 
 std::string Engines::run(std::span<const std::uint8_t> packet) {
+  if (std::string error = cheap_.run(packet); !error.empty()) {
+    return error;
+  }
   const Expectation expected = expect(*filter_, packet);
-  const Loaded wanted = packet.size() < kMinTestRunBytes ? Loaded::Skip : Loaded::Plain;
-  if (loaded_ != wanted) {
-    if (std::string error = ebpf_.load(*filter_, wanted == Loaded::Skip); !error.empty()) {
+  for (EbpfEngine& engine : fragments_) {
+    if (std::string error = run_fragment(engine, "in the kernel", packet, expected.value);
+        !error.empty()) {
       return error;
     }
-    loaded_ = wanted;
   }
-  const auto disagreement = [&](std::string_view engine, std::uint32_t value,
-                                std::uint32_t wanted_value) {
-    return fmt::format("{} says {:#x}, expected {:#x}, packet of {} bytes: {:02x}", engine, value,
-                       wanted_value, packet.size(), fmt::join(packet, " "));
-  };
-  if (const std::uint32_t value = ebpf_.run(packet); value != expected.value) {
-    return disagreement("eBPF", value, expected.value);
-  }
-  if (const std::uint32_t value = run_libpcap(raw_, packet);
-      expected.libpcap && value != expected.value) {
-    return disagreement("libpcap", value, expected.value);
-  }
-  if (!kernel_attached_) {
+  if (!kernel_attached_ || !expected.kernel) {
     return {};
   }
   const std::optional<std::uint32_t> delivered = kernel_.run(packet);
   const std::uint32_t trimmed =
       std::min<std::uint32_t>(expected.value, static_cast<std::uint32_t>(packet.size()));
-  if (expected.kernel &&
-      (delivered.has_value() != (expected.value != 0) || delivered.value_or(0) != trimmed)) {
-    return disagreement("the kernel", delivered.value_or(0), trimmed);
-  }
-  return {};
+  return delivered.has_value() == (expected.value != 0) && delivered.value_or(0) == trimmed
+             ? std::string()
+             : disagreement("the kernel's classic BPF", delivered.value_or(0), trimmed, packet);
 }
 
 }  // namespace differential

@@ -16,33 +16,57 @@
 #include <cbpfc/cbpf.h>
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "differential/configuration.h"
 #include "kernel/unique_fd.h"
 
 namespace differential {
 
-class EbpfEngine {
+inline constexpr std::size_t kMinTestRunBytes = 14;
+
+/// The attached program.  Enters a new network namespace with the whole process.
+class Runner {
  public:
-  /// Enters a new network namespace with the whole process.
-  EbpfEngine();
+  Runner();
 
-  /// Compiles and loads `filter`; with `skip`, for packets shorter than 14 bytes.
-  /// Returns what went wrong (compiler's error or the verifier's log), empty when nothing did.
-  std::string load(const cbpfc::Filter& filter, bool skip);
-
-  /// The fragment's value.  Requires: load() with skip == (packet.size() < 14).
-  std::uint32_t run(std::span<const std::uint8_t> packet);
+  /// The XDP action of `program` on `frame`, which has at least 14 bytes.
+  std::uint32_t run(const xdpcap::UniqueFd& program, std::span<const std::uint8_t> frame);
 
  private:
   xdpcap::UniqueFd array_;
-  xdpcap::UniqueFd runner_;
+  xdpcap::UniqueFd program_;
   xdpcap::UniqueFd link_;
-  bool skip_ = false;
 };
 
-inline constexpr std::size_t kMinTestRunBytes = 14;
+/// One configuration's fragment in the kernel.
+class EbpfEngine {
+ public:
+  /// `runner` must outlive this.
+  EbpfEngine(Runner& runner, Configuration configuration)
+      : runner_(&runner), configuration_(std::move(configuration)) {}
+
+  const Configuration& configuration() const { return configuration_; }
+
+  /// Compiles and loads `filter`, for packets shorter than 14 bytes as a program of its own when the
+  /// first of them comes. Returns what went wrong (the compiler's error or the verifier's log), empty
+  /// when nothing did.
+  std::string load(const cbpfc::Filter& filter);
+
+  /// Runs the fragment over `packet` into `value`.  Requires: load(), whose filter still exists.
+  /// Returns as load().
+  std::string run(std::span<const std::uint8_t> packet, std::uint32_t& value);
+
+ private:
+  std::string load(bool skip);
+
+  Runner* runner_;
+  Configuration configuration_;
+  const cbpfc::Filter* filter_ = nullptr;
+  xdpcap::UniqueFd plain_;
+  xdpcap::UniqueFd skip_;
+};
 
 }  // namespace differential

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Makes packets for a filter: some it matches, some it just misses.
+// Makes packets for a filter: some it matches, some it just misses, some that end where it reads.
 //
-// A packet runs through the interpreter.  At every comparison whose left side is still bytes of the
-// packet (a load, perhaps masked or shifted, or the length), the packet can be changed so that the
-// comparison comes out the other way.  Flipping one comparison at a time, at random, walks through
-// the filter's paths:
+// A packet walks through the filter (walk.h).  Flipping one comparison at a time, at random, leads
+// through the filter's paths:
 //
-//     ldh [12]; jeq #0x800 false   ->   write 08 00 at 12, run again, one comparison further
-//
-// Works for any filter whose comparisons look at the packet, which all of libpcap's do.
+//     ldh [12]; jeq #0x800 false   ->   write 08 00 at 12, walk again, one comparison further
 
 #pragma once
 
 #include <cbpfc/cbpf.h>
 
-#include <random>
 #include <vector>
 
+#include "differential/dice.h"
 #include "differential/engines.h"
 
 namespace differential {
@@ -31,5 +27,9 @@ struct MadePackets {
 /// each kind, all different in the path they take through the filter.
 MadePackets make_packets(const cbpfc::Filter& filter, int steps, std::size_t most,
                          std::uint64_t seed);
+
+/// Explores for `steps` packets of at most 96 bytes, and cuts each where the filter reads, or just
+/// before or behind.  Returns those that were explored and those that were cut, 2 * `steps`.
+std::vector<Packet> explore(const cbpfc::Filter& filter, int steps, Dice& dice);
 
 }  // namespace differential

@@ -5,8 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <limits>
+#include <iterator>
 #include <utility>
 
 #include "graph_emitter.h"
@@ -71,6 +70,10 @@ std::string GraphEmitter::local_label() {
 
 std::optional<ebpf::Assembly> GraphEmitter::run() {
   entry_states_[graph_.entry] = MachineState{};
+  place_ends();
+  const Questions questions = count_questions(graph_);
+  const std::size_t most_insns =
+      kMostInsnsPerNode * (order_.size() + kMostInsnsPerNode) + 4 * questions.decisions;
   if (is_end(graph_.entry)) {
     values_.code.jump(label(graph_.entry));
   }
@@ -83,13 +86,13 @@ std::optional<ebpf::Assembly> GraphEmitter::run() {
     while (after < order_.size() && is_end(order_[after])) {
       ++after;
     }
-    next_ = after < order_.size() ? std::optional(order_[after]) : std::nullopt;
+    next_ = after < order_.size() ? std::optional(order_[after]) : first_end_;
     values_.position = i;
     values_.state = *entry_states_[id];
     values_.code.label(label(id));
     std::visit([&](const auto& node) { emit(node); }, graph_.nodes[id]);
     values_.unpin_all();
-    if (values_.code.size() > kMostInsnsPerNode * (order_.size() + kMostInsnsPerNode)) {
+    if (values_.code.size() > most_insns) {
       return std::nullopt;
     }
   }
@@ -100,22 +103,29 @@ std::optional<ebpf::Assembly> GraphEmitter::run() {
   return std::move(values_.code);
 }
 
+/// Finds the returns of constants; matches come first, right behind the last question.
+void GraphEmitter::place_ends() {
+  std::ranges::copy_if(order_, std::back_inserter(ends_), [&](NodeId id) { return is_end(id); });
+  std::ranges::stable_partition(ends_,
+                                [&](NodeId id) { return graph_.returned_constant(id) != 0; });
+  first_end_ = ends_.empty() ? std::nullopt : std::optional(ends_.front());
+}
+
 /// The returns of constants, where no labels of the caller's take their place.
 void GraphEmitter::emit_ends() {
   if (!options_.match_label.empty()) {
     return;
   }
   bool never_is_placed = !values_.used_never_label();
-  for (const NodeId id : order_) {
-    if (const auto k = graph_.returned_constant(id)) {
-      values_.code.label(label(id));
-      if (*k == 0 && !never_is_placed) {
-        values_.code.label(values_.never_label);
-        never_is_placed = true;
-      }
-      values_.code.add(ebpf::mov32(options_.result, *k));
-      values_.code.jump(options_.result_label);
+  for (const NodeId id : ends_) {
+    const std::uint32_t k = *graph_.returned_constant(id);
+    values_.code.label(label(id));
+    if (k == 0 && !never_is_placed) {
+      values_.code.label(values_.never_label);
+      never_is_placed = true;
     }
+    values_.code.add(ebpf::mov32(options_.result, k));
+    values_.code.jump(options_.result_label);
   }
   if (!never_is_placed) {
     values_.code.label(values_.never_label);
@@ -136,7 +146,9 @@ void GraphEmitter::jump_if(ebpf::Cmp condition, Reg reg, std::uint32_t k, NodeId
 
 void GraphEmitter::go_to(NodeId target) {
   flow(target, values_.state);
-  if (next_ != target) {
+  // Where the caller's labels are is not known; a jump to what turns out to follow is dropped later.
+  const bool is_callers = is_end(target) && !options_.match_label.empty();
+  if (next_ != target || is_callers) {
     values_.code.jump(label(target));
   }
 }

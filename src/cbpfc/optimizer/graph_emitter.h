@@ -26,6 +26,7 @@ class GraphEmitter {
   bool is_end(NodeId id) const { return graph_.returned_constant(id).has_value(); }
   std::string label(NodeId id) const;
   std::string local_label();
+  void place_ends();
   void emit_ends();
   void emit_return(const Return& node);
   void flow(NodeId target, const MachineState& state);
@@ -48,6 +49,7 @@ class GraphEmitter {
   };
   void emit_cases(ebpf::Reg reg, std::span<const Case> cases, Bounds bounds, NodeId otherwise,
                   bool is_last);
+  void emit_hashed_cases(ebpf::Reg reg, std::span<const Case> cases, NodeId otherwise);
   void emit_single_cases(ebpf::Reg reg, std::span<const Case> cases, NodeId otherwise,
                          bool is_last);
   void emit_interval_cases(ebpf::Reg reg, std::span<const Case> cases, Bounds bounds,
@@ -61,6 +63,8 @@ class GraphEmitter {
   std::vector<std::uint32_t> ways_;
   ValueCode values_;
   std::vector<std::optional<MachineState>> entry_states_;
+  std::vector<NodeId> ends_;  ///< the returns of constants
+  std::optional<NodeId> first_end_;
   std::optional<NodeId> next_;  ///< the node that is emitted next
   std::size_t local_labels_ = 0;
 };

@@ -3,7 +3,8 @@
 // Code that shows the verifier bytes of the packet (the guards of ValueCode).
 //
 //     guard [0, 34)                          r4 = r2; r4 += 34; if r4 > r3 goto outside
-//     pointer for an index of at most 60     r5 = index; r5 += r2;  r4 = r5; r4 += 18; if r4 > r3 goto outside
+//     guard [0, 38) behind it                r4 += 4; if r4 > r3 goto outside
+//     pointer for an index of at most 60     r5 = index; r5 += r2; r5 += 18; if r5 > r3 goto outside
 //     pointer for any index                  w5 = 14; w5 += index; w5 += unknown 0;
 //                                            if r5 > 65531 goto outside; r5 += r2; ...
 //
@@ -13,7 +14,12 @@
 // makes it forget.  A pointer to an index with a bound starts at the index, one to any other at the lowest
 // byte wanted: with 32-bit wrap nothing is known of what lies before.
 //
-// Source: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers().
+// Where the comparison fails, the pointer is given up: the verifier remembers that it lies beyond the packet's
+// end, still does so when something is subtracted from it, and takes out the "dead" code behind a second
+// comparison that could well succeed.
+//
+// Source: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(), mark_pkt_end(),
+// is_pkt_ptr_branch_taken(), adjust_ptr_min_max_vals().
 
 #include <algorithm>
 #include <limits>
@@ -25,11 +31,22 @@ namespace cbpfc::optimizer {
 using ebpf::Reg;
 
 MachineState ValueCode::guard(std::uint32_t end, const std::string& outside) {
-  const Reg last = allocate();
-  code.add(ebpf::mov(last, options_.packet_start));
-  code.add(ebpf::alu(ebpf::Alu::Add, last, static_cast<std::int32_t>(end)));
+  Reg last{};
+  std::int64_t shift = 0;
+  const auto old =
+      std::ranges::find_if(pool_, [&](Reg reg) { return held(reg).kind == Held::Kind::Start; });
+  if (old != pool_.end()) {
+    last = *old;
+    shift = held(last).shift;
+  } else {
+    last = allocate();
+    code.add(ebpf::mov(last, options_.packet_start));
+  }
+  code.add(ebpf::alu(ebpf::Alu::Add, last, static_cast<std::int32_t>(end - shift)));
   code.jump_if(ebpf::Cmp::Greater, last, options_.packet_end, outside);
+  held(last) = Held{};
   const MachineState at_jump = state;
+  held(last) = Held{.kind = Held::Kind::Start, .shift = end};
   state.bytes_proven = std::max(state.bytes_proven, end);
   return at_jump;
 }
@@ -117,13 +134,16 @@ MachineState ValueCode::guard_index(ValueId index, std::int64_t begin, std::int6
   const MachineState before = state;
   const std::uint32_t pinned = pinned_;
   const Reg pointer = is_small ? small_pointer(index) : any_pointer(index, begin, end, outside);
-  pin(pointer);
-  const Reg last = allocate();
-  code.add(ebpf::mov(last, pointer));
-  code.add(ebpf::alu(ebpf::Alu::Add, last, static_cast<std::int32_t>(end - held(pointer).base)));
-  code.jump_if(ebpf::Cmp::Greater, last, options_.packet_end, outside);
+  const std::int64_t shift = end - held(pointer).base;
+  if (shift != held(pointer).shift) {
+    code.add(
+        ebpf::alu(ebpf::Alu::Add, pointer, static_cast<std::int32_t>(shift - held(pointer).shift)));
+    held(pointer).shift = shift;
+  }
+  code.jump_if(ebpf::Cmp::Greater, pointer, options_.packet_end, outside);
   // any_pointer() jumps, too: what was there before it and still is holds at both.
-  const MachineState at_jump = is_small ? state : MachineState::meet(before, state);
+  MachineState at_jump = is_small ? state : MachineState::meet(before, state);
+  at_jump.held[static_cast<std::size_t>(pointer)] = Held{};
   held(pointer).begin = held(pointer).base;
   held(pointer).end = std::max(held(pointer).end, end);
   pinned_ = pinned;

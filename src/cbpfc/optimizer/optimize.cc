@@ -7,6 +7,7 @@
 #include <array>
 #include <cassert>
 
+#include "../packet_reader.h"
 #include "emit_graph.h"
 #include "graph_passes.h"
 #include "lift.h"
@@ -50,7 +51,7 @@ std::span<const Pass> passes() {
 }
 
 PacketRules rules_for(const EbpfOptions& options) {
-  return {.max_packet_offset = kMaxPacketOffset - options.packet_start_offset_bytes,
+  return {.max_packet_offset = max_packet_offset(options),
           .length_is_bytes = !options.packet_length};
 }
 
@@ -68,6 +69,9 @@ void run_graph_passes(Graph& graph, const PacketRules& rules,
 
 std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool is_set,
                                                 const EbpfOptions& options) {
+  if (options.access != PacketAccess::Direct) {
+    return std::nullopt;
+  }
   const PacketRules rules = rules_for(options);
   auto graph = is_set ? lift_set(cfgs, rules) : lift_filter(cfgs.front(), rules);
   if (!graph) {

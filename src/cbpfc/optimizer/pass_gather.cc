@@ -9,8 +9,10 @@
 //     n4: p32[26]  C -> T  else -> F
 //
 // In a chain of alternatives that all lead to one node the order does not matter, so a comparison may be made
-// where the chain first looks at its value.  Comparisons of one value right behind each other become one
-// Switch wherever they lead; the first that holds counts.
+// where the chain first looks at its value.  An alternative may look at several values that all must hold, the
+// four words of an IPv6 address or an address and a port; those that look at the same ones become a tree, one
+// value a level.  Comparisons of one value right behind each other become one Switch wherever they lead; the
+// first that holds counts.
 //
 // A Switch is compared with its constants one by one or as a tree (emit_switch.cc), so a list of a thousand
 // addresses costs ten comparisons.
@@ -21,7 +23,8 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "graph_passes.h"
@@ -77,6 +80,23 @@ class CaseMap {
   std::map<std::uint32_t, Case> cases_;
 };
 
+/// An alternative in a chain: values that all must be what they are compared with.
+struct Alternative {
+  std::vector<NodeId> nodes;           ///< one for each value; all fail to `next`
+  std::vector<ValueId> key;            ///< the values, in order
+  std::vector<std::uint32_t> numbers;  ///< for more than one value: what each must be
+  NodeId match;
+  NodeId next;
+};
+
+/// The alternatives of one key in a chain.
+struct Group {
+  NodeId start;
+  std::vector<ValueId> key;
+  CaseMap cases;                                    ///< for one value
+  std::vector<std::vector<std::uint32_t>> numbers;  ///< for several
+};
+
 class Gatherer {
  public:
   explicit Gatherer(Graph& graph) : graph_(graph) {}
@@ -87,81 +107,146 @@ class Gatherer {
     done_.assign(graph_.nodes.size(), false);
     for (const NodeId id : order) {
       if (!done_[id] && as_switch(id) != nullptr) {
+        absorb_followers(id);
         gather_from(id);
       }
     }
   }
 
  private:
-  /// A chain's members so far, by value: the node that gathers, and its cases.
-  struct Gathering {
-    NodeId node;
-    CaseMap cases;
-  };
-
   Switch* as_switch(NodeId id) { return std::get_if<Switch>(&graph_.nodes[id]); }
 
-  /// The one node all cases lead to, if it is one.
-  static std::optional<NodeId> only_match(const Switch& node) {
-    const bool is_one = std::ranges::all_of(
-        node.cases, [&](const Case& one) { return one.target == node.cases.front().target; });
-    return is_one && !node.cases.empty() ? std::optional(node.cases.front().target) : std::nullopt;
+  static bool is_single(const Switch& node) {
+    return node.cases.size() == 1 && node.cases.front().low == node.cases.front().high;
   }
 
-  /// Makes one Switch of `id` and what follows it directly with the same value.
+  /// Makes one Switch of `id` and what follows it directly with the same value, wherever they lead.
   void absorb_followers(NodeId id) {
     Switch* head = as_switch(id);
-    Switch* next = as_switch(head->otherwise);
-    if (next == nullptr || next->value != head->value || predecessors_[head->otherwise] != 1) {
+    const auto follower = [&] {
+      Switch* next = as_switch(head->otherwise);
+      const bool fits =
+          next != nullptr && next->value == head->value && predecessors_[head->otherwise] == 1;
+      return fits ? next : nullptr;
+    };
+    if (follower() == nullptr) {
       return;
     }
     CaseMap cases(head->cases);
-    while (next != nullptr && next->value == head->value && predecessors_[head->otherwise] == 1) {
+    while (const Switch* next = follower()) {
       done_[head->otherwise] = true;
       for (const Case& one : next->cases) {
         cases.add(one);
       }
       head->otherwise = next->otherwise;
-      next = as_switch(head->otherwise);
     }
     head->cases = cases.take();
   }
 
+  /// The alternative that starts at `id`; nullopt if what is there is none.
+  std::optional<Alternative> alternative_at(NodeId id) {
+    const Switch* node = as_switch(id);
+    if (node == nullptr || node->cases.empty()) {
+      return std::nullopt;
+    }
+    Alternative found{.nodes = {id},
+                      .key = {node->value},
+                      .numbers = {node->cases.front().low},
+                      .match = node->cases.front().target,
+                      .next = node->otherwise};
+    if (!is_single(*node)) {
+      const bool lead_to_one = std::ranges::all_of(
+          node->cases, [&](const Case& one) { return one.target == found.match; });
+      return lead_to_one ? std::optional(found) : std::nullopt;
+    }
+    for (node = as_switch(found.match);
+         node != nullptr && is_single(*node) && node->otherwise == found.next &&
+         predecessors_[found.match] == 1 &&
+         std::ranges::find(found.key, node->value) == found.key.end();
+         node = as_switch(found.match)) {
+      found.nodes.push_back(found.match);
+      found.key.push_back(node->value);
+      found.numbers.push_back(node->cases.front().low);
+      found.match = node->cases.front().target;
+    }
+    return found;
+  }
+
   void gather_from(NodeId start) {
-    absorb_followers(start);
-    done_[start] = true;
-    const auto match = only_match(*as_switch(start));
-    if (!match) {
+    auto next = alternative_at(start);
+    if (!next) {
       return;
     }
-    std::unordered_map<ValueId, Gathering> chain;
-    NodeId last = start;
-    chain.emplace(as_switch(start)->value,
-                  Gathering{.node = start, .cases = CaseMap(as_switch(start)->cases)});
-    for (;;) {
-      const NodeId id = as_switch(last)->otherwise;
-      if (as_switch(id) == nullptr || predecessors_[id] != 1) {
+    const NodeId match = next->match;
+    std::vector<Group> groups;
+    std::map<std::vector<ValueId>, std::size_t> group_of;
+    std::size_t alternatives = 0;
+    NodeId behind = start;
+    while (next && next->match == match) {
+      const auto [place, is_new] = group_of.try_emplace(next->key, groups.size());
+      if (is_new) {
+        groups.push_back(
+            {.start = next->nodes.front(), .key = next->key, .cases = CaseMap({}), .numbers = {}});
+      }
+      add(groups[place->second], *next);
+      ++alternatives;
+      behind = next->next;
+      if (predecessors_[behind] != next->nodes.size()) {
         break;
       }
-      const Switch& node = *as_switch(id);
-      if (only_match(node) != match) {
-        break;
-      }
-      const auto place = chain.find(node.value);
-      if (place != chain.end()) {
-        for (const Case& one : node.cases) {
-          place->second.cases.add(one);
-        }
-        as_switch(last)->otherwise = node.otherwise;
-      } else {
-        chain.emplace(node.value, Gathering{.node = id, .cases = CaseMap(node.cases)});
-        last = id;
-      }
+      next = alternative_at(behind);
+    }
+    if (groups.size() == alternatives) {
+      return;  // nothing has come together
+    }
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const NodeId otherwise = i + 1 < groups.size() ? groups[i + 1].start : behind;
+      write(groups[i], match, otherwise);
+    }
+  }
+
+  void add(Group& group, const Alternative& alternative) {
+    for (const NodeId id : alternative.nodes) {
       done_[id] = true;
     }
-    for (const auto& [value, gathering] : chain) {
-      as_switch(gathering.node)->cases = gathering.cases.take();
+    if (group.key.size() > 1) {
+      group.numbers.push_back(alternative.numbers);
+      return;
     }
+    for (const Case& one : as_switch(alternative.nodes.front())->cases) {
+      group.cases.add(one);
+    }
+  }
+
+  void write(Group& group, NodeId match, NodeId otherwise) {
+    if (group.key.size() == 1) {
+      graph_.nodes[group.start] =
+          Switch{.value = group.key[0], .cases = group.cases.take(), .otherwise = otherwise};
+      return;
+    }
+    std::ranges::sort(group.numbers);
+    graph_.nodes[group.start] = level(group, group.numbers, 0, match, otherwise);
+  }
+
+  /// The comparison of the value number `depth`, for alternatives that agree in those before.
+  Node level(const Group& group, std::span<const std::vector<std::uint32_t>> numbers,
+             std::size_t depth, NodeId match, NodeId otherwise) {
+    Switch node{.value = group.key[depth], .cases = {}, .otherwise = otherwise};
+    while (!numbers.empty()) {
+      const std::uint32_t number = numbers.front()[depth];
+      const auto differs = std::ranges::find_if(
+          numbers, [&](const std::vector<std::uint32_t>& each) { return each[depth] != number; });
+      const auto count = static_cast<std::size_t>(differs - numbers.begin());
+      const NodeId target =
+          depth + 1 == group.key.size()
+              ? match
+              : graph_.add(level(group, numbers.first(count), depth + 1, match, otherwise));
+      node.cases.push_back({.low = number, .high = number, .target = target});
+      numbers = numbers.subspan(count);
+    }
+    done_.resize(graph_.nodes.size(), true);
+    predecessors_.resize(graph_.nodes.size(), 1);
+    return node;
   }
 
   Graph& graph_;

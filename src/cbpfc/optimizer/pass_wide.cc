@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Compares neighbouring fields at once.
+// Compares fields that lie close together at once.
 //
-//     n0: p32[22]  20010db8 -> n1  else -> F          n0: p64[22] == 20010db800000000  yes -> n2  no -> F
-//     n1: p32[26]  0        -> n2  else -> F     =>   n2: ...
+//     n0: p32[22]  20010db8 -> n1   else -> F         n0: p64[22] == 20010db800000000  yes -> n2  no -> F
+//     n1: p32[26]  0        -> n2   else -> F    =>   n2: ...
 //
-// Two fields side by side, each compared with one constant, that fail to the same node, are one field of
-// twice the size.  Both must be wanted for nothing else, or they are loaded anyway.
+//     n0: p8[23]  6 -> n1   else -> F                 n0: (p32[20] & 1fff00ff)  6 -> n2   else -> F
+//     n1: p16[20] & 1fff  yes -> F  no -> n2     =>   n2: ...
 //
-// Cost: O(nodes), repeated while something joins (at most three times: 8 to 64 bits).
+// Two tests of the form "these bits of these bytes are that", one behind the other, that fail to the same node
+// are one such test of the bytes of both, if those are four bytes or two whole words.  What is loaded for
+// something else on the way anyway is left alone.
+//
+// Cost: O(nodes) a round, few rounds; in small graphs also the nodes before and behind.
 // Tested by: passes_test.cc.
 
-#include <map>
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,55 +25,87 @@
 namespace cbpfc::optimizer {
 namespace {
 
-/// "These bytes are this number": the one form both Switch and WideEqual take.
+/// Graphs up to this size are searched for other users of a field on the same way.
+constexpr std::size_t kMostSearched = 200;
+
+/// The bits `mask` of the bytes at index + offset are `number` (big-endian).
 struct FieldTest {
   PacketLoad load;
-  std::uint64_t number;
+  std::uint32_t mask;
+  std::uint32_t number;
   NodeId if_equal;
   NodeId otherwise;
+
+  std::uint32_t size() const { return static_cast<std::uint32_t>(load.size); }
+  std::int64_t begin() const { return static_cast<std::int32_t>(load.offset); }
+  std::int64_t end() const { return begin() + size(); }
+  bool is_whole() const { return mask == 0xffffffff >> (32 - 8 * size()); }
 };
 
+/// Takes `value` apart into a load and a mask.
+std::optional<std::pair<PacketLoad, std::uint32_t>> masked_load(const Values& values,
+                                                                ValueId value) {
+  std::uint32_t mask = bits_of(values.max(value));
+  if (const auto* outer = std::get_if<Arithmetic>(&values[value])) {
+    const auto k = values.known(outer->right);
+    if (outer->op != AluOp::And || !k) {
+      return std::nullopt;
+    }
+    mask = *k;
+    value = outer->left;
+  }
+  const auto* load = std::get_if<PacketLoad>(&values[value]);
+  return load != nullptr ? std::optional(std::pair(*load, mask)) : std::nullopt;
+}
+
 std::optional<FieldTest> as_field_test(const Graph& graph, NodeId id) {
-  const auto* node = std::get_if<Switch>(&graph.nodes[id]);
-  if (node == nullptr || node->cases.size() != 1 || node->cases[0].low != node->cases[0].high) {
-    return std::nullopt;
+  if (const auto* node = std::get_if<Switch>(&graph.nodes[id])) {
+    const bool is_single = node->cases.size() == 1 && node->cases[0].low == node->cases[0].high;
+    const auto load = is_single ? masked_load(graph.values, node->value) : std::nullopt;
+    if (load) {
+      return FieldTest{.load = load->first,
+                       .mask = load->second,
+                       .number = node->cases[0].low,
+                       .if_equal = node->cases[0].target,
+                       .otherwise = node->otherwise};
+    }
+  } else if (const auto* bits = std::get_if<AnyBit>(&graph.nodes[id])) {
+    if (const auto load = masked_load(graph.values, bits->value)) {
+      return FieldTest{.load = load->first,
+                       .mask = load->second & bits->mask,
+                       .number = 0,
+                       .if_equal = bits->if_clear,
+                       .otherwise = bits->if_set};
+    }
   }
-  const auto* load = std::get_if<PacketLoad>(&graph.values[node->value]);
-  if (load == nullptr) {
-    return std::nullopt;
-  }
-  return FieldTest{.load = *load,
-                   .number = node->cases[0].low,
-                   .if_equal = node->cases[0].target,
-                   .otherwise = node->otherwise};
+  return std::nullopt;
 }
 
 class Joiner {
  public:
-  explicit Joiner(Graph& graph) : graph_(graph) {}
+  explicit Joiner(Graph& graph) : graph_(graph), order_(topological_order(graph)) {}
 
   /// One round over the graph; whether something was joined.
   bool run() {
-    const std::vector<NodeId> order = topological_order(graph_);
-    predecessors_ = count_predecessors(graph_, order);
-    count_uses(order);
+    predecessors_ = count_predecessors(graph_, order_);
+    count_uses();
     bool joined = false;
-    for (const NodeId id : order) {
+    for (const NodeId id : order_) {
       joined = join(id) || joined;
     }
     return joined;
   }
 
  private:
-  void count_uses(const std::vector<NodeId>& order) {
+  void count_uses() {
     uses_.assign(graph_.values.size(), 0);
-    for (const NodeId id : order) {
+    for (const NodeId id : order_) {
       for (const ValueId value : values_of(graph_.nodes[id])) {
         ++uses_[value];
       }
     }
-    const std::vector<bool> lives = living_values(graph_, order);
-    for (ValueId value = 0; value < graph_.values.size(); ++value) {
+    const std::vector<bool> lives = living_values(graph_, order_);
+    for (ValueId value = 0; value < lives.size(); ++value) {
       if (lives[value]) {
         for (const ValueId operand : graph_.values.operands(value)) {
           ++uses_[operand];
@@ -78,52 +114,102 @@ class Joiner {
     }
   }
 
-  bool is_used_once(const PacketLoad& load) { return uses_[graph_.values.add(load)] == 1; }
+  bool wants(NodeId id, ValueId load) const {
+    return std::ranges::any_of(values_of(graph_.nodes[id]), [&](ValueId value) {
+      return value == load || std::ranges::count(graph_.values.operands(value), load) > 0;
+    });
+  }
+
+  /// Whether a field is wanted on no way through `first` and `second` but by these two nodes.
+  bool is_wanted_here_only(const PacketLoad& load, NodeId first, NodeId second) {
+    const ValueId value = graph_.values.add(load);
+    if (value >= uses_.size() || uses_[value] <= 1) {
+      return true;
+    }
+    if (order_.size() > kMostSearched) {
+      return false;
+    }
+    // Before: what leads to `first`.  Behind: what `second` leads to.  The order has all edges go forward.
+    std::vector<bool> behind(graph_.nodes.size(), false);
+    std::vector<bool> before(graph_.nodes.size(), false);
+    behind[second] = true;
+    before[first] = true;
+    bool wanted = false;
+    for (const NodeId id : order_) {
+      if (behind[id]) {
+        for_each_edge(graph_.nodes[id], [&](NodeId target) { behind[target] = true; });
+        wanted = wanted || (id != second && wants(id, value));
+      }
+    }
+    for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
+      for_each_edge(graph_.nodes[*id],
+                    [&](NodeId target) { before[*id] = before[*id] || before[target]; });
+      wanted = wanted || (before[*id] && *id != first && wants(*id, value));
+    }
+    return !wanted;
+  }
 
   bool join(NodeId id) {
     const auto first = as_field_test(graph_, id);
     if (!first || predecessors_[first->if_equal] != 1) {
       return false;
     }
-    const auto second = as_field_test(graph_, first->if_equal);
-    if (!second || second->otherwise != first->otherwise || second->load.size != first->load.size ||
-        second->load.index != first->load.index || !is_used_once(first->load) ||
-        !is_used_once(second->load)) {
+    const NodeId behind = first->if_equal;
+    const auto second = as_field_test(graph_, behind);
+    if (!second || second->otherwise != first->otherwise ||
+        second->load.index != first->load.index) {
       return false;
     }
-    const auto size = static_cast<std::uint32_t>(first->load.size);
-    const bool in_order = second->load.offset == first->load.offset + size;
-    if (!in_order && first->load.offset != second->load.offset + size) {
+    const FieldTest& left = first->begin() <= second->begin() ? *first : *second;
+    const FieldTest& right = first->begin() <= second->begin() ? *second : *first;
+    auto node = joined(left, right, second->if_equal, first->otherwise);
+    if (!node || !is_wanted_here_only(first->load, id, behind) ||
+        !is_wanted_here_only(second->load, id, behind)) {
       return false;
     }
-    const FieldTest& left = in_order ? *first : *second;
-    const FieldTest& right = in_order ? *second : *first;
-    const std::uint64_t number = left.number << (8 * size) | right.number;
-    graph_.nodes[id] = joined_test(left.load, number, second->if_equal, first->otherwise);
+    graph_.nodes[id] = *std::move(node);
     return true;
   }
 
-  Node joined_test(const PacketLoad& left, std::uint64_t number, NodeId if_equal,
-                   NodeId otherwise) {
-    if (left.size == Size::Word) {
-      return WideEqual{.index = left.index,
-                       .offset = left.offset,
-                       .bytes = number,
+  /// One test for both; nullopt when one load does not suffice.  `left` begins first.
+  std::optional<Node> joined(const FieldTest& left, const FieldTest& right, NodeId if_equal,
+                             NodeId otherwise) {
+    const bool are_neighbours = left.end() == right.begin() && left.is_whole() && right.is_whole();
+    if (are_neighbours && left.size() == 4 && right.size() == 4) {
+      return WideEqual{.index = left.load.index,
+                       .offset = left.load.offset,
+                       .bytes = std::uint64_t{left.number} << 32 | right.number,
                        .if_equal = if_equal,
                        .otherwise = otherwise};
     }
-    const ValueId value =
-        graph_.values.add(PacketLoad{.size = left.size == Size::Byte ? Size::Half : Size::Word,
-                                     .index = left.index,
-                                     .offset = left.offset});
-    uses_.resize(graph_.values.size(), 1);
-    const auto k = static_cast<std::uint32_t>(number);
+    const std::int64_t end = std::max(left.end(), right.end());
+    const bool is_half = end - left.begin() == 2;
+    // Four bytes that end where both do have been shown to be there; before the first byte nothing may lie.
+    const std::int64_t begin = is_half ? left.begin() : end - 4;
+    if (begin > left.begin() || begin < 0 || (left.load.index && begin != left.begin())) {
+      return std::nullopt;
+    }
+    const auto place = [&](const FieldTest& test, std::uint32_t bits) {
+      return bits << (8 * (end - test.end()));
+    };
+    const std::uint32_t mask = place(left, left.mask) | place(right, right.mask);
+    const std::uint32_t number = place(left, left.number) | place(right, right.number);
+    if ((place(left, left.mask) & place(right, right.mask) &
+         (place(left, left.number) ^ place(right, right.number))) != 0) {
+      return std::nullopt;  // they contradict each other, which is not this pass's business
+    }
+    Values& values = graph_.values;
+    const ValueId load = values.add(PacketLoad{.size = is_half ? Size::Half : Size::Word,
+                                               .index = left.load.index,
+                                               .offset = static_cast<std::uint32_t>(begin)});
+    const ValueId value = values.arithmetic(AluOp::And, load, values.constant(mask));
     return Switch{.value = value,
-                  .cases = {{.low = k, .high = k, .target = if_equal}},
+                  .cases = {{.low = number, .high = number, .target = if_equal}},
                   .otherwise = otherwise};
   }
 
   Graph& graph_;
+  std::vector<NodeId> order_;
   std::vector<std::uint32_t> predecessors_;
   std::vector<std::uint32_t> uses_;
 };

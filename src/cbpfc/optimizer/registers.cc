@@ -12,7 +12,7 @@ MachineState MachineState::meet(const MachineState& left, const MachineState& ri
   for (std::size_t i = 0; i < both.held.size(); ++i) {
     const Held& here = left.held[i];
     const Held& there = right.held[i];
-    if (here.kind == there.kind && here.value == there.value && here.base == there.base) {
+    if (here.is_same(there)) {
       both.held[i] = here;
       both.held[i].begin = std::max(here.begin, there.begin);
       both.held[i].end = std::min(here.end, there.end);
@@ -28,6 +28,8 @@ Uses::Uses(const Graph& graph, const std::vector<NodeId>& order)
     if (const auto* fits = std::get_if<Fits>(&node)) {
       if (fits->index) {
         want_pointer(*fits->index, position);
+      } else {
+        guards_.push_back(position);
       }
     } else if (const auto* wide = std::get_if<WideEqual>(&node)) {
       if (wide->index) {
@@ -51,16 +53,17 @@ void Uses::want(ValueId first, std::size_t position) {
     if (is_new || values_[value].back() != position) {
       values_[value].push_back(position);
     }
-    if (!is_new) {
-      continue;
-    }
     if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
+      // Not only the first time: on another path the value may have to be loaded again.
       if (load->index) {
         if (pointers_[*load->index].empty()) {
           wanted.push_back(*load->index);
         }
         pointers_[*load->index].push_back(position);
       }
+      continue;
+    }
+    if (!is_new) {
       continue;
     }
     for (const ValueId operand : graph_.values.operands(value)) {
@@ -76,8 +79,8 @@ void Uses::want_pointer(ValueId index, std::size_t position) {
   pointers_[index].push_back(position);
 }
 
-std::size_t Uses::next_in(const std::vector<std::size_t>& positions, std::size_t position) {
-  const auto place = std::ranges::upper_bound(positions, position);
+std::size_t Uses::next_in(const std::vector<std::size_t>& positions, std::size_t from) {
+  const auto place = std::ranges::lower_bound(positions, from);
   return place == positions.end() ? kNever : *place;
 }
 
@@ -86,6 +89,7 @@ std::size_t Uses::next(const Held& held, std::size_t position) const {
     case Held::Kind::Nothing: return kNever;
     case Held::Kind::Number: return next_in(values_[held.value], position);
     case Held::Kind::Pointer: return next_in(pointers_[held.value], position);
+    case Held::Kind::Start: return next_in(guards_, position);
   }
   return kNever;
 }

@@ -6,8 +6,9 @@
 // there is room, and the one that will be wanted last makes way.  Where paths meet, what lies in the same
 // register on all of them is still there.
 //
-// Besides values there are pointers, packet_start + (index + base), of which a comparison with the packet's
-// end has shown how many bytes may be read.
+// Besides values there are pointers, packet_start + (index + base) + shift, of which a comparison with the
+// packet's end has shown how many bytes may be read.  A pointer is moved to the end of what is to be shown,
+// compared there, and used from there with negative offsets; so it needs no copy.
 //
 // Tested by: emit_graph_test.cc.
 
@@ -26,15 +27,25 @@ namespace cbpfc::optimizer {
 
 /// What one register holds.
 struct Held {
-  enum class Kind : std::uint8_t { Nothing, Number, Pointer };
+  enum class Kind : std::uint8_t {
+    Nothing,
+    Number,   ///< the value `value`
+    Pointer,  ///< packet_start + (the index `value` + base, modulo 2^32) + shift
+    Start,    ///< packet_start + shift
+  };
   Kind kind = Kind::Nothing;
-  ValueId value = 0;       ///< Pointer: the index
-  std::int64_t base = 0;   ///< Pointer: what is added to the index
+  ValueId value = 0;
+  std::int64_t base = 0;
+  std::int64_t shift = 0;
   std::int64_t begin = 0;  ///< Pointer: the bytes shown to be there, relative to the index
   std::int64_t end = 0;
 
   bool is_value(ValueId id) const { return kind == Kind::Number && value == id; }
   bool is_pointer(ValueId index) const { return kind == Kind::Pointer && value == index; }
+  /// Whether the register itself has the same content.
+  bool is_same(const Held& other) const {
+    return kind == other.kind && value == other.value && base == other.base && shift == other.shift;
+  }
 };
 
 /// What is known at one place of the code.
@@ -52,24 +63,23 @@ class Uses {
   Uses(const Graph& graph, const std::vector<NodeId>& order);
 
   static constexpr std::size_t kNever = ~std::size_t{0};
-  /// The first position behind `position` that wants what `held` is.
+  /// The first position from `position` on that wants what `held` is.
   std::size_t next(const Held& held, std::size_t position) const;
+  /// The first position behind `position` that wants a value.
   std::size_t next_value(ValueId value, std::size_t position) const {
-    return next_in(values_[value], position);
-  }
-  /// The first and last position that wants a value.
-  std::size_t last_value(ValueId value) const {
-    return values_[value].empty() ? 0 : values_[value].back();
+    return next_in(values_[value], position + 1);
   }
 
  private:
   void want(ValueId value, std::size_t position);
   void want_pointer(ValueId index, std::size_t position);
-  static std::size_t next_in(const std::vector<std::size_t>& positions, std::size_t position);
+  /// The first of `positions` that is at least `from`.
+  static std::size_t next_in(const std::vector<std::size_t>& positions, std::size_t from);
 
   const Graph& graph_;
   std::vector<std::vector<std::size_t>> values_;
   std::vector<std::vector<std::size_t>> pointers_;  ///< by index value
+  std::vector<std::size_t> guards_;                 ///< comparisons of packet_start + something
 };
 
 }  // namespace cbpfc::optimizer

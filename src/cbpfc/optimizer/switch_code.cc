@@ -2,18 +2,22 @@
 //
 // Comparisons with many constants (the Switch nodes of GraphEmitter).
 //
-// Up to kLeafCases are compared one after the other; more are halved by an ordered comparison first:
+// Up to kLeafCases are compared one after the other; some more are halved by an ordered comparison first; many
+// are dealt into buckets by a hash, and only the bucket's are compared:
 //
-//     if w4 >= 0x1a02 goto right              values kept raw are ordered by their raw numbers;
-//     if w4 == 0x0035 goto T  ...             any order serves to find an equal one
-//     goto F
+//     if w4 >= 0x1a02 goto right            w5 = w4; w5 *= 0x9e3779b1; w5 >>= 29
+//     if w4 == 0x0035 goto T  ...           if w5 == 0 goto bucket 0  ...  if w5 == 6 goto bucket 6
+//     goto F                                bucket 7: if w4 == 0x0035 goto T  ...
 //     right: ...
 //
-// Half of an ordered comparison's outcomes surprise the processor when the key changes from packet to packet,
-// and that costs as much as some ten comparisons that fail as expected: hence leaves of several, not of one.
-// Where a list is followed one by one, the arm with more ahead of it goes first.
+// What decides is how often the processor guesses a branch wrongly when the key changes from packet to packet.
+// One wrong guess costs as much as some forty comparisons that fail as expected.  A tree has half a wrong guess a
+// level; finding one of many buckets has one in all, however many there are.  Where one packet repeats nothing
+// is guessed wrongly, and few comparisons count: hence trees for short lists.
 //
-// An interval takes one comparison or two, depending on what the bounds on the way already say.
+// Values kept raw are compared, ordered and hashed by their raw numbers.  Where a list is followed one by one, the
+// arm with more ahead of it goes first.  An interval takes one comparison or two, depending on what the bounds on
+// the way already say.
 //
 // Tested by: emit_graph_test.cc.
 
@@ -28,6 +32,41 @@ using ebpf::Cmp;
 using ebpf::Reg;
 
 constexpr std::size_t kLeafCases = 8;
+/// From here on a hash takes the place of a tree.
+constexpr std::size_t kHashedCases = 40;
+
+/// A multiplicative hash: the highest `bits` of number * multiplier modulo 2^32.
+struct Hash {
+  std::uint32_t multiplier;
+  unsigned bits;
+
+  std::uint32_t bucket(std::uint32_t number) const { return number * multiplier >> (32 - bits); }
+};
+
+/// The hash that deals `cases` most evenly of some that are tried.
+Hash choose_hash(std::span<const Case> cases) {
+  // Comparisons made are half the buckets and the bucket's cases, so their numbers should be alike.
+  unsigned bits = 3;
+  while ((std::size_t{1} << (2 * (bits + 1))) <= 2 * cases.size()) {
+    ++bits;
+  }
+  Hash best{.multiplier = 0, .bits = bits};
+  std::size_t fullest_of_best = cases.size() + 1;
+  std::uint32_t multiplier = 0x9e3779b1;
+  for (int attempt = 0; attempt < 64; ++attempt) {
+    const Hash hash{.multiplier = multiplier, .bits = bits};
+    std::vector<std::size_t> filled(std::size_t{1} << bits, 0);
+    for (const Case& one : cases) {
+      ++filled[hash.bucket(one.low)];
+    }
+    if (const std::size_t fullest = std::ranges::max(filled); fullest < fullest_of_best) {
+      best = hash;
+      fullest_of_best = fullest;
+    }
+    multiplier = multiplier * 0x915f77f5 + 2;  // stays odd
+  }
+  return best;
+}
 
 }  // namespace
 
@@ -40,7 +79,38 @@ void GraphEmitter::emit(const Switch& node) {
     }
     std::ranges::sort(cases, {}, &Case::low);
   }
-  emit_cases(reg, cases, {.low = 0, .high = graph_.values.max(node.value)}, node.otherwise, true);
+  const bool are_single =
+      std::ranges::all_of(cases, [](const Case& one) { return one.low == one.high; });
+  if (are_single && cases.size() >= kHashedCases) {
+    emit_hashed_cases(reg, cases, node.otherwise);
+  } else {
+    emit_cases(reg, cases, {.low = 0, .high = graph_.values.max(node.value)}, node.otherwise, true);
+  }
+}
+
+void GraphEmitter::emit_hashed_cases(Reg reg, std::span<const Case> cases, NodeId otherwise) {
+  const Hash hash = choose_hash(cases);
+  std::vector<std::vector<Case>> buckets(std::size_t{1} << hash.bits);
+  for (const Case& one : cases) {
+    buckets[hash.bucket(one.low)].push_back(one);
+  }
+  values_.pin(reg);
+  const Reg bucket = values_.scratch();
+  values_.code.add(ebpf::mov32(bucket, reg));
+  values_.code.add(ebpf::alu32(ebpf::Alu::Mul, bucket, hash.multiplier));
+  values_.code.add(ebpf::alu32(ebpf::Alu::Rsh, bucket, 32 - hash.bits));
+  std::vector<std::string> labels;
+  for (std::uint32_t i = 0; i + 1 < buckets.size(); ++i) {
+    labels.push_back(local_label());
+    values_.code.jump_if32(Cmp::Equal, bucket, i, labels[i]);
+  }
+  // The last bucket needs no comparison; its code follows, and the others'.
+  for (std::size_t i = buckets.size(); i-- > 0;) {
+    if (i < labels.size()) {
+      values_.code.label(labels[i]);
+    }
+    emit_single_cases(reg, buckets[i], otherwise, i == 0);
+  }
 }
 
 /// `is_last`: the code ends here, so the next node may follow without a jump.

@@ -184,7 +184,9 @@ ValueCode::Address ValueCode::address(std::uint32_t size_bytes, std::optional<Va
     if (!pointer) {
       return {.base = give_up(), .offset = 0};
     }
-    return {.base = *pointer, .offset = static_cast<std::int16_t>(begin - held(*pointer).base)};
+    return {
+        .base = *pointer,
+        .offset = static_cast<std::int16_t>(begin - held(*pointer).base - held(*pointer).shift)};
   }
   if (std::uint64_t{offset} + size_bytes > state.bytes_proven) {
     return {.base = give_up(), .offset = 0};  // no path comes here: a guard stands before each load

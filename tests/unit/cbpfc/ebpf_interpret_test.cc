@@ -198,6 +198,14 @@ TEST(EbpfInterpret, LoadsFromPacketStackAndContext) {
   }
 }
 
+TEST(EbpfInterpret, TellsNumbersFromPointers) {
+  const auto run = interpret(Program{mov(Reg::R0, 1), mov(Reg::R1, Reg::R2)}, kPacket, {});
+  ASSERT_TRUE(run) << run.error().message;
+  EXPECT_TRUE(run->is_number[0]);
+  EXPECT_FALSE(run->is_number[1]);
+  EXPECT_FALSE(run->is_number[4]);
+}
+
 TEST(EbpfInterpret, StopsWhereItIsTold) {
   const Program program = {mov(Reg::R0, 1), raw(0x15, 0, 0, 1, 1), mov(Reg::R0, 2), exit_insn()};
   const auto run = interpret(program, kPacket, {.stops = {2, 3}});
