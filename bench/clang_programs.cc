@@ -39,6 +39,7 @@ static inline __attribute__((always_inline))
 uint32_t filter(const uint8_t *data, const uint8_t *data_end);
 )";
 
+/// `empty` is what is left of `minimal` without its filter.
 constexpr std::string_view kCommon = R"(
 #define PROGRAM(name) __attribute__((section("xdp/" #name), used)) int name(struct xdp_md *ctx)
 #define PACKET \
@@ -52,7 +53,7 @@ PROGRAM(minimal) { PACKET; return filter(data, data_end) ? XDP_DROP : XDP_PASS; 
 PROGRAM(empty) { PACKET; FORGET; return XDP_DROP; }
 )";
 
-/// What is left of a `minimal` program without its filter: the instructions of `empty`.
+/// The loop of programs.h.  The placeholder becomes the table's address when the program is loaded.
 constexpr std::string_view kVarying = R"(
 struct key_table {{ uint64_t random; uint64_t keys[{keys}]; }};
 
