@@ -32,8 +32,7 @@ std::string hex_dump(std::span<const std::uint8_t> bytes) {
 
 prove::Claim make_claim(const Subject& subject, const Options& options, const Fragment& fragment,
                         std::span<const cbpfc::ebpf::Insn> insns) {
-  prove::Claim claim{.programs = {},
-                     .insns = insns,
+  prove::Claim claim{.insns = insns,
                      .entry = cbpfc::ebpf::entry_state(options.ebpf, 0),
                      .result = options.ebpf.result,
                      .writable = prove::writable(options.ebpf)};
@@ -90,7 +89,8 @@ Result<ProofReport> prove_subject(const Subject& subject, const Options& options
   if (fragment.branches) {
     insns.push_back(cbpfc::ebpf::exit_insn());  // a match ends here, a miss behind it
   }
-  const prove::Limits limits{.timeout = std::chrono::seconds(options.prove_seconds)};
+  const prove::Limits limits =
+      prove::within(options.ebpf, {.timeout = std::chrono::seconds(options.prove_seconds)});
   return report_proof(prove::prove(make_claim(subject, options, fragment, insns), limits), limits,
                       fragment.insns.size());
 }

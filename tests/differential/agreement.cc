@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <optional>
 
 #include "cbpfc/machine.h"
 
@@ -50,29 +50,19 @@ constexpr std::array<Difference, 3> kDifferences = {{
      }},
 }};
 
+}  // namespace
+
+std::string packet_text(std::span<const std::uint8_t> packet) {
+  constexpr std::size_t kMostShown = 300;
+  return fmt::format("packet of {} bytes: {:02x}", packet.size(),
+                     fmt::join(packet.first(std::min(packet.size(), kMostShown)), " "));
+}
+
 std::string disagreement(std::string_view engine, std::uint32_t value, std::uint32_t wanted,
                          std::span<const std::uint8_t> packet) {
-  return fmt::format("{} says {:#x}, expected {:#x}, packet of {} bytes: {:02x}", engine, value,
-                     wanted, packet.size(), fmt::join(packet, " "));
+  return fmt::format("{} says {:#x}, expected {:#x}, {}", engine, value, wanted,
+                     packet_text(packet));
 }
-
-/// Runs `packet` through a fragment in the kernel or interpreted.
-template <typename Engine>
-std::string run_fragment(Engine& engine, std::string_view where,
-                         std::span<const std::uint8_t> packet, std::uint32_t value) {
-  const Configuration& configuration = engine.configuration();
-  const std::string name = fmt::format("{} eBPF {}", configuration.name, where);
-  const std::uint32_t wanted = configuration.is_match_only() ? value != 0 : value;
-  std::uint32_t given = 0;
-  const std::string error = engine.run(packet, given);
-  if (!error.empty()) {
-    return fmt::format("{}: {}, packet of {} bytes: {:02x}", name, error, packet.size(),
-                       fmt::join(packet, " "));
-  }
-  return given == wanted ? std::string() : disagreement(name, given, wanted, packet);
-}
-
-}  // namespace
 
 Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> packet) {
   Expectation expected;
@@ -91,8 +81,14 @@ Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> pa
   return expected;
 }
 
-CheapEngines::CheapEngines() {
-  for (const Configuration& configuration : configurations()) {
+CheapEngines::CheapEngines() : CheapEngines(configurations()) {
+  for (const Configuration& configuration : other_configurations()) {
+    fragments_.emplace_back(configuration);
+  }
+}
+
+CheapEngines::CheapEngines(const std::vector<Configuration>& in) {
+  for (const Configuration& configuration : in) {
     fragments_.emplace_back(configuration);
   }
 }
@@ -120,53 +116,6 @@ std::string CheapEngines::run(std::span<const std::uint8_t> packet) {
   return expected.libpcap && value != expected.value
              ? disagreement("libpcap", value, expected.value, packet)
              : std::string();
-}
-
-Engines::Engines() {
-  for (const Configuration& configuration : configurations()) {
-    fragments_.emplace_back(runner_, configuration);
-  }
-}
-
-std::string Engines::load(const cbpfc::Filter& filter) {
-  filter_ = &filter;
-  if (std::string error = cheap_.load(filter); !error.empty()) {
-    return error;
-  }
-  for (EbpfEngine& engine : fragments_) {
-    if (std::string error = engine.load(filter); !error.empty()) {
-      return fmt::format("{} eBPF: {}", engine.configuration().name, error);
-    }
-  }
-  const int refusal = kernel_.attach(filter.encode());
-  // A filter whose translation outgrows the socket's net.core.optmem_max cannot be attached, though
-  // it is valid; the other engines still run it.
-  kernel_attached_ = refusal == 0;
-  return refusal == 0 || refusal == ENOMEM
-             ? std::string()
-             : fmt::format("SO_ATTACH_FILTER refuses with errno {}", refusal);
-}
-
-std::string Engines::run(std::span<const std::uint8_t> packet) {
-  if (std::string error = cheap_.run(packet); !error.empty()) {
-    return error;
-  }
-  const Expectation expected = expect(*filter_, packet);
-  for (EbpfEngine& engine : fragments_) {
-    if (std::string error = run_fragment(engine, "in the kernel", packet, expected.value);
-        !error.empty()) {
-      return error;
-    }
-  }
-  if (!kernel_attached_ || !expected.kernel) {
-    return {};
-  }
-  const std::optional<std::uint32_t> delivered = kernel_.run(packet);
-  const std::uint32_t trimmed =
-      std::min<std::uint32_t>(expected.value, static_cast<std::uint32_t>(packet.size()));
-  return delivered.has_value() == (expected.value != 0) && delivered.value_or(0) == trimmed
-             ? std::string()
-             : disagreement("the kernel's classic BPF", delivered.value_or(0), trimmed, packet);
 }
 
 }  // namespace differential

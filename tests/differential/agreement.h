@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What it means that the engines agree, and the one table of where they need not.
+// What it means that the engines agree, and the one table of where they need not; and the engines that
+// need no kernel.
 
 #pragma once
 
@@ -11,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "differential/ebpf_engine.h"
 #include "differential/engines.h"
 #include "differential/interpreted_engine.h"
 
@@ -26,10 +26,34 @@ struct Expectation {
 
 Expectation expect(const cbpfc::Filter& filter, std::span<const std::uint8_t> packet);
 
+/// The packet's length and bytes.
+std::string packet_text(std::span<const std::uint8_t> packet);
+
+/// What an engine says when it gives another value than it should.
+std::string disagreement(std::string_view engine, std::uint32_t value, std::uint32_t wanted,
+                         std::span<const std::uint8_t> packet);
+
+/// Runs `packet` through a fragment in an EbpfEngine or InterpretedEngine; `where` names it.
+/// Returns how it does not give `value`, empty when it does.
+template <typename Engine>
+std::string run_fragment(Engine& engine, std::string_view where,
+                         std::span<const std::uint8_t> packet, std::uint32_t value) {
+  const Configuration& configuration = engine.configuration();
+  const std::string name = std::string(configuration.name) + " eBPF " + std::string(where);
+  const std::uint32_t wanted = configuration.is_match_only() ? value != 0 : value;
+  std::uint32_t given = wanted;
+  if (const std::string error = engine.run(packet, given); !error.empty()) {
+    return name + ": " + error + ", " + packet_text(packet);
+  }
+  return given == wanted ? std::string() : disagreement(name, given, wanted, packet);
+}
+
 /// The engines that need no kernel, with one filter loaded: libpcap, and fragments interpreted.
 class CheapEngines {
  public:
+  /// In all configurations, or those given.
   CheapEngines();
+  explicit CheapEngines(const std::vector<Configuration>& in);
 
   /// Compiles `filter`, which must outlive the runs, in every configuration.
   /// Returns what went wrong, empty when nothing did.
@@ -44,27 +68,6 @@ class CheapEngines {
   std::vector<InterpretedEngine> fragments_;
   std::vector<cbpfc::RawInsn> raw_;
   const cbpfc::Filter* filter_ = nullptr;
-};
-
-/// All engines.  The constructor enters a new network namespace.
-class Engines {
- public:
-  Engines();
-
-  /// As CheapEngines.
-  std::string load(const cbpfc::Filter& filter);
-  std::string run(std::span<const std::uint8_t> packet);
-
-  /// Those that need no kernel, with the same filter.
-  CheapEngines& cheap() { return cheap_; }
-
- private:
-  CheapEngines cheap_;
-  Runner runner_;
-  std::vector<EbpfEngine> fragments_;
-  KernelSocket kernel_;
-  const cbpfc::Filter* filter_ = nullptr;
-  bool kernel_attached_ = false;
 };
 
 }  // namespace differential

@@ -15,10 +15,14 @@ using cbpfc::ebpf::Insn;
 using cbpfc::ebpf::Reg;
 namespace opcode = cbpfc::ebpf::opcode;
 
+bool calls_helpers(const cbpfc::EbpfOptions& options) {
+  return options.access == cbpfc::PacketAccess::Probe;
+}
+
 /// Whether the fragment may write a register.
 bool is_given(int number, const cbpfc::EbpfOptions& options) {
   const auto reg = static_cast<Reg>(number);
-  return reg == options.result ||
+  return reg == options.result || (calls_helpers(options) && number <= 5) ||
          std::ranges::find(options.working, reg) != options.working.end() ||
          std::ranges::find(options.spare, reg) != options.spare.end();
 }
@@ -41,12 +45,12 @@ std::string promise_broken_by(const Insn& insn, const cbpfc::EbpfOptions& option
   }
   if (is_store(insn)) {
     const int top = -static_cast<int>(options.stack_offset_bytes);
-    const int bottom = top - 4 * cbpfc::kScratchSlots;
+    const int bottom = top - 4 * cbpfc::kScratchSlots - (calls_helpers(options) ? 8 : 0);
     if (destination != 10 || insn.offset < bottom || insn.offset >= top) {
       return fmt::format("writes at R{}{:+}, which it was not given", destination, insn.offset);
     }
   }
-  if (insn.opcode == (opcode::kJmp | opcode::kCall)) {
+  if (insn.opcode == (opcode::kJmp | opcode::kCall) && !calls_helpers(options)) {
     return fmt::format("calls helper {}", insn.immediate);
   }
   return {};
@@ -77,12 +81,26 @@ std::vector<Configuration> configurations() {
           {.name = "optimised, jumps on a match", .options = jumping}};
 }
 
+std::vector<Configuration> other_configurations() {
+  constexpr std::uint32_t kBufferBytes = 65535;
+  cbpfc::EbpfOptions buffer;
+  buffer.access = cbpfc::PacketAccess::Buffer;
+  buffer.buffer_size_bytes = kBufferBytes;
+  cbpfc::EbpfOptions probe;
+  probe.access = cbpfc::PacketAccess::Probe;
+  probe.packet_start = Reg::R6;
+  probe.packet_end = Reg::R7;
+  probe.working = {Reg::R8, Reg::R9, Reg::R1, Reg::R2};
+  probe.result = Reg::R0;
+  return {{.name = "buffer", .options = buffer}, {.name = "probe", .options = probe}};
+}
+
 cbpfc::Result<Fragment> compile_fragment(const cbpfc::Filter& filter,
                                          const Configuration& configuration,
                                          std::uint32_t packet_start_offset_bytes) {
   Fragment fragment{.code = {}, .options = configuration.options};
   fragment.options.packet_start_offset_bytes = packet_start_offset_bytes;
-  if (cbpfc::reads_length(filter)) {
+  if (cbpfc::reads_length(filter) && fragment.options.access == cbpfc::PacketAccess::Direct) {
     fragment.options.packet_length = configuration.length;
   }
   fragment.code = TRY(cbpfc::compile_ebpf(filter, fragment.options));

@@ -28,8 +28,11 @@ struct Configuration {
   bool is_match_only() const { return !options.match_label.empty(); }
 };
 
-/// All of them, plain first.
+/// Those over XDP packets, plain first.
 std::vector<Configuration> configurations();
+
+/// Those over bytes elsewhere.
+std::vector<Configuration> other_configurations();
 
 /// What a caller gets of a filter in a configuration.
 struct Fragment {

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-#include "differential/agreement.h"
+#include "differential/all_engines.h"
 #include "differential/packet_maker.h"
 
 namespace differential {

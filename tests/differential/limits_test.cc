@@ -8,7 +8,7 @@
 
 #include <functional>
 
-#include "differential/agreement.h"
+#include "differential/all_engines.h"
 #include "differential/generator.h"
 
 namespace differential {

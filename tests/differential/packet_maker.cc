@@ -78,18 +78,22 @@ MadePackets make_packets(const cbpfc::Filter& filter, int steps, std::size_t mos
   return made;
 }
 
-std::vector<Packet> explore(const cbpfc::Filter& filter, int steps, Dice& dice) {
-  constexpr std::uint32_t kMostBytes = 96;
+std::vector<Packet> explore(const cbpfc::Filter& filter, std::size_t most, Dice& dice) {
+  constexpr std::uint32_t kMostBytes = 128;
+  const auto fresh = [&] { return start(dice, dice.between(dice.one_in(6) ? 0 : 40, kMostBytes)); };
   std::vector<Packet> all;
-  Packet packet = start(dice, dice.below(kMostBytes + 1));
-  for (int step = 0; step < steps; ++step) {
+  std::set<std::vector<std::size_t>> seen;
+  Packet packet = fresh();
+  for (std::size_t step = 0; step < 3 * most && all.size() < 2 * most; ++step) {
     const Walk taken = walk(filter, packet);
-    all.push_back(packet);
-    Packet cut = packet;
-    cut.resize(std::min<std::size_t>(telling_length(filter, taken, dice), kMostBytes));
-    all.push_back(std::move(cut));
-    if (dice.one_in(8) || !turn_off(taken, dice, packet)) {
-      packet = start(dice, dice.between(20, kMostBytes));
+    if (seen.insert(taken.path).second || dice.one_in(4)) {
+      all.push_back(packet);
+      Packet cut = packet;
+      cut.resize(std::min<std::size_t>(telling_length(filter, taken, dice), kMostBytes));
+      all.push_back(std::move(cut));
+    }
+    if (dice.one_in(10) || !turn_off(taken, dice, packet)) {
+      packet = fresh();
     }
   }
   return all;

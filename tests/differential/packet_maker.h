@@ -28,8 +28,8 @@ struct MadePackets {
 MadePackets make_packets(const cbpfc::Filter& filter, int steps, std::size_t most,
                          std::uint64_t seed);
 
-/// Explores for `steps` packets of at most 96 bytes, and cuts each where the filter reads, or just
-/// before or behind.  Returns those that were explored and those that were cut, 2 * `steps`.
-std::vector<Packet> explore(const cbpfc::Filter& filter, int steps, Dice& dice);
+/// Explores until it has `most` packets of at most 128 bytes that take different paths, or not for long,
+/// and cuts each where the filter reads, or just before or behind.  Returns both, at least one.
+std::vector<Packet> explore(const cbpfc::Filter& filter, std::size_t most, Dice& dice);
 
 }  // namespace differential

@@ -8,9 +8,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 
+#include "differential/environment.h"
 #include "differential/generator.h"
 #include "differential/packet_maker.h"
 #include "differential/shape_generator.h"
@@ -20,11 +20,6 @@ namespace differential {
 namespace {
 
 constexpr std::size_t kKernelStep = 4;  ///< every so manieth packet runs in the kernel, too
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 0) : otherwise;
-}
 
 /// Runs programs of `next(seed)`, a new generator for each so that one can be repeated alone.
 void expect_agreement(std::uint64_t part, std::uint64_t programs,

@@ -455,7 +455,7 @@ cbpfc::Filter ShapeGenerator::program() {
   writer_ = {};
   draw_theme();
   start();
-  for (std::uint32_t i = dice_.below(dice_.one_in(8) ? 24 : 6); i > 0; --i) {
+  for (std::uint32_t i = dice_.below(dice_.one_in(6) ? 24 : 8); i > 0; --i) {
     if (writer_.size() < kMostInsns) {
       statement(2);
     }

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "differential/agreement.h"
+#include "differential/all_engines.h"
 
 namespace differential {
 

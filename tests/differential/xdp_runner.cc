@@ -59,7 +59,9 @@ XdpRunner::XdpRunner() {
   }
   cbpfc::ebpf::Assembly runner;
   runner.add_map_fd(Reg::R2, array_.get());
-  runner.add(cbpfc::ebpf::mov(Reg::R3, 0));
+  // The queue is 0, which the verifier does not know: a constant slot becomes a direct jump, which every
+  // change of the slot patches on all processors.
+  runner.add(cbpfc::ebpf::load(cbpfc::ebpf::Width::Word, Reg::R3, Reg::R1, 16));
   runner.add(cbpfc::ebpf::call(BPF_FUNC_tail_call));
   runner.add(cbpfc::ebpf::mov(Reg::R0, 0));
   runner.add(cbpfc::ebpf::exit_insn());
@@ -82,12 +84,16 @@ std::string XdpRunner::load(const std::vector<Insn>& insns) {
   if (!program.is_open()) {
     return log;
   }
+  select(program);
+  return {};
+}
+
+void XdpRunner::select(const xdpcap::UniqueFd& program) {
   const int slot = 0;
   const int fd = program.get();
   if (bpf_map_update_elem(array_.get(), &slot, &fd, BPF_ANY) != 0) {
     die("BPF_MAP_UPDATE_ELEM");
   }
-  return {};
 }
 
 std::uint32_t XdpRunner::run(std::span<const std::uint8_t> packet) const {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Runs one XDP program after the other under BPF_PROG_TEST_RUN, thousands a second: they are tail-called
-// by a program that stays attached (ebpf_engine.h says why).
+// Runs one XDP program after the other under BPF_PROG_TEST_RUN, thousands a second.
+//
+// BPF_PROG_TEST_RUN of an XDP program rebuilds the kernel's XDP dispatcher before and after, which
+// waits for RCU, unless that program is attached somewhere.  So one program, the runner, is
+// attached to the loopback of a network namespace of its own and never changes; it tail-calls slot
+// 0 of an array, and the program under test goes there.
 
 #pragma once
 
@@ -28,7 +32,10 @@ class XdpRunner {
   /// Loads an XDP program.  Returns the verifier's words, empty when it took it.
   std::string load(const std::vector<cbpfc::ebpf::Insn>& insns);
 
-  /// What the loaded program returns.  Requires: at least 14 bytes.
+  /// Makes `program`, which stays the caller's, the one that runs.
+  void select(const xdpcap::UniqueFd& program);
+
+  /// What the loaded or selected program returns.  Requires: at least 14 bytes.
   std::uint32_t run(std::span<const std::uint8_t> packet) const;
 
  private:

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Every engine there is, with one filter loaded.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "differential/agreement.h"
+#include "differential/ebpf_engine.h"
+#include "differential/engines.h"
+
+namespace differential {
+
+/// All engines.  The constructor enters a new network namespace.
+class Engines {
+ public:
+  Engines();
+
+  /// As CheapEngines.
+  std::string load(const cbpfc::Filter& filter);
+  std::string run(std::span<const std::uint8_t> packet);
+
+  /// Those that need no kernel, with the same filter.
+  CheapEngines& cheap() { return cheap_; }
+
+ private:
+  CheapEngines cheap_;
+  XdpRunner runner_;
+  std::vector<EbpfEngine> fragments_;
+  KernelSocket kernel_;
+  const cbpfc::Filter* filter_ = nullptr;
+  bool kernel_attached_ = false;
+};
+
+}  // namespace differential
