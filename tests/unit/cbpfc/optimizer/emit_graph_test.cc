@@ -1,0 +1,1 @@
+#include "unit/cbpfc/optimizer/optimizer_support.h"
