@@ -17,7 +17,7 @@
 
 namespace cbpfc::optimizer {
 
-/// A program in one-line form.
+/// A program in any text form.
 inline Filter filter(const std::string& text) {
   const auto raw = parse_program(text);
   EXPECT_TRUE(raw) << raw.error().message;
