@@ -38,14 +38,11 @@ std::optional<double> filter_time(const Score& score) {
 
 Figure slowest_to_clang(const std::vector<FilterRow>& rows) {
   Figure figure{.what = "time, the filter that loses most to clang", .limit = 1.25};
-  for_each_pair(rows, Contender::Clang, [&](const FilterRow& row, const Score& a, const Score& b) {
-    const auto ours = filter_time(a);
-    const auto theirs = filter_time(b);
-    if (ours && theirs && *ours / *theirs > figure.measured.value_or(0)) {
-      figure.measured = *ours / *theirs;
-      figure.note = row.expression;
-    }
-  });
+  const std::vector<FilterRatio> ratios = times_to_clang(rows);
+  if (!ratios.empty()) {
+    figure.measured = ratios.front().ratio;
+    figure.note = ratios.front().expression;
+  }
   return figure;
 }
 
@@ -90,6 +87,19 @@ Figure thousand_hosts(const Results& results) {
 
 double nanoseconds(const Summary& summary, Statistic by) {
   return std::max(by == Statistic::Median ? summary.median : summary.p10, kFloorNs);
+}
+
+std::vector<FilterRatio> times_to_clang(const std::vector<FilterRow>& rows) {
+  std::vector<FilterRatio> ratios;
+  for_each_pair(rows, Contender::Clang, [&](const FilterRow& row, const Score& a, const Score& b) {
+    const auto ours = filter_time(a);
+    const auto theirs = filter_time(b);
+    if (ours && theirs) {
+      ratios.push_back({.expression = row.expression, .ratio = *ours / *theirs});
+    }
+  });
+  std::ranges::sort(ratios, std::ranges::greater{}, &FilterRatio::ratio);
+  return ratios;
 }
 
 std::optional<double> emitted_ratio(const std::vector<FilterRow>& rows, Contender other) {

@@ -32,6 +32,15 @@ struct Figure {
 
 std::vector<Figure> figures(const Results& results);
 
+/// The optimised code's time to clang's on one filter, by the sum of both packets' medians.
+struct FilterRatio {
+  std::string expression;
+  double ratio = 0;
+};
+
+/// The worst first.
+std::vector<FilterRatio> times_to_clang(const std::vector<FilterRow>& rows);
+
 /// The optimised code's geometric mean ratio to another contender, over `rows`; none when there is
 /// nothing to compare.
 std::optional<double> emitted_ratio(const std::vector<FilterRow>& rows, Contender other);

@@ -196,6 +196,22 @@ std::string figure_table(const Results& results) {
   return text;
 }
 
+/// The filters on which clang's code is faster, the worst first.
+std::string losses(const Results& results) {
+  constexpr std::size_t kMost = 8;
+  std::string text;
+  std::size_t count = 0;
+  for (const FilterRatio& filter : times_to_clang(results.filters)) {
+    if (filter.ratio > 1 && ++count <= kMost) {
+      text += fmt::format("{:8.2f}  {}\n", filter.ratio, short_name(filter.expression));
+    }
+  }
+  return text.empty() ? text
+                      : fmt::format("\nSlower than clang's: {} of {} filters{}\n{}", count,
+                                    results.filters.size(),
+                                    count > kMost ? ", of which the worst:" : ":", text);
+}
+
 }  // namespace
 
 std::string table_text(const Results& results) {
@@ -222,6 +238,7 @@ std::string table_text(const Results& results) {
         "clang {}.\n",
         p10(Contender::Plain), p10(Contender::Clang));
   }
+  text += losses(results);
   text += fmt::format("clang: {}\n", results.clang.empty() ? "none" : results.clang);
   return text;
 }

@@ -10,7 +10,8 @@
 // Comparisons of A are 32 bits wide (Linux 5.1), so no constant needs a register.
 //
 // A block's false branch falls through when it is the next block; conditions are inverted where the
-// true one is.  There is no inverse of "any bit set", which takes a second jump then.
+// true one is.  There is no inverse of "any bit set", which takes a second jump then.  In very long
+// programs the verifier's order of walking decides (verifier_walk.h).
 //
 // Where the caller wants jumps to labels of its own instead of a value, a block that is nothing but a
 // return is not emitted: whoever comes to it jumps to the label.
@@ -28,6 +29,7 @@
 #include "loop_code.h"
 #include "overloaded.h"
 #include "packet_reader.h"
+#include "verifier_walk.h"
 
 namespace cbpfc {
 namespace {
@@ -42,17 +44,6 @@ ebpf::Cmp compare(Condition condition) {
     case Condition::AnyBitSet: return ebpf::Cmp::Any;
   }
   return ebpf::Cmp::Equal;
-}
-
-/// The comparison that holds exactly when `condition` does not; AnyBitSet has none.
-ebpf::Cmp inverse(Condition condition) {
-  switch (condition) {
-    case Condition::Equal: return ebpf::Cmp::NotEqual;
-    case Condition::Greater: return ebpf::Cmp::LessEqual;
-    case Condition::GreaterEqual: return ebpf::Cmp::Less;
-    case Condition::AnyBitSet: break;
-  }
-  std::unreachable();
 }
 
 ebpf::Alu alu_op(AluOp op) {
@@ -138,22 +129,26 @@ class Emitter {
                                      4 * (slot + 1));
   }
 
-  /// The next block that will be emitted, or one behind the last.
-  BlockId next_block(BlockId id) const {
-    do {
-      ++id;
-    } while (id < cfg_.blocks.size() && !is_emitted(id));
-    return id;
+  /// For each block the next that will be emitted, or one behind the last.
+  std::vector<BlockId> next_blocks() const {
+    std::vector<BlockId> next(cfg_.blocks.size());
+    BlockId behind = cfg_.blocks.size();
+    for (BlockId id = cfg_.blocks.size(); id-- > 0;) {
+      next[id] = behind;
+      behind = is_emitted(id) ? id : behind;
+    }
+    return next;
   }
 
   void emit_block(BlockId id) {
     const Block& block = cfg_.blocks[id];
     current_ = id;
+    fragment_.set_jumps_to_go_on(walk_.guards_jump_to_go_on(id));
     code_.label(fmt::format("{}_{}", options_.label_prefix, id));
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { emit(s); }, step);
     }
-    const BlockId next = next_block(id);
+    const BlockId next = next_[id];
     std::visit(Overloaded{
                    [&](const Goto& e) {
                      if (e.target != next) {
@@ -189,13 +184,16 @@ class Emitter {
   }
 
   void emit_branch(const Branch& branch, BlockId next) {
-    if (branch.if_true == next && branch.condition != Condition::AnyBitSet) {
-      emit_compare(inverse(branch.condition), branch.operand, branch.if_false);
-      return;
+    const Arms arms = walk_.arms(current_);
+    if (arms.later == branch.if_true) {
+      emit_compare(compare(branch.condition), branch.operand, arms.later);
+    } else if (branch.condition != Condition::AnyBitSet) {
+      emit_compare(inverse(compare(branch.condition)), branch.operand, arms.later);
+    } else {
+      emit_if_no_bit_set(branch.operand, arms.later);
     }
-    emit_compare(compare(branch.condition), branch.operand, branch.if_true);
-    if (branch.if_false != next) {
-      code_.jump(label_of(branch.if_false));
+    if (arms.first != next) {
+      code_.jump(label_of(arms.first));
     }
   }
 
@@ -205,6 +203,16 @@ class Emitter {
     } else {
       code_.jump_if32(condition, a_, operand.k, label_of(target));
     }
+  }
+
+  void emit_if_no_bit_set(const Operand& operand, BlockId target) {
+    code_.add(ebpf::mov32(fragment_.tmp, a_));
+    if (operand.is_x) {
+      code_.add(ebpf::alu32(ebpf::Alu::And, fragment_.tmp, x_));
+    } else {
+      code_.add(ebpf::alu32(ebpf::Alu::And, fragment_.tmp, operand.k));
+    }
+    code_.jump_if32(ebpf::Cmp::Equal, fragment_.tmp, 0U, label_of(target));
   }
 
   void emit(const LoadOpaque& s) {
@@ -266,9 +274,7 @@ class Emitter {
 
   void emit(const AbsoluteGuard& s) { packet_->guard(s); }
   void emit(const IndirectGuard& s) { packet_->guard(s); }
-  void emit(const DivisorGuard&) {
-    code_.jump_if32(ebpf::Cmp::Equal, x_, 0U, fragment_.no_match());
-  }
+  void emit(const DivisorGuard&) { fragment_.leave_if32(ebpf::Cmp::Equal, x_, 0U); }
 
   const Cfg& cfg_;
   const EbpfOptions& options_;
@@ -277,6 +283,8 @@ class Emitter {
   ebpf::Assembly& code_ = fragment_.code;
   const Reg a_ = fragment_.a;
   const Reg x_ = fragment_.x;
+  const std::vector<BlockId> next_ = next_blocks();
+  const VerifierWalk walk_{cfg_, next_};
   BlockId current_ = 0;  ///< the block that is being emitted
   bool no_match_is_block_ = false;
 };

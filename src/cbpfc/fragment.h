@@ -11,6 +11,9 @@
 
 namespace cbpfc {
 
+/// The comparison that holds exactly when `condition` does not.  Requires: not Cmp::Any, which has none.
+ebpf::Cmp inverse(ebpf::Cmp condition);
+
 class Fragment {
  public:
   /// `options` must outlive it.
@@ -35,6 +38,14 @@ class Fragment {
     no_match_is_used_ = true;
     return no_match_;
   }
+
+  /// Leaves for no match if the comparison holds.
+  void leave_if(ebpf::Cmp condition, ebpf::Reg left, ebpf::Reg right);
+  void leave_if(ebpf::Cmp condition, ebpf::Reg left, std::int32_t right);
+  void leave_if32(ebpf::Cmp condition, ebpf::Reg left, std::uint32_t right);
+
+  /// Whether leave_if() jumps to go on instead of to leave, see verifier_walk.h.
+  void set_jumps_to_go_on(bool jumps) { jumps_to_go_on_ = jumps; }
   bool no_match_is_used() const { return no_match_is_used_; }
   void set_no_match(std::string label) { no_match_ = std::move(label); }
 
@@ -42,12 +53,15 @@ class Fragment {
   /// the constant that is added to one of them later, applies what a comparison of one tells to the
   /// other, sometimes losing its bounds, and refuses to add such a register to a packet pointer when the
   /// constant is large (Linux 6.11, sync_linked_regs(), check_reg_sane_offset()).
-  void copy_unseen(ebpf::Reg dst, ebpf::Reg src, std::uint32_t addend) {
-    code.add(ebpf::mov32(dst, addend));
-    code.add(ebpf::alu32(ebpf::Alu::Add, dst, src));
-  }
+  void copy_unseen(ebpf::Reg dst, ebpf::Reg src, std::uint32_t addend);
 
  private:
+  /// Emits one of the above with a jump by `jump_if`, which takes a condition and a target.
+  template <typename JumpIf>
+  void leave(ebpf::Cmp condition, const JumpIf& jump_if);
+
+  bool jumps_to_go_on_ = false;
+  int labels_ = 0;
   std::string no_match_;
   bool no_match_is_used_ = false;
 };

@@ -124,7 +124,7 @@ void count_trip(Fragment& fragment, const CountTrip& count) {
     code.add(ebpf::alu32(ebpf::Alu::Sub, fragment.tmp, 1U));
   }
   code.add(ebpf::store(width, Reg::R10, counter, fragment.tmp));
-  code.jump_if(Cmp::Equal, fragment.tmp, 0, fragment.no_match());
+  fragment.leave_if(Cmp::Equal, fragment.tmp, 0);
 }
 
 }  // namespace cbpfc

@@ -24,7 +24,7 @@
 // hidden from it, and an instruction of Linux 6.9 keeps it from walking in circles.
 //
 // Refused, with the place: loops that are entered in two places, loops within loops, ways round that pass no
-// checkpoint or leave X as it is.
+// checkpoint or leave X as it is, calls of helpers in a loop, and more trips than the kernel allows.
 //
 // Cost: a few rounds over the graph; nothing in programs without loops.
 // Source: McCanne and Jacobson, 1993 (no backward jumps); libpcap 1.10.3 gencode.c gen_protochain().
@@ -48,6 +48,9 @@ namespace {
 /// Instructions the verifier may look at for the sake of followed counters, in all and by our estimate;
 /// it gives up after a million.
 constexpr std::uint64_t kFollowedInsns = 250'000;
+
+/// Trips after which may_goto ends a loop.  Source: Linux v6.18 include/linux/bpf.h BPF_MAX_LOOPS.
+constexpr std::uint64_t kMostHiddenTrips = 8ULL * 1024 * 1024;
 
 struct Loop {
   BlockId head = 0;
@@ -218,7 +221,7 @@ class LoopBound {
     return known;
   }
 
-  /// How many bytes a packet must have less than it has, for the load to be inside it.
+  /// Bytes that a checkpoint's load reads.
   std::uint32_t size_at(BlockId id, std::size_t step) const {
     return static_cast<std::uint32_t>(std::get<LoadIndirect>(block(id).steps[step]).size);
   }
@@ -354,6 +357,12 @@ Result<void> bound_loops(Cfg& cfg, std::uint32_t max_packet_offset) {
     const std::uint64_t cost = start.most * cost_of_a_trip(cfg, loop);
     start.is_followed = followed_insns + cost <= kFollowedInsns;
     followed_insns += start.is_followed ? cost : 0;
+    if (!start.is_followed &&
+        most_trips(start, std::min(max_packet_offset, kMaxPacketOffset)) > kMostHiddenTrips) {
+      return refuse(cfg, loop.head,
+                    fmt::format("may go round {} times, and the kernel stops one after {}",
+                                start.most, kMostHiddenTrips));
+    }
     starts.push_back(start);
   }
   insert_counters(cfg, loops, starts);

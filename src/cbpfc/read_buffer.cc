@@ -36,8 +36,7 @@ class BufferReader : public PacketReader {
   using PacketReader::PacketReader;
 
   void guard(const AbsoluteGuard& guard) override {
-    code_.jump_if(ebpf::Cmp::Less, options().packet_end, static_cast<std::int32_t>(guard.end),
-                  fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::Less, options().packet_end, static_cast<std::int32_t>(guard.end));
   }
 
   void guard(const IndirectGuard& guard) override {
@@ -54,9 +53,8 @@ class BufferReader : public PacketReader {
     // What the verifier knows of X's bits may contradict the limit; see read_direct.cc.
     load_unknown_zero(fragment_.tmp);
     code_.add(ebpf::alu32(Alu::Add, base, fragment_.tmp));
-    code_.jump_if(ebpf::Cmp::Greater, base,
-                  static_cast<std::int32_t>(options().buffer_size_bytes - guard.proven_end),
-                  fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::Greater, base,
+                       static_cast<std::int32_t>(options().buffer_size_bytes - guard.proven_end));
     check_end(base, guard.proven_end);
     code_.add(ebpf::alu(Alu::Add, base, options().packet_start));
   }
@@ -83,7 +81,7 @@ class BufferReader : public PacketReader {
   /// Leaves for no match unless `offset` + `end`, which does not wrap, is at most the number of bytes.
   void check_end(Reg offset, std::uint32_t end) {
     fragment_.copy_unseen(fragment_.tmp, offset, end);
-    code_.jump_if(ebpf::Cmp::Greater, fragment_.tmp, options().packet_end, fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::Greater, fragment_.tmp, options().packet_end);
   }
 
   void load_from_buffer(Reg dst, Reg pointer, std::uint32_t offset, Size size) {

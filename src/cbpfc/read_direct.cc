@@ -41,9 +41,9 @@ class DirectReader : public PacketReader {
         // that cannot be taken, with a made-up value, and refuse that; so it forgets what it knows.
         load_unknown_zero(fragment_.tmp);
         code_.add(ebpf::alu32(ebpf::Alu::Add, base, fragment_.tmp));
-        code_.jump_if(ebpf::Cmp::Greater, base,
-                      static_cast<std::int32_t>(max_packet_offset(options()) - guard.proven_end),
-                      fragment_.no_match());
+        fragment_.leave_if(
+            ebpf::Cmp::Greater, base,
+            static_cast<std::int32_t>(max_packet_offset(options()) - guard.proven_end));
       }
       code_.add(ebpf::alu(ebpf::Alu::Add, base, options().packet_start));
     }
@@ -78,7 +78,7 @@ class DirectReader : public PacketReader {
   void check_end(Reg pointer, std::uint32_t end) {
     code_.add(ebpf::mov(fragment_.tmp, pointer));
     code_.add(ebpf::alu(ebpf::Alu::Add, fragment_.tmp, static_cast<std::int32_t>(end)));
-    code_.jump_if(ebpf::Cmp::Greater, fragment_.tmp, options().packet_end, fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::Greater, fragment_.tmp, options().packet_end);
   }
 };
 

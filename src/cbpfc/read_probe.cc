@@ -34,8 +34,7 @@ class ProbeReader : public PacketReader {
   using PacketReader::PacketReader;
 
   void guard(const AbsoluteGuard& guard) override {
-    code_.jump_if(ebpf::Cmp::Less, options().packet_end, static_cast<std::int32_t>(guard.end),
-                  fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::Less, options().packet_end, static_cast<std::int32_t>(guard.end));
   }
   void guard(const IndirectGuard&) override {
     assert(false && "guard_packet without base pointers makes none");
@@ -55,7 +54,7 @@ class ProbeReader : public PacketReader {
     fragment_.copy_unseen(Reg::R3, fragment_.x, load.offset);
     code_.add(ebpf::mov(Reg::R1, Reg::R3));
     code_.add(ebpf::alu(Alu::Add, Reg::R1, static_cast<std::int32_t>(load.size)));
-    code_.jump_if(ebpf::Cmp::Greater, Reg::R1, options().packet_end, fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::Greater, Reg::R1, options().packet_end);
     code_.add(ebpf::alu(Alu::Add, Reg::R3, options().packet_start));
     read_r3(fragment_.a, load.size);
   }
@@ -76,7 +75,7 @@ class ProbeReader : public PacketReader {
     code_.add(ebpf::alu(Alu::Add, Reg::R1, slot));
     code_.add(ebpf::mov32(Reg::R2, static_cast<std::uint32_t>(size)));
     code_.add(ebpf::call(kProbeReadKernel));
-    code_.jump_if(ebpf::Cmp::NotEqual, Reg::R0, 0, fragment_.no_match());
+    fragment_.leave_if(ebpf::Cmp::NotEqual, Reg::R0, 0);
     load_at(dst, Reg::R10, slot, size);
   }
 };

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -35,10 +36,11 @@ using cbpfc::RawInsn;
 constexpr std::size_t kMinTestRunBytes = 14;
 constexpr std::size_t kMostTestRunBytes = 3000;  ///< what XDP test runs keep in one piece
 
-constexpr std::array kExpressions = {"ip6 protochain 6",
-                                     "ip6 protochain 17",
-                                     "ip protochain 51",
+/// Those that older kernels take first: what is skipped ends a test.
+constexpr std::array kExpressions = {"ip protochain 51",
                                      "ip protochain 6",
+                                     "ip6 protochain 6",
+                                     "ip6 protochain 17",
                                      "protochain 6",
                                      "protochain 17 and not protochain 6",
                                      "not ip6 protochain 59 and greater 100",
@@ -50,6 +52,21 @@ Filter decode(const std::vector<RawInsn>& program) {
 
 Filter compile(const std::string& expression, bool optimize) {
   return decode(cbpfc::compile_expression(expression, {.optimize = optimize}).value());
+}
+
+/// Whether a program has the instruction of Linux 6.9 that hidden counters need, and the kernel has not.
+bool needs_a_later_kernel(const std::vector<cbpfc::ebpf::Insn>& insns) {
+  static const bool has_may_goto = [] {
+    cbpfc::ebpf::Assembly code;
+    code.add(cbpfc::ebpf::mov(cbpfc::ebpf::Reg::R0, 0));
+    code.may_goto("out");
+    code.label("out");
+    code.add(cbpfc::ebpf::exit_insn());
+    std::string log;
+    return load_program(BPF_PROG_TYPE_XDP, code.assemble().value(), log).is_open();
+  }();
+  return !has_may_goto &&
+         std::ranges::any_of(insns, [](const auto& insn) { return insn.opcode == 0xe5; });
 }
 
 struct Case {
@@ -70,6 +87,9 @@ class Loops : public testing::TestWithParam<Case> {
   void load(const Filter& filter) {
     const auto insns = engine_.program(filter);
     ASSERT_TRUE(insns) << insns.error().message << "\n" << listing(filter);
+    if (needs_a_later_kernel(*insns)) {
+      GTEST_SKIP() << "may_goto, which long loops need, is in Linux from 6.9 on";
+    }
     const std::string log = runner_.load(*insns);
     ASSERT_TRUE(log.empty()) << log.substr(0, 3000) << "\n"
                              << log.substr(log.size() - std::min<std::size_t>(log.size(), 500))
@@ -120,6 +140,9 @@ TEST_P(Loops, ChainsOfHeaders) {
     for (const bool optimize : {true, false}) {
       const Filter filter = compile(expression, optimize);
       load(filter);
+      if (IsSkipped()) {
+        continue;
+      }
       for (int n = 0; n < 400 && !HasFatalFailure(); ++n) {
         expect_agreement(filter, chains.packet(n % 4 == 0 ? most_bytes() : 120));
       }
@@ -128,12 +151,15 @@ TEST_P(Loops, ChainsOfHeaders) {
   }
   EXPECT_GT(matches_, 100);
   EXPECT_GT(misses_, 100);
-  EXPECT_GT(endless_, 10);
+  EXPECT_TRUE(endless_ > 10 || IsSkipped());
 }
 
 TEST_P(Loops, ChainsCutAtEveryLength) {
   const Filter filter = compile("ip6 protochain 6", true);
   load(filter);
+  if (IsSkipped()) {
+    return;
+  }
   for (const Packet& chain : {longest_chain(120, 6), longest_way(120, 6), endless_chain(120)}) {
     for (std::size_t length = 0; length <= chain.size() && !HasFatalFailure(); ++length) {
       expect_agreement(filter, std::span(chain).first(length));
@@ -144,6 +170,9 @@ TEST_P(Loops, ChainsCutAtEveryLength) {
 TEST_P(Loops, TheLongestChains) {
   const Filter filter = compile("ip6 protochain 6", true);
   load(filter);
+  if (IsSkipped()) {
+    return;
+  }
   for (const std::size_t length : {std::size_t{9000}, std::size_t{20000}, most_bytes()}) {
     if (length > most_bytes()) {
       continue;
@@ -162,6 +191,9 @@ TEST_P(Loops, EndlessProgramsEndSoon) {
   for (const char* expression : {"ip6 protochain 6", "protochain 6"}) {
     const Filter filter = compile(expression, true);
     load(filter);
+    if (IsSkipped()) {
+      return;
+    }
     const Packet packet = endless_chain(most_bytes());
     const auto start = std::chrono::steady_clock::now();
     expect_agreement(filter, packet);
@@ -222,6 +254,9 @@ TEST_P(Loops, RandomLoopsAgreeOrAreRefused) {
     }
     ++accepted;
     load(filter);
+    if (IsSkipped()) {
+      continue;
+    }
     for (int i = 0; i < 8 && !HasFatalFailure(); ++i) {
       Packet packet = generator.packet();
       if (i % 4 == 0) {
@@ -233,7 +268,7 @@ TEST_P(Loops, RandomLoopsAgreeOrAreRefused) {
     ASSERT_FALSE(HasFatalFailure()) << "program " << n;
   }
   EXPECT_GT(accepted, kPrograms / 4);
-  EXPECT_GT(matches_, accepted / 4);
+  EXPECT_TRUE(matches_ > accepted / 4 || IsSkipped());
 }
 
 /// Reports what an XDP program on the loopback makes of packets.
@@ -321,6 +356,9 @@ TEST(LoopsOnLoopback, TheLongestPackets) {
   XdpRunner runner;
   LoopbackTap tap;
   const Filter filter = compile("ip6 protochain 6", true);
+  if (needs_a_later_kernel(tap.program(filter))) {
+    GTEST_SKIP() << "may_goto, which long loops need, is in Linux from 6.9 on";
+  }
   ASSERT_EQ(runner.load(tap.program(filter)), "");
   for (const std::size_t length : {std::size_t{9000}, std::size_t{40000}, std::size_t{65535}}) {
     for (const Packet& packet :

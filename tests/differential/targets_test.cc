@@ -153,6 +153,72 @@ TEST_P(Targets, FiltersAgreeOnPacketsCutAtEveryLength) {
   EXPECT_GT(matches_, 0U);
 }
 
+/// Lists longer than the kernel takes as classic programs, of expressions as libpcap writes them without its
+/// optimiser, by the code that treats each instruction by itself.
+TEST(LongPrograms, LoadAndAgree) {
+  XdpRunner runner;
+  TargetEngine engine(runner, Target::Labels, 2000);
+  std::string hosts;
+  for (int i = 0; i < 600; ++i) {
+    hosts += fmt::format("{}host 10.0.{}.{}", i > 0 ? " or " : "", i / 256, i % 256);
+  }
+  const Filter filter = compile(hosts, false);
+  ASSERT_GT(filter.insns().size(), 3 * cbpfc::kMaxClassicInsns);
+  const auto insns = engine.program(filter, {.optimize = false});
+  ASSERT_TRUE(insns) << insns.error().message;
+  ASSERT_GT(insns->size(), 32768U);
+  const std::string log = runner.load(*insns);
+  ASSERT_EQ(log.substr(0, 2000), "");
+  Packet packet(60);
+  packet[12] = 8;
+  packet[14] = 0x45;
+  for (const std::uint8_t last : {std::uint8_t{0}, std::uint8_t{87}, std::uint8_t{88}}) {
+    for (const std::size_t address : {26U, 30U}) {
+      Packet to = packet;
+      to[address] = 10;
+      to[address + 2] = 2;
+      to[address + 3] = last;
+      EXPECT_EQ(engine.run(to), last < 88 ? 1U : 0U);
+    }
+  }
+}
+
+/// Of a branch in a list the verifier keeps one way for later; more than 8,192 it does not keep.
+TEST(LongPrograms, TheVerifierWalksThem) {
+  constexpr std::uint32_t kEntries = 20000;
+  XdpRunner runner;
+  TargetEngine engine(runner, Target::Labels, 2000);
+  Generator packets(9);
+  for (const std::uint16_t condition : {std::uint16_t{0x15}, std::uint16_t{0x45}}) {
+    for (const bool guards : {false, true}) {
+      std::vector<cbpfc::RawInsn> program = {{.code = 0x20, .k = 26}};
+      const std::uint32_t unit = guards ? 3 : 2;
+      for (std::uint32_t i = 0; i < kEntries; ++i) {
+        if (guards) {
+          program.push_back({.code = 0x20, .k = 26 + i % 900});
+        }
+        const std::uint32_t left = (kEntries - i) * unit - unit;
+        program.push_back({.code = condition, .jt = 0, .jf = 1, .k = 0x00010000U + (i << 17 | i)});
+        program.push_back({.code = 0x05, .k = left + 1});  // over the rest and `ret #0`
+      }
+      program.push_back({.code = 0x06, .k = 0});
+      program.push_back({.code = 0x06, .k = 1});
+      const Filter filter = Filter::decode(program, cbpfc::Accept::Compiler).value();
+      const auto insns = engine.program(filter, {.optimize = false});
+      ASSERT_TRUE(insns) << insns.error().message;
+      const std::string log = runner.load(*insns);
+      ASSERT_EQ(log.substr(0, 2000), "") << condition << guards;
+      for (int i = 0; i < 20; ++i) {
+        Packet packet = packets.packet();
+        packet.resize(i % 2 == 0 ? 1000 : 60);
+        const auto value =
+            cbpfc::interpret(filter, packet, static_cast<std::uint32_t>(packet.size()));
+        ASSERT_EQ(engine.run(packet), *value);
+      }
+    }
+  }
+}
+
 /// A probe-read fragment in a tracing program: the program's arguments are the packet's address and
 /// length, as numbers.
 TEST(Probe, RunsInARawTracepoint) {

@@ -70,6 +70,10 @@ TEST(Figures, TheWorstFilterIsNamed) {
   const Figure worst = find(figures(two_filters()), "time, the filter that loses most to clang");
   EXPECT_NEAR(worst.measured.value(), 2, 1e-9);
   EXPECT_EQ(worst.note, "a");
+  const auto all = times_to_clang(two_filters().filters);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all.back().expression, "b");
+  EXPECT_NEAR(all.back().ratio, 0.5, 1e-9);
 }
 
 TEST(Figures, WhatOneContenderCouldNotCompileIsNotCompared) {

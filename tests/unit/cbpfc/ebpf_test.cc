@@ -75,6 +75,31 @@ std::size_t landing(const std::vector<Insn>& insns, std::size_t pc) {
   return pc;
 }
 
+/// Whether every instruction can be reached, as the verifier wants it.
+bool all_reachable(const std::vector<Insn>& insns) {
+  std::vector<bool> seen(insns.size());
+  std::vector<std::size_t> open = {0};
+  std::size_t count = 0;
+  while (!open.empty()) {
+    const std::size_t pc = open.back();
+    open.pop_back();
+    if (seen[pc]) {
+      continue;
+    }
+    seen[pc] = true;
+    ++count;
+    const Insn& insn = insns[pc];
+    const bool is_jump = (insn.opcode & 7) == 5 || (insn.opcode & 7) == 6;
+    if (is_jump && insn.opcode != 0x95) {
+      open.push_back(static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insn.offset));
+    }
+    if (insn.opcode != 0x95 && insn.opcode != 0x05) {
+      open.push_back(pc + 1);
+    }
+  }
+  return count == insns.size();
+}
+
 TEST(Ebpf, FarJumpsGoByIslandsBothWays) {
   // Every 1,000th instruction jumps to one of two ends, 100,000 instructions apart; instruction i
   // is marked with the immediate i, so that it can be told after others were inserted.
@@ -93,6 +118,7 @@ TEST(Ebpf, FarJumpsGoByIslandsBothWays) {
   code.add(exit_insn());
   const auto insns = code.assemble();
   ASSERT_TRUE(insns);
+  EXPECT_TRUE(all_reachable(*insns));
   std::uint32_t expected = 0;
   for (std::size_t pc = landing(*insns, 1); pc < insns->size(); pc = landing(*insns, pc + 1)) {
     const Insn& insn = (*insns)[pc];
@@ -145,6 +171,24 @@ TEST(Ebpf, IslandsOfManyTargets) {
     }
   }
   EXPECT_EQ(jumps, kEntries / 10);
+  EXPECT_TRUE(all_reachable(*insns));
+}
+
+/// Blocks that end in a jump, so that nobody walks into an island.
+TEST(Ebpf, IslandsBetweenJumpsAreReachable) {
+  constexpr std::uint32_t kBlocks = 100000;
+  Assembly list;
+  for (std::uint32_t i = 0; i < kBlocks; ++i) {
+    list.jump_if32(Cmp::NotEqual, Reg::R1, i, std::to_string(i));
+    list.add(mov32(Reg::R0, i));
+    list.jump("end");
+    list.label(std::to_string(i));
+  }
+  list.label("end");
+  list.add(exit_insn());
+  const auto placed = list.assemble();
+  ASSERT_TRUE(placed) << placed.error().message;
+  EXPECT_TRUE(all_reachable(*placed));
 }
 
 TEST(Ebpf, RefusesMoreThanTheKernelTakes) {

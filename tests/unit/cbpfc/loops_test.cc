@@ -180,6 +180,23 @@ TEST(Loops, ThatMayNotEndAreRefused) {
       graph(Filter::decode(random, Accept::Compiler).value(), 0xffff, {.helpers = true}),
       "instruction 1: the loop that begins here calls a helper, whose answers may differ each "
       "time, so that nothing shows that it ends");
+  // 200 checkpoints, one after the other
+  std::vector<RawInsn> many = {{.code = 0xb1, .k = 14}};
+  for (int i = 0; i < 200; ++i) {
+    many.insert(many.end(), {{.code = 0x50, .k = 14},
+                             {.code = 0x15, .jt = 1, .jf = 0, .k = 6},
+                             {.code = 0x05, .k = 1},
+                             {.code = 0x06, .k = 1},
+                             {.code = 0x87},
+                             {.code = 0x04, .k = 1},
+                             {.code = 0x07}});
+  }
+  many.push_back({.code = 0x05, .k = static_cast<std::uint32_t>(-static_cast<int>(many.size()))});
+  many.push_back({.code = 0x06, .k = 1});
+  EXPECT_EQ(
+      graph(Filter::decode(many, Accept::Compiler).value()),
+      "instruction 1: the loop that begins here may go round 13107202 times, and the kernel stops "
+      "one after 8388608");
   const auto code = compile_ebpf(filter(cases[0].listing), {});
   ASSERT_FALSE(code);
   EXPECT_EQ(code.error().message, "compile filter: " + cases[0].message);

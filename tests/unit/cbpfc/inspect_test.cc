@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <cbpfc/inspect.h>
+#include <cbpfc/pcap_filter.h>
+#include <cbpfc/text.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <string>
+
+namespace cbpfc {
+namespace {
+
+Filter compiled(const std::string& expression) {
+  const auto raw = compile_expression(expression);
+  EXPECT_TRUE(raw) << raw.error().message;
+  return *Filter::decode(*raw);
+}
+
+TEST(Inspect, PassesHaveNamesOfTheirOwn) {
+  std::set<std::string_view> names;
+  for (const PassDescription& pass : optimizer_passes()) {
+    EXPECT_TRUE(names.insert(pass.name).second) << pass.name;
+    EXPECT_NE(pass.name, kLiftedPass);
+    EXPECT_FALSE(pass.summary.empty()) << pass.name;
+    EXPECT_EQ(pass.summary.find('\n'), std::string_view::npos) << pass.name;
+  }
+  EXPECT_FALSE(names.empty());
+}
+
+TEST(Inspect, OneViewForEachPassAndOneBefore) {
+  const auto views = inspect_passes(compiled("ip and udp port 53"));
+  ASSERT_TRUE(views) << views.error().message;
+  const auto passes = optimizer_passes();
+  ASSERT_EQ(views->size(), passes.size() + 1);
+  EXPECT_EQ(views->front().pass, kLiftedPass);
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    EXPECT_EQ((*views)[i + 1].pass, passes[i].name);
+  }
+}
+
+TEST(Inspect, DrawingsDeclareEveryNodeTheyConnect) {
+  const auto views = inspect_passes(compiled("host 192.0.2.1 and tcp port 80")).value();
+  for (const GraphView& view : views) {
+    EXPECT_TRUE(view.dot.starts_with("digraph filter {\n")) << view.pass;
+    EXPECT_TRUE(view.dot.ends_with("}\n")) << view.pass;
+    EXPECT_EQ(std::ranges::count(view.dot, '"') % 2, 0) << view.pass;
+    EXPECT_EQ(std::ranges::count(view.dot, '['), std::ranges::count(view.dot, ']')) << view.pass;
+    const auto lines = static_cast<std::size_t>(std::ranges::count(view.text, '\n'));
+    for (std::size_t node = 0; node < lines; ++node) {
+      EXPECT_NE(view.dot.find("\n  n" + std::to_string(node) + " [label="), std::string::npos);
+    }
+    EXPECT_EQ(view.dot.find("n" + std::to_string(lines) + " "), std::string::npos) << view.pass;
+  }
+}
+
+TEST(Inspect, QuestionsBecomeFewer) {
+  std::ifstream file(XDPCAP_TEST_DATA "/filters.txt");
+  ASSERT_TRUE(file);
+  std::string expression;
+  std::size_t filters = 0;
+  while (std::getline(file, expression)) {
+    const auto views = inspect_passes(compiled(expression));
+    ASSERT_TRUE(views) << expression << ": " << views.error().message;
+    ++filters;
+    EXPECT_LE(views->back().decisions, views->front().decisions) << expression;
+    EXPECT_LE(views->back().guards, views->front().guards) << expression;
+    EXPECT_GT(views->front().guards + views->front().decisions, 0U) << expression;
+  }
+  EXPECT_GE(filters, 50U);
+}
+
+TEST(Inspect, CountsQuestionsAndGuards) {
+  const auto raw =
+      parse_program("6,40 0 0 12,21 0 3 2048,48 0 0 23,21 0 1 17,6 0 0 262144,6 0 0 0").value();
+  const auto views = inspect_passes(Filter::decode(raw).value()).value();
+  EXPECT_EQ(views.front().decisions, 2U);
+  EXPECT_EQ(views.front().guards, 2U);
+  EXPECT_EQ(views.back().decisions, 2U);
+  EXPECT_EQ(views.back().guards, 1U);
+}
+
+TEST(Inspect, LoopsAreLeftAlone) {
+  const auto raw =
+      parse_program("(000) ldb [0]\n(001) jeq #1 jt 3 jf 2\n(002) ja 0\n(003) ret #1\n").value();
+  const auto views = inspect_passes(Filter::decode(raw, Accept::Compiler).value());
+  ASSERT_FALSE(views);
+  EXPECT_EQ(views.error().code, Errc::Unsupported);
+  EXPECT_TRUE(views.error().message.starts_with("inspect filter: ")) << views.error().message;
+}
+
+}  // namespace
+}  // namespace cbpfc
