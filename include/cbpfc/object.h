@@ -35,6 +35,8 @@ struct ObjectOptions {
   std::string source = {};
   /// Upper bound of data - ctx->data, for filters over a packet inside another.
   std::uint32_t packet_start_offset_bytes = 0;
+  /// As for fragments; `context` has no meaning, for the function is not given it.
+  AncillaryOptions ancillary = {};
   bool optimize = true;  ///< as EbpfOptions::optimize
 };
 

@@ -14,22 +14,14 @@
 #include <elf.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string_view>
 
+#include "function_name.h"
 #include "little_endian.h"
 #include "object_btf.h"
 
 namespace cbpfc {
 namespace {
-
-bool is_identifier(std::string_view name) {
-  const auto is_letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  return !name.empty() && is_letter(name.front()) &&
-         std::ranges::all_of(name, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
-}
 
 struct Section {
   std::string_view name;
@@ -154,10 +146,9 @@ Bytes lay_out(std::vector<Section> sections) {
 
 Result<std::vector<std::uint8_t>> write_object(std::span<const ebpf::Insn> insns,
                                                const ObjectOptions& options) {
-  if (!is_identifier(options.function_name)) {
+  if (const std::string fault = function_name_fault(options.function_name); !fault.empty()) {
     return fail(Errc::InvalidArgument,
-                fmt::format("write object file: option function_name: \"{}\" is not a name in C",
-                            options.function_name));
+                fmt::format("write object file: option function_name: {}", fault));
   }
   ObjectBtf btf = describe_function(options);
   Bytes text = encode(insns);

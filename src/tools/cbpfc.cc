@@ -25,6 +25,7 @@
 
 #include "cli/report.h"
 #include "cli/standard_descriptors.h"
+#include "tools/cbpfc_errors.h"
 #include "tools/cbpfc_explain.h"
 #include "tools/cbpfc_input.h"
 #include "tools/cbpfc_match.h"
@@ -72,7 +73,9 @@ int deliver(std::string_view text, const Options& options) {
 
 /// An option of the fragment that is not legal is a wrong command line.
 int report_compilation(const Error& error, const Options& options) {
-  return error.code == Errc::InvalidArgument ? report_usage(error) : report(error, options.verbose);
+  const Error spelled = in_words_of_command(error);
+  return error.code == Errc::InvalidArgument ? report_usage(spelled)
+                                             : report(spelled, options.verbose);
 }
 
 int deliver(const Result<std::string>& text, const Options& options) {

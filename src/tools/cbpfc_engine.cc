@@ -47,7 +47,7 @@ class ClassicInterpreter final : public FilterEngine {
     return 0U;
   }
 
-  std::uint64_t packets() const { return packets_; }
+  std::uint64_t packets() const override { return packets_; }
   std::string describe() const override { return count(packets_) + " by the interpreter"; }
 
  private:
@@ -55,7 +55,7 @@ class ClassicInterpreter final : public FilterEngine {
   std::uint64_t packets_ = 0;
 };
 
-/// The fragment the command line describes.
+/// A fragment, with ancillary loads if they are allowed.
 class FragmentInterpreter final : public FilterEngine {
  public:
   FragmentInterpreter(Fragment fragment, cbpfc::EbpfOptions options)
@@ -81,6 +81,7 @@ class FragmentInterpreter final : public FilterEngine {
     return static_cast<std::uint32_t>(run.registers[static_cast<std::size_t>(options_.result)]);
   }
 
+  std::uint64_t packets() const override { return packets_; }
   std::string describe() const override {
     return fmt::format(
         "{} by the interpreter of eBPF, {:.1f} instructions each", count(packets_),
@@ -94,12 +95,28 @@ class FragmentInterpreter final : public FilterEngine {
   std::uint64_t insns_ = 0;
 };
 
+/// Ancillary loads are answered by code alone: the classic interpreter sees nothing but bytes.
+bool has_ancillary_loads(const Options& options) {
+  const cbpfc::AncillaryOptions& ancillary = options.ebpf.ancillary;
+  return ancillary.from_frame || ancillary.helpers || ancillary.context;
+}
+
+Result<std::unique_ptr<FilterEngine>> make_interpreter(const Subject& subject,
+                                                       const Options& options) {
+  if (!has_ancillary_loads(options)) {
+    return std::make_unique<ClassicInterpreter>(subject);
+  }
+  const cbpfc::EbpfOptions own = own_options(options.ebpf);
+  return std::make_unique<FragmentInterpreter>(TRY(make_fragment(subject, own, false)), own);
+}
+
 class KernelEngine final : public FilterEngine {
  public:
-  KernelEngine(UniqueFd program, std::size_t longest_bytes, const Subject& subject)
+  KernelEngine(UniqueFd program, std::size_t longest_bytes, const Subject& subject,
+               std::unique_ptr<FilterEngine> interpreter)
       : program_(std::move(program)),
         longest_bytes_(longest_bytes),
-        others_(subject),
+        others_(std::move(interpreter)),
         reads_length_(std::ranges::any_of(subject.sources, [](const Source& source) {
           return cbpfc::reads_length(source.filter);
         })) {}
@@ -109,26 +126,27 @@ class KernelEngine final : public FilterEngine {
     const bool is_cut = packet.size() < wire_length_bytes;
     if (packet.size() < xdpcap::kLeastTestRunBytes || packet.size() > longest_bytes_ ||
         (reads_length_ && is_cut)) {
-      return others_.run(packet, wire_length_bytes);
+      return others_->run(packet, wire_length_bytes);
     }
     ++packets_;
     return TRY(xdpcap::test_run(program_.get(), packet)).value;
   }
 
+  std::uint64_t packets() const override { return packets_ + others_->packets(); }
   std::string describe() const override {
     const std::string mine = count(packets_) + " by the kernel";
-    return others_.packets() == 0
+    return others_->packets() == 0
                ? mine
                : fmt::format(
                      "{}, {} (shorter than {} bytes, longer than {}, "
                      "or cut)",
-                     mine, others_.describe(), xdpcap::kLeastTestRunBytes, longest_bytes_);
+                     mine, others_->describe(), xdpcap::kLeastTestRunBytes, longest_bytes_);
   }
 
  private:
   UniqueFd program_;
   std::size_t longest_bytes_;
-  ClassicInterpreter others_;
+  std::unique_ptr<FilterEngine> others_;
   bool reads_length_;
   std::uint64_t packets_ = 0;
 };
@@ -138,7 +156,8 @@ Result<std::unique_ptr<FilterEngine>> make_kernel_engine(const Subject& subject,
   const std::vector<cbpfc::ebpf::Insn> insns = TRY(make_value_program(subject, options.ebpf));
   UniqueFd program = TRY(xdpcap::load_xdp_program({.name = "cbpfc_match", .insns = insns}));
   const std::size_t longest_bytes = TRY(xdpcap::longest_linear_test_packet());
-  return std::make_unique<KernelEngine>(std::move(program), longest_bytes, subject);
+  return std::make_unique<KernelEngine>(std::move(program), longest_bytes, subject,
+                                        TRY(make_interpreter(subject, options)));
 }
 
 }  // namespace
@@ -150,25 +169,23 @@ bool may_use_kernel() {
 }
 
 Result<std::unique_ptr<FilterEngine>> make_engine(const Subject& subject, const Options& options) {
-  const auto interpreter = [&] { return std::make_unique<ClassicInterpreter>(subject); };
   switch (options.engine) {
     case Engine::Auto: {
       if (!may_use_kernel()) {
-        return interpreter();
+        return make_interpreter(subject, options);
       }
       // In a container, what the capabilities allow may be forbidden all the same.
       Result<std::unique_ptr<FilterEngine>> kernel = make_kernel_engine(subject, options);
       const bool is_forbidden = !kernel && kernel.error().sys_errno == EPERM;
-      return is_forbidden ? Result<std::unique_ptr<FilterEngine>>(interpreter())
-                          : std::move(kernel);
+      return is_forbidden ? make_interpreter(subject, options) : std::move(kernel);
     }
     case Engine::Kernel: return make_kernel_engine(subject, options);
-    case Engine::Interpreter: return interpreter();
+    case Engine::Interpreter: return make_interpreter(subject, options);
     case Engine::Ebpf:
       return std::make_unique<FragmentInterpreter>(
           TRY(make_fragment(subject, options.ebpf, options.branches)), options.ebpf);
   }
-  return interpreter();
+  return make_interpreter(subject, options);
 }
 
 }  // namespace command

@@ -34,6 +34,9 @@ class FilterEngine {
   virtual cbpfc::Result<std::uint32_t> run(std::span<const std::uint8_t> packet,
                                            std::uint32_t wire_length_bytes) = 0;
 
+  /// Packets run so far.
+  virtual std::uint64_t packets() const = 0;
+
   /// Who ran what so far: "2 packets by the kernel".
   virtual std::string describe() const = 0;
 };

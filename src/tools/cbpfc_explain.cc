@@ -184,9 +184,10 @@ Result<std::string> explain(const Options& options) {
     link_type = TRY(link_type_for(options, *file));
   }
   const Subject subject = TRY(read_subject(options.input, link_type));
-  const Samples samples = file ? TRY(take_samples(*file, subject)) : TRY(make_up_samples(subject));
   EbpfOptions code = options.ebpf;
   code.optimize = true;
+  const Samples samples =
+      file ? TRY(take_samples(*file, subject, code)) : TRY(make_up_samples(subject, code));
   std::string text =
       describe_program(subject) + TRY(describe_graph(subject, own_options(code), samples));
 

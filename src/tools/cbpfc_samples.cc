@@ -55,8 +55,8 @@ std::optional<std::vector<std::uint8_t>> find_match(prove::Prover& prover,
 /// Runs the fragment and says what came out, and how long it took.
 class Runner {
  public:
-  static Result<Runner> create(const Subject& subject) {
-    const cbpfc::EbpfOptions options = own_options({});
+  static Result<Runner> create(const Subject& subject, const cbpfc::EbpfOptions& code) {
+    const cbpfc::EbpfOptions options = own_options(code);
     return Runner(TRY(make_fragment(subject, options, false)), options);
   }
 
@@ -122,12 +122,10 @@ void add(std::vector<Sample>& samples, std::vector<std::uint8_t> bytes) {
 
 }  // namespace
 
-Result<Samples> make_up_samples(const Subject& subject) {
-  const Runner runner = TRY(Runner::create(subject));
+Result<Samples> make_up_samples(const Subject& subject, const cbpfc::EbpfOptions& code) {
+  const Runner runner = TRY(Runner::create(subject, code));
   prove::Prover prover;
-  Samples samples{.matching = {},
-                  .missing = {},
-                  .origin = "made up: a packet that matches, and one that misses late"};
+  Samples samples;
   const std::size_t filters = subject.sources.size();
   const std::size_t chosen = std::min(filters, kMostFilters);
   for (std::size_t i = 0; i < chosen; ++i) {
@@ -141,17 +139,22 @@ Result<Samples> make_up_samples(const Subject& subject) {
     }
     add(samples.matching, std::move(packet));
   }
-  if (samples.missing.empty()) {
-    std::vector<std::uint8_t> zeros(kLeastFrameBytes);
-    if (const auto outcome = runner.run(zeros); outcome && !outcome->matches) {
-      add(samples.missing, std::move(zeros));
+  std::vector<std::uint8_t> zeros(kLeastFrameBytes);
+  if (const auto outcome = runner.run(zeros)) {
+    std::vector<Sample>& kind = outcome->matches ? samples.matching : samples.missing;
+    if (kind.empty()) {
+      add(kind, std::move(zeros));
     }
   }
+  samples.origin = fmt::format("{} that match and {} that miss late, made up",
+                               samples.matching.size(), samples.missing.size());
   return samples;
 }
 
-Result<Samples> take_samples(PcapReader& file, const Subject& subject) {
+Result<Samples> take_samples(PcapReader& file, const Subject& subject,
+                             const cbpfc::EbpfOptions& code) {
   Options interpreted;
+  interpreted.ebpf = code;
   interpreted.engine = Engine::Interpreter;
   const auto engine = TRY(make_engine(subject, interpreted));
   Samples samples;
@@ -167,7 +170,7 @@ Result<Samples> take_samples(PcapReader& file, const Subject& subject) {
                       .wire_length_bytes = packet->wire_length_bytes});
     }
   }
-  samples.origin = fmt::format("the first {} that match and {} that do not, of the capture file",
+  samples.origin = fmt::format("the first {} that match and {} that do not, from the capture file",
                                samples.matching.size(), samples.missing.size());
   return samples;
 }

@@ -33,12 +33,13 @@ struct Samples {
   std::string origin;  ///< a line for the reader
 };
 
-/// Made-up packets, some of each kind or none.  Takes seconds for filters that the prover finds hard.
+/// Made-up packets for code with these options, some of each kind or none.  Takes seconds for filters that the prover finds hard.
 /// Errors: those of the compiler.
-cbpfc::Result<Samples> make_up_samples(const Subject& subject);
+cbpfc::Result<Samples> make_up_samples(const Subject& subject, const cbpfc::EbpfOptions& code);
 
 /// The first packets of each kind in a file.
 /// Errors: those of reading it; those of the interpreter.
-cbpfc::Result<Samples> take_samples(PcapReader& file, const Subject& subject);
+cbpfc::Result<Samples> take_samples(PcapReader& file, const Subject& subject,
+                                    const cbpfc::EbpfOptions& code);
 
 }  // namespace command

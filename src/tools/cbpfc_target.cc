@@ -2,6 +2,7 @@
 
 #include "tools/cbpfc_target.h"
 
+#include <cbpfc/compile_c.h>
 #include <cbpfc/inspect.h>
 #include <cbpfc/object.h>
 #include <cbpfc/text.h>
@@ -111,9 +112,24 @@ std::string print_hex(const Fragment& fragment) {
   return text;
 }
 
-Result<std::string> print_c(const Subject&, const Options&) {
-  return std::string("TODO");
+Result<std::string> print_c(const Subject& subject, const Options& options) {
+  if (subject.is_set) {
+    return fail(Errc::Unsupported,
+                "option --to c: a set of filters has no C function; --to object gives one to link");
+  }
+  std::string comment = one_line(subject.describe());
+  for (std::size_t end = comment.find("*/"); end != std::string::npos; end = comment.find("*/")) {
+    comment.replace(end, 2, "* /");
+  }
+  const std::string text =
+      TRY(cbpfc::compile_c(subject.sources.front().filter,
+                           {.function_name = options.function_name,
+                            .no_inline = options.no_inline,
+                            .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
+                            .ancillary = options.ebpf.ancillary}));
+  return fmt::format("/* {} */\n{}", comment, text);
 }
+
 /// Of a set, one program a line, which --set reads again.
 std::string print_classic(const Subject& subject, const Options& options) {
   if (!subject.is_set) {
@@ -141,6 +157,7 @@ Result<std::string> make_object(const Subject& subject, const Options& options) 
       .function_name = options.function_name,
       .source = subject.describe(),
       .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
+      .ancillary = options.ebpf.ancillary,
       .optimize = options.ebpf.optimize};
   const std::vector<std::uint8_t> file =
       subject.is_set ? TRY(cbpfc::compile_object_set(subject.filters(), wanted))

@@ -194,17 +194,21 @@ teardown() { rm -rf "$world"; }
   fails_with 1 "read none: No such file or directory"
   run_cbpfc "2,32 0 0 4294963232,6 0 0 1" # SKF_AD_RXHASH
   fails_with 1 "instruction 0: .*hash"
+  run_cbpfc inbound
+  fails_with 1 "option --ancillary frame reads it from the Ethernet frame"
+  run_cbpfc --ancillary frame inbound
+  [ "$status" -eq 0 ]
 }
 
 @test "wrong command lines" {
   refused "unknown option --nonsense" --nonsense
   refused "option --to needs an argument" --to
   refused 'option --to: "x" is none of ebpf, ebpf-hex, c, cbpf, dot, object' --to x ip
-  refused "compile filter: option working\[0\]: R2 is already packet_start" --working R2,R5,R6,R7 ip
-  refused "compile filter: option packet_end: R10 is not one of R0 to R9" --packet-end R10 ip
-  refused "compile filter: option stack_offset_bytes: 7 is not a multiple of 4" --stack-offset 7 ip
+  refused "compile filter: option --working\[0\]: R2 is already --packet-start" --working R2,R5,R6,R7 ip
+  refused "compile filter: option --packet-end: R10 is not one of R0 to R9" --packet-end R10 ip
+  refused "compile filter: option --stack-offset: 7 is not a multiple of 4" --stack-offset 7 ip
   refused "option -w: it has a meaning only with --match" -w out ip
-  refused '.*option function_name: "0x" .*' --to object --function 0x -o out ip
+  refused '.*option --function: "0x" .*' --to object --function 0x -o out ip
   refused "--explain and --prove do not go together, use one at a time" --explain --prove ip
 }
 

@@ -65,7 +65,7 @@ has() {
   make_pcap "$(udp_packet 53)" "$(udp_packet 80)" "$(udp_packet 443)" >in.pcap
   run_cbpfc --explain --match in.pcap ip and udp port 53
   [ "$status" -eq 0 ]
-  has '^  packets: the first 1 that match and 2 that do not, of the capture file$'
+  has '^  packets: the first 1 that match and 2 that do not, from the capture file$'
 }
 
 @test "what there is no packet for is not shown" {

@@ -80,7 +80,7 @@ TEST_F(KernelEngineTest, WithoutRightsTheInterpreterRuns) {
 
 TEST_F(KernelEngineTest, MeasuresWhatTheKernelMakesOfTheCode) {
   const Subject subject = test::subject("ip and udp port 53");
-  const auto samples = make_up_samples(subject);
+  const auto samples = make_up_samples(subject, {});
   ASSERT_TRUE(samples);
   const auto figures = measure(subject, {}, *samples, true);
   ASSERT_TRUE(figures) << figures.error().message;

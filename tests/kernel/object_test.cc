@@ -86,7 +86,7 @@ TEST_F(ObjectTest, EveryFilterIsLinkedAndGivesItsValue) {
     SCOPED_TRACE(expression);
     const Subject subject = test::subject(expression);
     const cbpfc::Filter& filter = subject.sources.front().filter;
-    const auto samples = make_up_samples(subject);
+    const auto samples = make_up_samples(subject, {});
     ASSERT_TRUE(samples);
     for (const bool optimize : {false, true}) {
       write("filter.o",
@@ -133,6 +133,22 @@ TEST_F(ObjectTest, ASetGivesTheNumberOfTheFirstThatMatches) {
   EXPECT_EQ(run(object, "call_one", test::kIpv4), 2U);
   EXPECT_EQ(run(object, "call_one", test::kIpv6), 3U);
   EXPECT_EQ(run(object, "call_one", std::vector<std::uint8_t>(14)), 0U);
+}
+
+TEST_F(ObjectTest, AncillaryLoadsAreAnswered) {
+  const auto compile = [](const char* program, const cbpfc::AncillaryOptions& ancillary,
+                          std::string name) {
+    return cbpfc::compile_object(test::subject(program).sources.front().filter,
+                                 {.function_name = std::move(name), .ancillary = ancillary});
+  };
+  constexpr const char* kProtocol = "2,40 0 0 4294963200,22 0 0 0";
+  constexpr const char* kProcessor = "2,32 0 0 4294963236,22 0 0 0";
+  write("other.o", compile(kProcessor, {.helpers = true}, "other"));
+  write("filter.o", compile(kProtocol, {.from_frame = true}, "filter"));
+  EXPECT_EQ(run(link_and_load(), "call_one", test::kIpv4), 0x800U);
+  write("filter.o", compile(kProcessor, {.from_frame = true, .helpers = true}, "filter"));
+  EXPECT_LT(run(link_and_load(), "call_one", test::kIpv4), 65536U);
+  EXPECT_FALSE(compile(kProcessor, {.context = cbpfc::ebpf::Reg::R9}, "filter"));
 }
 
 TEST_F(ObjectTest, TheKernelShowsTheFilterBesideItsInstructions) {

@@ -23,7 +23,7 @@ TEST(CbpfcSamples, OneMatchesAndOneMisses) {
         "vlan 100 and tcp port 80", "tcp dst port 443 and tcp[((tcp[12] & 0xf0) >> 2)] = 0x16"}) {
     SCOPED_TRACE(expression);
     const Subject subject = test::subject(expression);
-    const auto samples = make_up_samples(subject);
+    const auto samples = make_up_samples(subject, {});
     ASSERT_TRUE(samples) << samples.error().message;
     ASSERT_EQ(samples->matching.size(), 1U);
     ASSERT_EQ(samples->missing.size(), 1U);
@@ -34,7 +34,7 @@ TEST(CbpfcSamples, OneMatchesAndOneMisses) {
 }
 
 TEST(CbpfcSamples, TheMissIsANearOne) {
-  const auto samples = make_up_samples(test::subject("ip and udp port 53"));
+  const auto samples = make_up_samples(test::subject("ip and udp port 53"), {});
   ASSERT_TRUE(samples);
   const auto& miss = samples->missing.front().bytes;
   const auto& match = samples->matching.front().bytes;
@@ -49,18 +49,18 @@ TEST(CbpfcSamples, TheMissIsANearOne) {
 }
 
 TEST(CbpfcSamples, LengthsThatNoFrameHasAreFoundWhereTheyMust) {
-  const auto samples = make_up_samples(test::subject("greater 5000"));
+  const auto samples = make_up_samples(test::subject("greater 5000"), {});
   ASSERT_TRUE(samples);
   ASSERT_EQ(samples->matching.size(), 1U);
   EXPECT_GE(samples->matching.front().bytes.size(), 5000U);
 }
 
 TEST(CbpfcSamples, WhatAlwaysOrNeverMatchesHasOneKind) {
-  const auto always = make_up_samples(test::subject(""));
+  const auto always = make_up_samples(test::subject(""), {});
   ASSERT_TRUE(always);
   EXPECT_EQ(always->matching.size(), 1U);
   EXPECT_TRUE(always->missing.empty());
-  const auto never = make_up_samples(test::subject("1,6 0 0 0"));
+  const auto never = make_up_samples(test::subject("1,6 0 0 0"), {});
   ASSERT_TRUE(never);
   EXPECT_TRUE(never->matching.empty());
   EXPECT_EQ(never->missing.size(), 1U);

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The library's errors in the words of the command line: "option packet_end" is --packet-end there.
+//
+// Tested by: tests/unit/tools/cbpfc_errors_test.cc.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+namespace command {
+
+/// The same error, with the names of options as the command has them.
+cbpfc::Error in_words_of_command(cbpfc::Error error);
+
+}  // namespace command
