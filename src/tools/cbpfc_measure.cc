@@ -27,7 +27,10 @@ namespace {
 /// So many copies that a program takes well over the nanosecond the kernel counts in.
 constexpr std::size_t kMostCopies = 64;
 constexpr std::size_t kMostInsns = 8192;
-constexpr std::uint32_t kRepeat = 50'000;
+/// A measurement takes about this long, and repeats a program at most so often.
+constexpr double kMeasurementNs = 4e6;
+constexpr std::uint32_t kMostRepeats = 50'000;
+constexpr std::uint32_t kFewRepeats = 100;
 constexpr int kRounds = 5;
 /// Packets of a kind that are timed; each takes a fifth of a second.
 constexpr std::size_t kMostTimed = 4;
@@ -68,17 +71,19 @@ Result<Timed> load_timed(const Subject& subject, const EbpfOptions& options,
 
 /// The least time of a program over a packet: whatever disturbs it adds to it.
 Result<double> least_ns(const Timed& timed, const Sample& sample) {
-  constexpr double kNever = std::numeric_limits<double>::infinity();
-  double many = kNever;
-  double none = kNever;
+  const auto time = [&](const UniqueFd& program, std::uint32_t repeat) -> Result<double> {
+    const xdpcap::TestRun run = TRY(xdpcap::test_run(program.get(), sample.bytes, repeat));
+    return static_cast<double>(run.each.count());
+  };
+  double many = TRY(time(timed.many, kFewRepeats));
+  double none = std::numeric_limits<double>::infinity();
+  const double fitting = kMeasurementNs / std::max(many, 1.0);
+  const std::uint32_t repeat = fitting > kMostRepeats
+                                   ? kMostRepeats
+                                   : std::max(kFewRepeats, static_cast<std::uint32_t>(fitting));
   for (int round = 0; round < kRounds; ++round) {
-    const auto time = [&](const UniqueFd& program, double& least) -> Result<void> {
-      const xdpcap::TestRun run = TRY(xdpcap::test_run(program.get(), sample.bytes, kRepeat));
-      least = std::min(least, static_cast<double>(run.each.count()));
-      return {};
-    };
-    TRY(time(timed.many, many));
-    TRY(time(timed.none, none));
+    many = std::min(many, TRY(time(timed.many, repeat)));
+    none = std::min(none, TRY(time(timed.none, repeat)));
   }
   return std::max(0.0, many - none) / timed.copies;
 }
