@@ -5,7 +5,10 @@
 // knowledge that they are the same; it costs no instruction:
 //
 //     asm volatile("" : "+r"(data), "+r"(data_end) : : "memory");
-//     if (filter(data, data_end)) ++matches;
+//     if (filter(data, data_end)) asm volatile("%0 += 1" : "+r"(matches));
+//
+// The addition is an asm statement, too, so that a match is one instruction more, as it is for the fragments,
+// and not a selection that clang makes of what happens to be in registers.
 
 #include "clang_programs.h"
 
@@ -36,19 +39,21 @@ static inline __attribute__((always_inline))
 uint32_t filter(const uint8_t *data, const uint8_t *data_end);
 )";
 
+/// `empty` is what is left of `minimal` without its filter.
 constexpr std::string_view kCommon = R"(
 #define PROGRAM(name) __attribute__((section("xdp/" #name), used)) int name(struct xdp_md *ctx)
 #define PACKET \
   const uint8_t *data = (const uint8_t *)(long)ctx->data; \
   const uint8_t *data_end = (const uint8_t *)(long)ctx->data_end
 #define FORGET asm volatile("" : "+r"(data), "+r"(data_end) : : "memory")
-#define COPY FORGET; if (filter(data, data_end)) matches += 1
+#define COUNT_MATCH asm volatile("%0 += 1" : "+r"(matches))
+#define COPY FORGET; if (filter(data, data_end)) COUNT_MATCH
 
 PROGRAM(minimal) { PACKET; return filter(data, data_end) ? XDP_DROP : XDP_PASS; }
 PROGRAM(empty) { PACKET; FORGET; return XDP_DROP; }
 )";
 
-/// What is left of a `minimal` program without its filter: the instructions of `empty`.
+/// The loop of programs.h.  The placeholder becomes the table's address when the program is loaded.
 constexpr std::string_view kVarying = R"(
 struct key_table {{ uint64_t random; uint64_t keys[{keys}]; }};
 
@@ -56,7 +61,7 @@ static inline __attribute__((always_inline)) int vary(struct xdp_md *ctx, int wi
   struct key_table *table;
   asm volatile("%0 = {placeholder:#x} ll" : "=r"(table));
   uint64_t random = table->random;
-  uint32_t matches = 0;
+  uint64_t matches = 0;
 #pragma clang loop unroll(disable)
   for (int i = 0; i < {loops}; ++i) {{
     random ^= random << 13;
@@ -66,7 +71,7 @@ static inline __attribute__((always_inline)) int vary(struct xdp_md *ctx, int wi
     if (data + {bytes} > data_end) break;
     *(uint64_t *)(data + {offset}) = table->keys[random & {mask}];
     FORGET;
-    if (with_filter && filter(data, data_end)) matches += 1;
+    if (with_filter && filter(data, data_end)) COUNT_MATCH;
   }}
   table->random = random;
   return matches;
@@ -76,7 +81,7 @@ PROGRAM(varying_base) {{ return vary(ctx, 0); }}
 )";
 
 std::string copies(std::string_view name, int count) {
-  std::string text = fmt::format("PROGRAM({}) {{ PACKET; int matches = 0;\n", name);
+  std::string text = fmt::format("PROGRAM({}) {{ PACKET; uint64_t matches = 0;\n", name);
   for (int i = 0; i < count; ++i) {
     text += "  COPY;\n";
   }
@@ -113,7 +118,8 @@ Result<std::string> clang_source(const cbpfc::Filter& filter, const ProgramsWant
 
 Result<Programs> clang_programs(const Clang& clang, const cbpfc::Filter& filter,
                                 const ProgramsWanted& wanted) {
-  auto functions = TRY(clang.compile(TRY(clang_source(filter, wanted))));
+  const std::string source = TRY(clang_source(filter, wanted));
+  auto functions = TRY(clang.compile(source));
   Programs programs;
   programs.minimal = TRY(take(functions, "minimal"));
   programs.emitted_insns = programs.minimal.size() - TRY(take(functions, "empty")).size();

@@ -112,6 +112,9 @@ Result<bench::Results> measure(const Options& options) {
   auto filters = TRY(make_filters(options, builder));
   auto lists = TRY(make_lists(options, builder));
   results.build_times = bench::measure_build_times(lists, !options.counts_only);
+  if (is_chosen(options, bench::kSetName)) {
+    results.build_times.push_back(bench::measure_set_build_time(!options.counts_only));
+  }
   if (!options.counts_only) {
     TRY(time_all(options, filters, lists));
   }

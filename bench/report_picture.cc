@@ -99,6 +99,15 @@ Bars group_bars(const Results& results, std::string_view block, const FilterValu
   return bars;
 }
 
+/// A word a line, so that labels find room beside each other.
+std::string in_lines(const std::string& name) {
+  std::string label;
+  for (const char c : name) {
+    label += c == ' ' ? "\\n" : c == ',' ? "" : std::string(1, c);
+  }
+  return label;
+}
+
 Bars list_bars(const Results& results) {
   Bars bars("lists");
   for (const ListRow& row : results.lists) {
@@ -111,11 +120,7 @@ Bars list_bars(const Results& results) {
         values[contender] = score.filter_ns->median;
       }
     }
-    std::string label = row.name;
-    if (const std::size_t comma = label.find(','); comma != std::string::npos) {
-      label.replace(comma, 2, "\\n");
-    }
-    bars.add(label.replace(label.find(' '), 1, "\\n"), values);
+    bars.add(in_lines(row.name), values);
   }
   return bars;
 }
@@ -127,7 +132,7 @@ std::string script(const Results& results, const std::string& path) {
       "set output '{}'\n"
       "set style data histograms\nset style histogram clustered gap 1\n"
       "set style fill solid border -1\nset boxwidth 0.9\nset key top left\n"
-      "set grid ytics\nset tics scale 0.5\nset yrange [0:*]\nset xtics nomirror\n"
+      "set grid ytics\nset tics scale 0.5\nset yrange [0:*]\nset offsets 0,0,graph 0.05,0\nset xtics nomirror\n"
       "set multiplot\n",
       path.ends_with(".svg") ? "svg" : "pngcairo", path);
   text += group_bars(results, "executed",
@@ -149,7 +154,7 @@ std::string script(const Results& results, const std::string& path) {
       with_time ? "Or-lists with keys that vary at random: median time"
                 : "Or-lists with keys that vary at random: mean of instructions executed",
       with_time ? "ns a packet (logarithmic)" : "instructions (logarithmic)",
-      "set size 1,0.5\nset origin 0,0\nset logscale y 2\nset yrange [4:*]");
+      "set size 1,0.5\nset origin 0,0\nset bmargin 5\nset logscale y 2\nset yrange [4:*]");
   return text + "unset multiplot\n";
 }
 

@@ -23,6 +23,9 @@ constexpr int kCopies = 16;
 constexpr int kCopiesOfLong = 4;
 constexpr std::size_t kLongInsns = 200;
 
+/// clang takes minutes for more, and no figure needs it.
+constexpr std::size_t kMostClassicInsnsForClang = 20'000;
+
 /// Keys of a list's table over which executed instructions are averaged.
 constexpr std::size_t kCountedKeys = 256;
 
@@ -69,6 +72,12 @@ Result<Programs> Builder::build(Contender contender, const cbpfc::Filter& filter
   }
   if (clang_ == nullptr) {
     return cbpfc::fail(Errc::NotFound, "there is no clang");
+  }
+  if (filter.insns().size() > kMostClassicInsnsForClang) {
+    return cbpfc::fail(Errc::Unsupported,
+                       fmt::format("clang is given at most {} classic instructions, for more it "
+                                   "takes minutes, and this filter has {}",
+                                   kMostClassicInsnsForClang, filter.insns().size()));
   }
 #if __has_include(<cbpfc/compile_c.h>)
   return clang_programs(*clang_, filter, wanted);

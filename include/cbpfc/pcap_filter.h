@@ -34,7 +34,10 @@ Result<LinkType> parse_link_type(std::string_view text);
 struct ExpressionOptions {
   int dlt = 1;                         ///< DLT_* the packets start with
   std::uint32_t match_value = 262144;  ///< what the program returns on a match, as tcpdump's
-  bool optimize = true;                ///< run libpcap's optimiser (slow beyond some 500 terms)
+  bool optimize = true;                ///< run libpcap's optimiser (slow beyond some 100 terms)
+  /// The program goes to compile_ebpf(), which need not have it short: long lists of alternatives are
+  /// compiled in parts and not optimised by libpcap, which would take seconds for a thousand of them.
+  bool for_compiler = false;
 };
 
 /// Compiles an expression; the empty expression matches everything.

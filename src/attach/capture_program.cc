@@ -131,14 +131,14 @@ Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter) {
   code.append(TRY(cbpfc::compile_ebpf(
       filter, {.packet_start = Reg::R2,
                .packet_end = Reg::R3,
-               .result = Reg::R4,
                .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
-               .result_label = "result",
                .label_prefix = "filter",
                .stack_offset_bytes = kOwnStackBytes,
-               .packet_length = wants_length ? std::optional(kCaptured) : std::nullopt})));
-  code.label("result");
-  code.jump_if32(Cmp::Equal, Reg::R4, 0U, "out");
+               .packet_length = wants_length ? std::optional(kCaptured) : std::nullopt,
+               .spare = {kRecord},
+               .match_label = "match",
+               .no_match_label = "out"})));
+  code.label("match");
   count(code, offsetof(Counters, matched));
   return {};
 }

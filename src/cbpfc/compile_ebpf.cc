@@ -13,6 +13,8 @@
 
 #include <algorithm>
 
+#include "ancillary.h"
+#include "block_order.h"
 #include "cfg.h"
 #include "ebpf_options.h"
 #include "emit_ebpf.h"
@@ -40,22 +42,27 @@ ebpf::Assembly with_both_labels(ebpf::Assembly code, const EbpfOptions& options)
   return whole;
 }
 
-ebpf::Assembly compile_plain(Cfg cfg, const EbpfOptions& options) {
-  run_passes(
+Result<ebpf::Assembly> compile_plain(Cfg cfg, const EbpfOptions& options) {
+  TRY(run_passes(
       cfg, max_packet_offset(options),
-      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase);
+      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase,
+      options.optimize ? Guards::Shared : Guards::Each));
+  if (has_downward_edges(cfg)) {
+    TRY(check_counter_room(options));
+  }
   return with_both_labels(emit_ebpf(cfg, options), options);
 }
 
 /// A set without the optimiser: one fragment behind the other.
-ebpf::Assembly compile_plain_set(const std::vector<Cfg>& cfgs, const EbpfOptions& options) {
+Result<ebpf::Assembly> compile_plain_set(const std::vector<Cfg>& cfgs, const EbpfOptions& options) {
   ebpf::Assembly code;
   for (std::size_t i = 0; i < cfgs.size(); ++i) {
     EbpfOptions one = options;
     one.label_prefix = fmt::format("{}_{}", options.label_prefix, i);
     one.match_label = fmt::format("{}_match{}", options.label_prefix, i);
     one.no_match_label = fmt::format("{}_next{}", options.label_prefix, i);
-    code.append(compile_plain(cfgs[i], one));
+    code.append(TRY(compile_plain(cfgs[i], one)
+                        .with_context(fmt::format("compile filter {} of the set", i + 1))));
     code.label(one.match_label);
     code.add(ebpf::mov32(options.result, static_cast<std::uint32_t>(i + 1)));
     code.jump(options.result_label);
@@ -80,21 +87,27 @@ Result<ebpf::Assembly> check_size(ebpf::Assembly code, std::size_t classic_insns
 }  // namespace
 
 bool reads_length(const Filter& filter) {
-  return std::ranges::any_of(
-      filter.insns(), [](const Insn& insn) { return std::holds_alternative<LoadLength>(insn); });
+  return std::ranges::any_of(filter.insns(), [](const Insn& insn) {
+    const auto* load = std::get_if<LoadAncillary>(&insn);
+    return std::holds_alternative<LoadLength>(insn) ||
+           (load != nullptr &&
+            (load->offset == ancillary::kProtocol || load->offset == ancillary::kPayloadOffset));
+  });
 }
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));
-  Cfg cfg = TRY(build_cfg(filter, max_packet_offset(options)).with_context("compile filter"));
-  if (options.optimize) {
+  Cfg cfg = TRY(build_cfg(filter, max_packet_offset(options), options.ancillary)
+                    .with_context("compile filter"));
+  if (options.optimize && !has_downward_edges(cfg)) {
     Cfg straight = cfg;
     simplify_jumps(straight);
     if (auto code = optimizer::compile_optimized({&straight, 1}, false, options)) {
       return check_size(with_both_labels(*std::move(code), options), filter.insns().size());
     }
   }
-  return check_size(compile_plain(std::move(cfg), options), filter.insns().size());
+  return check_size(TRY(compile_plain(std::move(cfg), options).with_context("compile filter")),
+                    filter.insns().size());
 }
 
 Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
@@ -110,17 +123,18 @@ Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
   std::vector<Cfg> cfgs;
   std::size_t classic_insns = 0;
   for (std::size_t i = 0; i < filters.size(); ++i) {
-    cfgs.push_back(TRY(build_cfg(filters[i], max_packet_offset(options))
+    cfgs.push_back(TRY(build_cfg(filters[i], max_packet_offset(options), options.ancillary)
                            .with_context(fmt::format("compile filter {} of the set", i + 1))));
-    simplify_jumps(cfgs.back());
     classic_insns += filters[i].insns().size();
   }
-  if (options.optimize) {
-    if (auto code = optimizer::compile_optimized(cfgs, true, options)) {
+  if (options.optimize && std::ranges::none_of(cfgs, has_downward_edges)) {
+    std::vector<Cfg> straight = cfgs;
+    std::ranges::for_each(straight, simplify_jumps);
+    if (auto code = optimizer::compile_optimized(straight, true, options)) {
       return check_size(*std::move(code), classic_insns);
     }
   }
-  return check_size(compile_plain_set(cfgs, options), classic_insns);
+  return check_size(TRY(compile_plain_set(cfgs, options)), classic_insns);
 }
 
 }  // namespace cbpfc

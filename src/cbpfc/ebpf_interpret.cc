@@ -297,8 +297,8 @@ class Run {
     if (is_64(insn) && adds && left.is_number() && movable(right)) {
       return {.bits = left.bits + right.bits, .region = right.region};
     }
-    const bool comparable = left.region == right.region || (in_packet(left) && in_packet(right));
-    if (is_64(insn) && subtracts && comparable) {
+    const bool alike = left.region == right.region || (in_packet(left) && in_packet(right));
+    if (is_64(insn) && subtracts && alike) {
       return number(left.bits - right.bits);
     }
     refuse(fmt::format("computes with {} and {}", name_of(left.region), name_of(right.region)));
@@ -335,7 +335,8 @@ class Run {
     const Value left = read(insn.registers & 0xf);
     const Value right = source(insn);
     const bool numbers = left.is_number() && right.is_number();
-    if (!numbers && !(wide && in_packet(left) && in_packet(right))) {
+    const bool ordered = (insn.opcode & opcode::kOpMask) != static_cast<int>(Cmp::Any);
+    if (!numbers && !(wide && ordered && in_packet(left) && in_packet(right))) {
       refuse(fmt::format("compares {} with {}", name_of(left.region), name_of(right.region)));
       return false;
     }

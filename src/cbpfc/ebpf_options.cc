@@ -203,6 +203,19 @@ std::unexpected<Error> invalid_option(std::string_view option, std::string_view 
   return fail(Errc::InvalidArgument, fmt::format("compile filter: option {}: {}", option, why));
 }
 
+Result<void> check_counter_room(const EbpfOptions& options) {
+  if (-loop_counter_offset(options) > static_cast<int>(kStackBytes)) {
+    return invalid_option(
+        "stack_offset_bytes",
+        fmt::format(
+            "{} leaves no room for the counter of the filter's loop in {} bytes of stack; the "
+            "most is {}",
+            options.stack_offset_bytes, kStackBytes,
+            options.access == PacketAccess::Probe ? 432 : 440));
+  }
+  return {};
+}
+
 Result<void> check_options(const EbpfOptions& options) {
   TRY(check_registers(options));
   TRY(check_calls(options));

@@ -19,6 +19,21 @@ constexpr std::int16_t probe_slot_offset(const EbpfOptions& options) {
       -static_cast<int>(options.stack_offset_bytes + kScratchBytes + kProbeBytes));
 }
 
+/// Bytes of the counter of a loop, aligned, below all that.
+inline constexpr std::uint32_t kCounterBytes = 8;
+
+/// Where it is, from R10.
+constexpr std::int16_t loop_counter_offset(const EbpfOptions& options) {
+  const std::uint32_t used = options.stack_offset_bytes + kScratchBytes +
+                             (options.access == PacketAccess::Probe ? kProbeBytes : 0);
+  return static_cast<std::int16_t>(-static_cast<int>(
+      (used + kCounterBytes - 1) / kCounterBytes * kCounterBytes + kCounterBytes));
+}
+
+/// Checks that a filter with loops has room for their counter.
+/// Errors: Errc::InvalidArgument.
+Result<void> check_counter_room(const EbpfOptions& options);
+
 /// Checks that options are legal by themselves, whatever the filter.
 /// Errors: Errc::InvalidArgument, "compile filter: option NAME: why".
 Result<void> check_options(const EbpfOptions& options);

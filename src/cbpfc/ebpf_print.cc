@@ -87,6 +87,7 @@ std::string print_jump(const Insn& insn) {
     case opcode::kCall: return fmt::format("call {}", insn.immediate);
     case opcode::kExit: return "exit";
     case opcode::kJa: return fmt::format("goto pc{:+}", insn.offset);
+    case opcode::kJcond: return fmt::format("may_goto pc{:+}", insn.offset);
     default:
       return fmt::format("if {}{} {} {} goto pc{:+}", prefix, destination(insn), cmp_symbol(op),
                          right_side(insn, prefix), insn.offset);
@@ -108,8 +109,18 @@ std::string print_insn(const Insn& insn) {
     case opcode::kAlu64: return print_alu(insn);
     case opcode::kJmp:
     case opcode::kJmp32: return print_jump(insn);
-    default: return fmt::format("r{} = map[fd:{}]", destination(insn), insn.immediate);
+    default: return fmt::format("{:#x}", insn.immediate);  // not an instruction this library makes
   }
+}
+
+/// The load of 64 bits that two instructions make.
+std::string print_wide_load(const Insn& low, const Insn& high) {
+  if (source(low) == static_cast<int>(opcode::kPseudoMapFd)) {
+    return fmt::format("r{} = map[fd:{}]", destination(low), low.immediate);
+  }
+  const std::uint64_t value = std::uint64_t{static_cast<std::uint32_t>(high.immediate)} << 32 |
+                              static_cast<std::uint32_t>(low.immediate);
+  return fmt::format("r{} = {:#x}", destination(low), value);
 }
 
 }  // namespace
@@ -117,11 +128,10 @@ std::string print_insn(const Insn& insn) {
 std::string print(const std::vector<Insn>& insns) {
   std::string text;
   for (std::size_t pc = 0; pc < insns.size(); ++pc) {
+    const bool is_wide = insns[pc].opcode == opcode::kLoadImm64 && pc + 1 < insns.size();
     fmt::format_to(std::back_inserter(text), "{:4}: ({:02x}) {}\n", pc, insns[pc].opcode,
-                   print_insn(insns[pc]));
-    if (insns[pc].opcode == opcode::kLoadImm64) {
-      ++pc;  // the second half prints nothing
-    }
+                   is_wide ? print_wide_load(insns[pc], insns[pc + 1]) : print_insn(insns[pc]));
+    pc += is_wide ? 1 : 0;  // the second half prints nothing
   }
   return text;
 }

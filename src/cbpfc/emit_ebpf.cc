@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "fragment.h"
+#include "loop_code.h"
 #include "overloaded.h"
 #include "packet_reader.h"
 
@@ -147,6 +148,7 @@ class Emitter {
 
   void emit_block(BlockId id) {
     const Block& block = cfg_.blocks[id];
+    current_ = id;
     code_.label(fmt::format("{}_{}", options_.label_prefix, id));
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { emit(s); }, step);
@@ -248,6 +250,20 @@ class Emitter {
     s.dst == Register::X ? fragment_.copy_unseen(x_, a_, 0) : fragment_.copy_unseen(a_, x_, 0);
   }
 
+  void emit(const LoadContext& s) {
+    code_.add(ebpf::load(ebpf::Width::Word, a_, *options_.ancillary.context,
+                         static_cast<std::int16_t>(s.offset)));
+  }
+  void emit(const CallHelper& s) {
+    code_.add(ebpf::call(s.helper));
+    code_.add(ebpf::mov32(a_, Reg::R0));
+  }
+
+  void emit(const StartLoop& s) {
+    start_loop(fragment_, *packet_, s, label_of(std::get<Goto>(cfg_.blocks[current_].exit).target));
+  }
+  void emit(const CountTrip& s) { count_trip(fragment_, s); }
+
   void emit(const AbsoluteGuard& s) { packet_->guard(s); }
   void emit(const IndirectGuard& s) { packet_->guard(s); }
   void emit(const DivisorGuard&) {
@@ -261,6 +277,7 @@ class Emitter {
   ebpf::Assembly& code_ = fragment_.code;
   const Reg a_ = fragment_.a;
   const Reg x_ = fragment_.x;
+  BlockId current_ = 0;  ///< the block that is being emitted
   bool no_match_is_block_ = false;
 };
 

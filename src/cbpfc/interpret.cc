@@ -64,17 +64,11 @@ void Machine::step(const Filter& filter) {
   const Insn& insn = filter.insns()[pc++];  // in range: a Filter's last instruction returns
   std::visit(Overloaded{
                  [&](const LoadImmediate& i) { reg(i.dst) = i.value; },
-                 [&](const LoadAbsolute& i) {
-                   is_header_relative(i.offset) ? refuse("a load relative to a header")
-                                                : void(a = load(i.offset, i.size));
-                 },
+                 [&](const LoadAbsolute& i) { load_relative(i.offset, i.size); },
                  [&](const LoadIndirect& i) { a = load(x + i.offset, i.size); },
-                 [&](const LoadHeaderLength& i) {
-                   is_header_relative(i.offset) ? refuse("a load relative to a header")
-                                                : void(x = 4 * (load(i.offset, Size::Byte) & 0xf));
-                 },
+                 [&](const LoadHeaderLength& i) { load_header_length(i.offset); },
                  [&](const LoadLength& i) { reg(i.dst) = wire_length_bytes; },
-                 [&](const LoadAncillary&) { refuse("an ancillary load"); },
+                 [&](const LoadAncillary& i) { load_ancillary(i.offset); },
                  [&](const LoadScratch& i) { reg(i.dst) = scratch[i.slot]; },
                  [&](const StoreScratch& i) { scratch[i.slot] = reg(i.src); },
                  [&](const Alu& i) { alu(i.op, value(i.operand)); },
@@ -105,8 +99,8 @@ std::unexpected<Error> runaway(std::size_t pc, std::string_view why) {
 }  // namespace
 
 Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
-                                std::uint32_t wire_length_bytes) {
-  Machine machine{.packet = packet, .wire_length_bytes = wire_length_bytes};
+                                std::uint32_t wire_length_bytes, const AncillaryFacts& facts) {
+  Machine machine{.packet = packet, .wire_length_bytes = wire_length_bytes, .facts = facts};
   // A run that jumps backwards and comes to a state it has been in never ends.  Of the states behind
   // backward jumps the 1st, 2nd, 4th, 8th... is kept to compare with: one of them is in the cycle, and
   // the next that is kept is more than a cycle away.

@@ -27,6 +27,9 @@
 // can have.  The base is then the lowest offset needed, never a lower one: with 32-bit wrap, X + 14
 // may be outside the packet while X + 16 is inside.
 //
+// A loop's head takes what is known in front of the loop, where nothing is known of A, X and the base
+// (StartLoop); the packet's length does not change.  Nothing is needed at the edge that closes a loop.
+//
 // Cost: O(instructions).  Does not: merge needs more than 32,768 bytes apart, share bases across X.
 // Sources: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(), check_packet_access().
 // Tested by: passes_test.cc, and by every engine in differential/.
@@ -127,11 +130,12 @@ struct State {
 
 class PacketGuards {
  public:
-  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect)
+  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect, Guards guards)
       : cfg_(cfg),
         max_packet_offset_(max_packet_offset),
         max_span_(std::min<std::int64_t>(kMaxSpan, max_packet_offset)),
-        indirect_(indirect) {}
+        indirect_(indirect),
+        guards_(guards) {}
 
   void run() {
     find_needs();
@@ -196,6 +200,10 @@ class PacketGuards {
     std::vector<Step> guarded;
     for (std::size_t i = 0; i < block.steps.size(); ++i) {
       const Step& step = block.steps[i];
+      if (guards_ == Guards::Each) {
+        state.proof = Proof{};
+        needs[i] = need_before(step, Need{}, max_span_);
+      }
       if (const auto* load = std::get_if<LoadAbsolute>(&step)) {
         prove_absolute(load->offset + static_cast<std::uint32_t>(load->size), needs[i], state,
                        guarded);
@@ -209,7 +217,9 @@ class PacketGuards {
         guarded.push_back(step);
       }
       state.range = range_after(step, state.range);
-      if (writes(step, Register::X)) {
+      // A call may overwrite the register with the base pointer, and so does starting a loop.
+      if (writes(step, Register::X) || std::holds_alternative<CallHelper>(step) ||
+          std::holds_alternative<StartLoop>(step)) {
         state.proof.base.reset();
       }
     }
@@ -251,13 +261,15 @@ class PacketGuards {
   std::uint32_t max_packet_offset_;
   std::int64_t max_span_;
   IndirectLoads indirect_;
+  Guards guards_;
   std::vector<Need> need_at_entry_;
 };
 
 }  // namespace
 
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect) {
-  PacketGuards(cfg, max_packet_offset, indirect).run();
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect,
+                  Guards guards) {
+  PacketGuards(cfg, max_packet_offset, indirect, guards).run();
 }
 
 }  // namespace cbpfc

@@ -16,15 +16,33 @@ enum class IndirectLoads : std::uint8_t {
   Checked,   ///< each by itself, with its own check (LoadIndirect)
 };
 
+/// How many loads a guard stands for.
+enum class Guards : std::uint8_t {
+  Shared,  ///< as many as it can
+  Each,    ///< the one behind it: code to compare with
+};
+
 /// Runs every pass; what emit_ebpf requires holds afterwards.
-void run_passes(Cfg& cfg, std::uint32_t max_packet_offset,
-                IndirectLoads indirect = IndirectLoads::FromBase);
+/// Errors: Errc::Unsupported, naming the instruction and the reason, for loops that may not end.
+Result<void> run_passes(Cfg& cfg, std::uint32_t max_packet_offset,
+                        IndirectLoads indirect = IndirectLoads::FromBase,
+                        Guards guards = Guards::Shared);
 
 /// Straightens control flow: no jump to a jump, no branch with one outcome, no code in front of a
 /// certain "no match", equal returns shared, single successors merged.
 ///
 /// Ensures: every block marked reachable is reachable; a Branch has two targets.
 void simplify_jumps(Cfg& cfg);
+
+/// Counts the trips of every loop: StartLoop in front of it, CountTrip at its head.
+///
+/// Requires: simplify_jumps, order_blocks.
+/// Ensures: no run goes round a loop more often than the packet's length allows.
+/// Errors: Errc::Unsupported, naming the instruction and the reason, for loops that may not end.
+Result<void> bound_loops(Cfg& cfg, std::uint32_t max_packet_offset);
+
+/// The trips that a packet of `length` bytes allows.
+std::uint64_t most_trips(const StartLoop& start, std::uint32_t length);
 
 /// Gives A and X their initial 0 where some path reads them before writing them.
 ///
@@ -48,6 +66,6 @@ void hide_constants(Cfg& cfg);
 /// Requires: initialize_registers.
 /// Ensures: every load but LoadIndirect is dominated by a guard that covers it; no LoadIndirect is left
 /// with IndirectLoads::FromBase.
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect);
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect, Guards guards);
 
 }  // namespace cbpfc

@@ -32,6 +32,7 @@
 #include <span>
 
 #include "classic_opcodes.h"
+#include "pcap_list.h"
 #include "scratch_flow.h"
 
 namespace cbpfc {
@@ -72,11 +73,29 @@ Compiled compile(const std::string& expression, int dlt, bool optimize) {
   return insns;
 }
 
-/// A part of the expression that libpcap's scanner does not split across its ends.
-struct Word {
-  std::size_t start;
-  std::size_t end;
-};
+/// Compiles a long list in parts, each going on where the one before it ends without a match; empty if
+/// `expression` is no such list, or has a fault.
+std::vector<RawInsn> compile_list(std::string_view expression, std::span<const Word> words,
+                                  int dlt) {
+  constexpr std::size_t kMostTerms = 40;
+  std::vector<RawInsn> whole;
+  const std::vector<std::string> parts = list_parts(expression, words, kMostTerms);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    Compiled part = compile(parts[i], dlt, false);
+    if (!part) {
+      return {};
+    }
+    for (std::size_t pc = 0; pc < part->size() && i + 1 < parts.size(); ++pc) {
+      RawInsn& insn = (*part)[pc];
+      if (insn.code == opcode::kRet && insn.k == 0) {
+        insn = {.code = opcode::kJmp | opcode::kJa,
+                .k = static_cast<std::uint32_t>(part->size() - pc - 1)};
+      }
+    }
+    whole.insert(whole.end(), part->begin(), part->end());
+  }
+  return whole;
+}
 
 /// Words as large as needed not to cut an address ("::1", "1:2:3:4:5:6", "10.0.0.1") or a name in
 /// two.
@@ -248,7 +267,11 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                     "\"host (a or b)\", use networks, or give a program instead",
                     counted, kMostWords));
   }
-  Compiled program = compile(std::string(expression), options.dlt, options.optimize);
+  Compiled program =
+      options.for_compiler ? compile_list(expression, words, options.dlt) : std::vector<RawInsn>();
+  if (program->empty()) {
+    program = compile(std::string(expression), options.dlt, options.optimize);
+  }
   if (!program) {
     return fail_in(expression, find_place(expression, words, options.dlt, program.error()),
                    program.error());

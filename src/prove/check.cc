@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "prove/prove.h"
 
@@ -25,11 +25,19 @@ Writable writable(const EbpfOptions& options) {
   return may;
 }
 
-}  // namespace
+/// A packet that the fragment is made for.
+Limits within(const EbpfOptions& options, Limits limits) {
+  if (options.access == PacketAccess::Buffer) {
+    limits.max_packet_bytes = std::min(limits.max_packet_bytes, options.buffer_size_bytes);
+  }
+  limits.max_packet_bytes =
+      std::min(limits.max_packet_bytes, kMaxPacketOffset - options.packet_start_offset_bytes);
+  return limits;
+}
 
-std::string check(Prover& prover, const Filter& filter, const EbpfOptions& options,
-                  const Limits& limits) {
-  auto code = compile_ebpf(filter, options);
+/// Proves a fragment that was compiled with `options`; `claim` has programs and meaning.
+std::string prove_compiled(Prover& prover, Result<ebpf::Assembly> code, Claim claim,
+                           const EbpfOptions& options, const Limits& limits) {
   if (!code) {
     return code.error().message;
   }
@@ -45,22 +53,39 @@ std::string check(Prover& prover, const Filter& filter, const EbpfOptions& optio
   if (!insns) {
     return insns.error().message;
   }
-  Claim claim{.programs = {filter.encode()},
-              .insns = *insns,
-              .entry = ebpf::entry_state(options, 0),
-              .result = options.result,
-              .writable = writable(options)};
   if (labels) {
     claim.meaning = Meaning::Match;
     claim.labels = Labels{.match = insns->size() - 1, .no_match = insns->size()};
   }
-  std::string failure = print(prover.prove(claim, limits));
+  claim.insns = *insns;
+  claim.entry = ebpf::entry_state(options, 0);
+  claim.result = options.result;
+  claim.writable = writable(options);
+  std::string failure = print(prover.prove(claim, within(options, limits)));
   return failure.empty() ? failure : failure + "\n" + ebpf::print(*insns);
+}
+
+}  // namespace
+
+std::string check(Prover& prover, const Filter& filter, const EbpfOptions& options,
+                  const Limits& limits) {
+  return prove_compiled(prover, compile_ebpf(filter, options), {.programs = {filter.encode()}},
+                        options, limits);
 }
 
 std::string check(const Filter& filter, const EbpfOptions& options, const Limits& limits) {
   Prover prover;
   return check(prover, filter, options, limits);
+}
+
+std::string check_set(Prover& prover, std::span<const Filter> filters, const EbpfOptions& options,
+                      const Limits& limits) {
+  Claim claim{.meaning = Meaning::FirstMatch};
+  for (const Filter& filter : filters) {
+    claim.programs.push_back(filter.encode());
+  }
+  return prove_compiled(prover, compile_ebpf_set(filters, options), std::move(claim), options,
+                        limits);
 }
 
 }  // namespace cbpfc::prove

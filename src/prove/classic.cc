@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One visit a block.  Where paths meet, A, X and M[] become choices by the edge taken, unless nothing
-// reads them any more.
+// One visit a block.  Where paths meet, A, X and M[] become choices between what the paths bring
+// (gates.h), unless nothing reads them any more.
 //
 // A load outside the packet and a division by X = 0 end the program with 0, as a path of its own.
 //
@@ -42,6 +42,7 @@ class Follower {
         unrolling_(unrolling),
         live_(live_before(insns)),
         is_target_(insns.size()),
+        gates_(terms.context()),
         path_(terms.truth(true)),
         state_{.a = terms.number(0, 32), .x = terms.number(0, 32), .scratch = {}} {
     for (std::size_t at = 0; at < insns.size(); ++at) {
@@ -53,12 +54,13 @@ class Follower {
   }
 
   Result<Outcome> run() {
-    flow_.arrive(0, 0, path_, state_);
+    flow_.arrive(0, 0, {Gates::kEntry, path_, path_}, state_);
     while (!flow_.done()) {
-      auto visit = flow_.next();
+      const auto visit = flow_.next();
       round_ = visit.round;
-      path_ = terms_.define(terms_.any(visit.conditions));
-      merge(visit);
+      const Meeting meeting = gates_.meet(visit.edges);
+      path_ = terms_.define(terms_.any(meeting.paths()));
+      merge(visit, meeting);
       if (!goes_on(visit.insn)) {
         continue;
       }
@@ -92,7 +94,7 @@ class Follower {
     return false;
   }
 
-  void merge(const Visit& visit) {
+  void merge(const Visit& visit, const Meeting& meeting) {
     state_ = visit.states[0];
     if (visit.states.size() == 1) {
       return;
@@ -103,7 +105,7 @@ class Follower {
       for (const State& state : visit.states) {
         values.push_back(member(state));
       }
-      return terms_.choose(visit.conditions, values);
+      return meeting.choose(values);
     };
     const LiveSet live = live_[visit.insn];
     if ((live & kLiveA) != 0) {
@@ -129,7 +131,7 @@ class Follower {
         return;
       }
     }
-    flow_.jump(round_, at - 1, at, path_, state_);
+    flow_.jump(round_, at - 1, at, {gates_.number(), path_, terms_.truth(true)}, state_);
   }
 
   z3::expr& reg(Register r) { return r == Register::A ? state_.a : state_.x; }
@@ -150,7 +152,8 @@ class Follower {
   }
 
   void go(std::size_t at, std::size_t target, const z3::expr& condition) {
-    flow_.jump(round_, at, target, terms_.define(terms_.both(path_, condition)), state_);
+    const z3::expr path = terms_.define(terms_.both(path_, condition));
+    flow_.jump(round_, at, target, {gates_.number(), path, condition}, state_);
   }
 
   z3::expr load(const z3::expr& offset32, Size size) {
@@ -269,6 +272,7 @@ class Follower {
   std::vector<LiveSet> live_;
   std::vector<bool> is_target_;
   Flow<State> flow_;
+  Gates gates_;
   std::size_t round_ = 0;
   z3::expr path_;  ///< the condition under which control is where it is
   State state_;

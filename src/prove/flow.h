@@ -20,42 +20,41 @@
 #include <utility>
 #include <vector>
 
+#include "prove/gates.h"
+
 namespace cbpfc::prove {
 
 template <typename State>
 class Flow {
  public:
   struct Visit {
-    std::size_t round;
-    std::size_t insn;
-    std::vector<z3::expr> conditions;  ///< of the edges; exactly one holds when control gets here
-    std::vector<State> states;         ///< that they bring
+    std::size_t round = 0;
+    std::size_t insn = 0;
+    std::vector<Edge> edges;    ///< exactly one is taken when control gets here
+    std::vector<State> states;  ///< that they bring
   };
 
   /// Adds an edge; one that cannot be taken is none.
-  void arrive(std::size_t round, std::size_t insn, const z3::expr& condition, const State& state) {
-    if (condition.is_false()) {
+  void arrive(std::size_t round, std::size_t insn, const Edge& edge, const State& state) {
+    if (edge.path.is_false()) {
       return;
     }
     Visit& visit = pending_[{round, insn}];
     visit.round = round;
     visit.insn = insn;
-    visit.conditions.push_back(condition);
+    visit.edges.push_back(edge);
     visit.states.push_back(state);
   }
 
   /// An edge from an instruction visited in `round` to another.
-  void jump(std::size_t round, std::size_t from, std::size_t to, const z3::expr& condition,
+  void jump(std::size_t round, std::size_t from, std::size_t to, const Edge& edge,
             const State& state) {
-    arrive(to <= from ? round + 1 : round, to, condition, state);
+    arrive(to <= from ? round + 1 : round, to, edge, state);
   }
 
   bool done() const { return pending_.empty(); }
 
   Visit next() { return std::move(pending_.extract(pending_.begin()).mapped()); }
-
-  /// Whether any instruction has been arrived at that is not visited yet.
-  bool has(std::size_t round, std::size_t insn) const { return pending_.contains({round, insn}); }
 
  private:
   std::map<std::pair<std::size_t, std::size_t>, Visit> pending_;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // One visit a block; machine.cc executes what is in it.
+//
+// Paths that meet with the same kinds in their registers become one.  Where a register that will be read
+// holds a pointer on one and a number on another, they are followed separately, as the verifier
+// does.
 // Tested by: prove_test.cc, mutation_test.cc.
 
 #include "prove/fragment.h"
@@ -25,7 +29,8 @@ class Follower {
         unrolling_(unrolling),
         machine_(terms, packet, claim),
         live_(live_before(insns_, read_at_end())),
-        is_target_(insns_.size() + 1) {
+        is_target_(insns_.size() + 1),
+        gates_(terms.context()) {
     is_target_[insns_.size()] = true;
     for (std::size_t at = 0; at < insns_.size(); ++at) {
       const std::ptrdiff_t target = is_jump(insns_[at]) ? jump_target(insns_[at], at) : -1;
@@ -36,18 +41,22 @@ class Follower {
   }
 
   Result<Outcome> run() {
-    flow_.arrive(0, 0, terms_.truth(true), machine_.entry());
+    const z3::expr always = terms_.truth(true);
+    flow_.arrive(0, 0, {Gates::kEntry, always, always}, machine_.entry());
     while (!flow_.done()) {
       const auto visit = flow_.next();
       round_ = visit.round;
-      const z3::expr path = terms_.define(terms_.any(visit.conditions));
-      if (!goes_on(path, visit.insn)) {
-        continue;
-      }
-      machine_.resume(merge(visit), path);
-      run_block(visit.insn);
-      if (machine_.error()) {
-        return std::unexpected(*machine_.error());
+      for (const Visit& alike : by_kinds(visit)) {
+        const Meeting meeting = gates_.meet(alike.edges);
+        const z3::expr path = terms_.define(terms_.any(meeting.paths()));
+        if (!goes_on(path, alike.insn)) {
+          continue;
+        }
+        machine_.resume(merge(alike, meeting), path);
+        run_block(alike.insn);
+        if (machine_.error()) {
+          return std::unexpected(*machine_.error());
+        }
       }
     }
     outcome_.violations = std::move(machine_.violations());
@@ -55,6 +64,8 @@ class Follower {
   }
 
  private:
+  using Visit = Flow<MachineState>::Visit;
+
   RegisterSet read_at_end() const {
     return claim_.labels ? RegisterSet{0}
                          : static_cast<RegisterSet>(1U << static_cast<unsigned>(claim_.result));
@@ -77,7 +88,35 @@ class Follower {
     return false;
   }
 
-  MachineState merge(const Flow<MachineState>::Visit& visit) {
+  bool alike(const MachineState& left, const MachineState& right, RegisterSet live) const {
+    for (std::size_t reg = 0; reg < left.registers.size(); ++reg) {
+      const Value& a = left.registers[reg];
+      const Value& b = right.registers[reg];
+      if ((live >> reg & 1U) != 0 && (a.kind != b.kind || a.offset != b.offset)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// The edges of a visit, apart where they bring different kinds.
+  std::vector<Visit> by_kinds(const Visit& visit) const {
+    std::vector<Visit> groups;
+    for (std::size_t i = 0; i < visit.states.size(); ++i) {
+      auto group = std::ranges::find_if(groups, [&](const Visit& g) {
+        return alike(g.states[0], visit.states[i], live_[visit.insn]);
+      });
+      if (group == groups.end()) {
+        groups.push_back({visit.round, visit.insn, {}, {}});
+        group = std::prev(groups.end());
+      }
+      group->edges.push_back(visit.edges[i]);
+      group->states.push_back(visit.states[i]);
+    }
+    return groups.size() <= kMostGroups ? groups : std::vector{visit};
+  }
+
+  MachineState merge(const Visit& visit, const Meeting& meeting) const {
     MachineState merged = visit.states[0];
     if (visit.states.size() == 1) {
       return merged;
@@ -92,14 +131,14 @@ class Follower {
       for (const MachineState& state : visit.states) {
         values.push_back(state.registers[reg]);
       }
-      merged.registers[reg] = choose(terms_, visit.conditions, values);
+      merged.registers[reg] = choose(terms_, meeting, values);
     }
     std::vector<const SymbolicStack*> stacks;
     stacks.reserve(visit.states.size());
     for (const MachineState& state : visit.states) {
       stacks.push_back(&state.stack);
     }
-    merged.stack = SymbolicStack::choose(terms_, visit.conditions, stacks);
+    merged.stack = SymbolicStack::choose(terms_, meeting, stacks);
     return merged;
   }
 
@@ -117,7 +156,8 @@ class Follower {
       }
       at += two ? 2 : 1;
     }
-    flow_.jump(round_, at - 1, at, machine_.path(), machine_.state());
+    flow_.jump(round_, at - 1, at, {gates_.number(), machine_.path(), terms_.truth(true)},
+               machine_.state());
   }
 
   void end(const z3::expr& value) {
@@ -174,10 +214,11 @@ class Follower {
   }
 
   void go(std::size_t at, std::size_t target, const z3::expr& condition) {
-    flow_.jump(round_, at, target, terms_.define(terms_.both(machine_.path(), condition)),
-               machine_.state());
+    const z3::expr path = terms_.define(terms_.both(machine_.path(), condition));
+    flow_.jump(round_, at, target, {gates_.number(), path, condition}, machine_.state());
   }
 
+  static constexpr std::size_t kMostGroups = 8;  ///< more would be too many paths
   static constexpr std::uint8_t kTwoInsns = 0x18;
   static constexpr std::uint8_t kJump = 0x05;
 
@@ -189,6 +230,7 @@ class Follower {
   std::vector<RegisterSet> live_;
   std::vector<bool> is_target_;
   Flow<MachineState> flow_;
+  Gates gates_;
   std::size_t round_ = 0;
   Outcome outcome_;
 };

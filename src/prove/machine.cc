@@ -102,10 +102,14 @@ void SymbolicMachine::refuse_unsupported(std::string what) {
 }
 
 Value SymbolicMachine::read(std::size_t reg) {
-  const Value& value = state_.registers[reg];
+  Value& value = state_.registers[reg];
   if (value.kind == Kind::Unreadable) {
-    violate(
+    violate(fmt::format("reads R{}, which was not written", reg));
+  } else if (value.unreadable) {
+    violate_unless(
+        terms_.negation(*value.unreadable),
         fmt::format("reads R{}, which was not written, or not the same kind on every path", reg));
+    value.unreadable.reset();
   }
   return value;
 }
@@ -213,13 +217,18 @@ Value SymbolicMachine::load_stack(std::int64_t at, unsigned bytes) {
   if (!on_stack(at, bytes)) {
     return {};
   }
-  std::optional<Value> loaded = state_.stack.load(terms_, at, bytes);
-  if (!loaded) {
-    violate(fmt::format("loads {} bytes from R10{:+}, which were not written, or not on every path",
-                        bytes, at));
+  Value loaded = state_.stack.load(terms_, at, bytes);
+  if (loaded.unreadable) {
+    violate_unless(terms_.negation(*loaded.unreadable),
+                   fmt::format("loads {} bytes from R10{:+}, which were not written on every path",
+                               bytes, at));
+    loaded.unreadable.reset();
+  }
+  if (loaded.kind == Kind::Unreadable) {
+    violate(fmt::format("loads {} bytes from R10{:+}, which were not written", bytes, at));
     return {};
   }
-  return *std::move(loaded);
+  return loaded;
 }
 
 /// Source: Linux v6.18 include/uapi/linux/bpf.h struct xdp_md.
@@ -320,6 +329,9 @@ Value SymbolicMachine::pointer_arithmetic(const ebpf::Insn& insn, const Value& l
   if (subtracts && left.in_packet() && right.in_packet()) {
     return number_value((*left.term - *right.term).simplify());
   }
+  if (subtracts && left.kind == right.kind) {
+    return number_value(terms_.number(static_cast<std::uint64_t>(left.offset - right.offset), 64));
+  }
   violate(fmt::format("computes with {} and {}", name_of(left.kind), name_of(right.kind)));
   return {};
 }
@@ -356,7 +368,8 @@ z3::expr SymbolicMachine::jump_condition(const ebpf::Insn& insn, std::size_t at)
   }
   const bool numbers = left.is_number() && right.is_number();
   const bool wide = (insn.opcode & opcode::kClassMask) == opcode::kJmp;
-  if (!numbers && !(wide && left.in_packet() && right.in_packet())) {
+  const bool ordered = (insn.opcode & opcode::kOpMask) != static_cast<int>(ebpf::Cmp::Any);
+  if (!numbers && !(wide && ordered && left.in_packet() && right.in_packet())) {
     violate(fmt::format("compares {} with {}", name_of(left.kind), name_of(right.kind)));
     return terms_.truth(false);
   }

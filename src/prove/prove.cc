@@ -112,22 +112,38 @@ class Attempt {
     return chosen(fragment.endings, [](const z3::expr& value) { return value; });
   }
 
+  z3::expr any_of(const std::vector<Violation>& list) {
+    std::vector<z3::expr> conditions;
+    conditions.reserve(list.size());
+    for (const Violation& violation : list) {
+      conditions.push_back(violation.condition);
+    }
+    return terms_.any(conditions);
+  }
+
+  /// A model of what is wrong that says most: a violation rather than another answer, a short packet.
+  const z3::model& clearest(const z3::expr& wrong) {
+    constexpr std::uint64_t kShortBytes = 100;
+    const z3::expr violations = any_of(violations_);
+    const z3::expr shown = questions_.prefer(violations) ? violations : wrong;
+    static_cast<void>(questions_.prefer(
+        terms_.both(shown, terms_.compare(Comparison::LessEqual, packet_.length64(),
+                                          terms_.number(kShortBytes, 64)))));
+    return questions_.model();
+  }
+
   Result<Proof> decide(const z3::expr& differs) {
-    std::vector<z3::expr> wrong = {differs};
-    for (const auto* list : {&violations_, &overruns_}) {
-      for (const Violation& violation : *list) {
-        wrong.push_back(violation.condition);
+    for (const z3::expr& wrong : {terms_.any({differs, any_of(violations_)}), any_of(overruns_)}) {
+      switch (questions_.ask(wrong)) {
+        case Answer::Impossible: continue;
+        case Answer::Unknown:
+          return Proof{
+              .verdict = Verdict::Unknown,
+              .reason = fmt::format("the solver did not end in {} ms", limits_.timeout.count())};
+        case Answer::Possible: return explain(clearest(wrong));
       }
     }
-    switch (questions_.ask(terms_.any(wrong))) {
-      case Answer::Impossible: return Proof{.verdict = Verdict::Equal, .reason = {}};
-      case Answer::Unknown:
-        return Proof{
-            .verdict = Verdict::Unknown,
-            .reason = fmt::format("the solver did not end in {} ms", limits_.timeout.count())};
-      case Answer::Possible: break;
-    }
-    return explain(questions_.model());
+    return Proof{.verdict = Verdict::Equal};
   }
 
   /// The violation that a model shows, if it shows one.

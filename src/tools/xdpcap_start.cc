@@ -76,9 +76,9 @@ Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType
   const std::string context = is_program ? "filter program" : "filter";
   const std::vector<cbpfc::RawInsn> raw =
       TRY((is_program ? cbpfc::parse_program(text)
-                      : cbpfc::compile_expression(text, {.dlt = link_type.dlt}))
+                      : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
               .with_context(context));
-  return cbpfc::Filter::decode(raw).with_context(context);
+  return cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context);
 }
 
 std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& options) {

@@ -130,6 +130,8 @@ TEST(Prove, SeesWhatAFragmentMustNotDo) {
        "eBPF instruction 0 computes with the pointer behind the packet"},
       {{Insn{.opcode = 0x15, .registers = 2}},
        "eBPF instruction 0 compares a pointer into the packet with a number"},
+      {{Insn{.opcode = 0x4d, .registers = 0x32}},
+       "eBPF instruction 0 compares a pointer into the packet with the pointer behind the packet"},
       {{Insn{.opcode = 0x05, .offset = 7}}, "eBPF instruction 0 jumps out of the fragment"},
       {{Insn{.opcode = 0x05, .offset = -2}}, "eBPF instruction 0 jumps out of the fragment"},
       {{Insn{.opcode = 0x06}}, "eBPF instruction 0 unknown opcode 0x06"},
@@ -185,19 +187,29 @@ TEST(Prove, KeepsTheCallersRegistersAndStack) {
   }
 }
 
-TEST(Prove, RegistersOfTwoKindsCannotBeReadWhereTheyMeet) {
-  const auto insns = assemble([](ebpf::Assembly& code) {
-    code.add(ebpf::mov(Reg::R5, Reg::R2));
-    guard(code, 1);
-    code.add(ebpf::mov(Reg::R5, 0));
-    code.label("no_match");
-    code.add(ebpf::mov(Reg::R4, Reg::R5));
-    code.add(ebpf::mov(Reg::R4, 0));
-  });
-  const Proof proof = prove({.programs = {program("1,6 0 0 0")}, .insns = insns});
-  // For each packet by itself it makes sense, so the interpreter does not object.
-  EXPECT_EQ(proof.verdict, Verdict::Unknown);
-  EXPECT_THAT(proof.reason, HasSubstr("not the same kind on every path"));
+TEST(Prove, RegistersMayHoldDifferentKindsOnDifferentPaths) {
+  // R5 is a pointer for packets of no bytes, and a number for others; R6 tells which.
+  const auto insns = [](Cmp condition) {
+    return assemble([&](ebpf::Assembly& code) {
+      code.add(ebpf::mov(Reg::R5, Reg::R2));
+      guard(code, 1);
+      code.add(ebpf::mov(Reg::R5, 7));
+      code.label("no_match");
+      code.add(ebpf::mov(Reg::R4, 0));
+      code.add(ebpf::mov(Reg::R6, Reg::R3));
+      code.add(ebpf::alu(Alu::Sub, Reg::R6, Reg::R2));
+      code.jump_if(condition, Reg::R6, 0, "result");
+      code.add(ebpf::mov32(Reg::R4, Reg::R5));
+    });
+  };
+  const std::vector<std::vector<RawInsn>> programs = {program("3,48 0 0 0,0 0 0 7,22 0 0 0")};
+  const std::vector<Insn> right = insns(Cmp::Equal);
+  EXPECT_EQ(print(prove({.programs = programs, .insns = right})), "");
+  const std::vector<Insn> wrong = insns(Cmp::Less);  // never
+  const Proof proof = prove({.programs = programs, .insns = wrong});
+  EXPECT_EQ(proof.verdict, Verdict::Unsafe) << print(proof);
+  EXPECT_EQ(proof.reason,
+            "eBPF instruction 9 computes with a number and a pointer into the packet");
 }
 
 TEST(Prove, ComparesAllOfTheResultOrWhetherItIsZero) {

@@ -5,6 +5,7 @@
 
 #include <cbpfc/inspect.h>
 
+#include "../block_order.h"
 #include "../cfg.h"
 #include "../passes.h"
 #include "lift.h"
@@ -22,9 +23,10 @@ std::vector<PassDescription> optimizer_passes() {
 
 Result<std::vector<GraphView>> inspect_passes(const Filter& filter, const EbpfOptions& options) {
   const optimizer::PacketRules rules = optimizer::rules_for(options);
-  Cfg cfg = TRY(build_cfg(filter, rules.max_packet_offset).with_context("inspect filter"));
+  Cfg cfg = TRY(build_cfg(filter, rules.max_packet_offset, options.ancillary)
+                    .with_context("inspect filter"));
   simplify_jumps(cfg);
-  auto graph = optimizer::lift_filter(cfg, rules);
+  auto graph = has_downward_edges(cfg) ? std::nullopt : optimizer::lift_filter(cfg, rules);
   if (!graph) {
     return fail(Errc::Unsupported,
                 "inspect filter: it has what the optimiser leaves to the plain code");

@@ -271,6 +271,11 @@ class Lifter {
   void lift_step(const LoadFromBase&, NodeId&, Variables&) { gave_up_ = true; }
   void lift_step(const LoadOpaque&, NodeId&, Variables&) { gave_up_ = true; }
   void lift_step(const DivisorGuard&, NodeId&, Variables&) { gave_up_ = true; }
+  void lift_step(const StartLoop&, NodeId&, Variables&) { gave_up_ = true; }
+  void lift_step(const CountTrip&, NodeId&, Variables&) { gave_up_ = true; }
+  // What is not in the packet is no value here: a helper overwrites registers.
+  void lift_step(const LoadContext&, NodeId&, Variables&) { gave_up_ = true; }
+  void lift_step(const CallHelper&, NodeId&, Variables&) { gave_up_ = true; }
 
   const Cfg& cfg_;
   const PacketRules& rules_;

@@ -11,6 +11,7 @@
 #include "emit_graph.h"
 #include "graph_passes.h"
 #include "lift.h"
+#include "split.h"
 
 namespace cbpfc::optimizer {
 namespace {
@@ -44,6 +45,9 @@ constexpr std::array<Pass, 13> kPasses = {{
      [](Graph& g, const PacketRules&) { widen_compares(g); }},
 }};
 
+/// Those after which only guards that are needed are left.
+constexpr std::size_t kPassesBeforeSplit = 4;
+
 }  // namespace
 
 std::span<const Pass> passes() {
@@ -67,6 +71,30 @@ void run_graph_passes(Graph& graph, const PacketRules& rules,
   }
 }
 
+namespace {
+
+/// The graph with a copy for long packets, optimised; nullopt where there is nothing to gain.
+std::optional<Graph> split_graph(const Graph& lifted, const PacketRules& rules) {
+  Graph graph = lifted;
+  for (const Pass& pass : std::span(kPasses).first(kPassesBeforeSplit)) {
+    pass.run(graph, rules);
+  }
+  auto split = split_short_packets(graph, rules);
+  if (split) {
+    run_graph_passes(*split, rules);
+  }
+  return split;
+}
+
+/// Whether a much shorter way for long packets is worth the instructions for short ones.
+bool is_worth_it(const Graph& whole, const ebpf::Assembly& code, const Graph& split,
+                 const ebpf::Assembly& split_code) {
+  return 2 * longest_way_of_long_packets(split) <= longest_way_of_long_packets(whole) &&
+         2 * split_code.size() <= 3 * code.size();
+}
+
+}  // namespace
+
 std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool is_set,
                                                 const EbpfOptions& options) {
   if (options.access != PacketAccess::Direct) {
@@ -77,8 +105,16 @@ std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool 
   if (!graph) {
     return std::nullopt;
   }
+  const std::optional<Graph> split = split_graph(*graph, rules);
   run_graph_passes(*graph, rules);
-  return emit_graph(*graph, options, rules.max_packet_offset);
+  auto code = emit_graph(*graph, options, rules.max_packet_offset);
+  if (split) {
+    auto split_code = emit_graph(*split, options, rules.max_packet_offset);
+    if (code && split_code && is_worth_it(*graph, *code, *split, *split_code)) {
+      return split_code;
+    }
+  }
+  return code;
 }
 
 }  // namespace cbpfc::optimizer

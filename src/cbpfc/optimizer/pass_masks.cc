@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
+// The form in which the cases of a Switch are compared.
+//
 // Networks: a Switch whose intervals all are what one mask leaves.
 //
 //     p32[30]  198.18.32.0..198.18.32.255, ...     (p32[30] & 0xffffff00)  198.18.32.0, ...
@@ -8,6 +10,9 @@
 // Masking once makes each interval a single comparison for equality, which needs no host byte order; where
 // the mask is of whole leading bytes, loading those is enough.  Intervals of different widths stay, they are
 // compared in host order.
+//
+// Lists of numbers among which some happen to be neighbours: these few short intervals are numbers again, so that
+// all are compared for equality.
 //
 // Cost: O(cases).
 // Tested by: passes_test.cc.
@@ -48,6 +53,30 @@ std::optional<PacketLoad> leading_bytes(const PacketLoad& load, unsigned bits) {
       .size = left == 8 ? Size::Byte : Size::Half, .index = load.index, .offset = load.offset};
 }
 
+/// How many numbers lie in the intervals; stops counting when there are clearly more than intervals.
+std::size_t count_numbers(const Switch& node) {
+  std::size_t numbers = 0;
+  for (const Case& one : node.cases) {
+    if (one.high - one.low > 8) {
+      return ~std::size_t{0};
+    }
+    numbers += one.high - one.low + 1;
+  }
+  return numbers;
+}
+
+/// Makes numbers of a few short intervals.
+void spell_out(Switch& node) {
+  std::vector<Case> numbers;
+  for (const Case& one : node.cases) {
+    for (std::uint64_t number = one.low; number <= one.high; ++number) {
+      const auto k = static_cast<std::uint32_t>(number);
+      numbers.push_back({.low = k, .high = k, .target = one.target});
+    }
+  }
+  node.cases = std::move(numbers);
+}
+
 }  // namespace
 
 void choose_masks(Graph& graph) {
@@ -58,6 +87,9 @@ void choose_masks(Graph& graph) {
     }
     const auto bits = free_bits(*node, graph.values.max(node->value));
     if (!bits) {
+      if (node->cases.size() > 1 && count_numbers(*node) <= node->cases.size() * 5 / 4) {
+        spell_out(*node);
+      }
       continue;
     }
     const auto* load = std::get_if<PacketLoad>(&graph.values[node->value]);

@@ -62,7 +62,7 @@ std::optional<FieldTest> as_field_test(const Graph& graph, NodeId id) {
   if (const auto* node = std::get_if<Switch>(&graph.nodes[id])) {
     const bool is_single = node->cases.size() == 1 && node->cases[0].low == node->cases[0].high;
     const auto load = is_single ? masked_load(graph.values, node->value) : std::nullopt;
-    if (load) {
+    if (load && (node->cases[0].low & ~load->second) == 0) {
       return FieldTest{.load = load->first,
                        .mask = load->second,
                        .number = node->cases[0].low,

@@ -129,6 +129,9 @@ NodeId ask_interval(Graph& graph, const PacketRules& rules, ValueId value, std::
   }
   if (const auto* outer = std::get_if<Arithmetic>(&values[asked.value]);
       outer != nullptr && outer->op == AluOp::And && values.known(outer->right)) {
+    if (least == most && (most & ~*values.known(outer->right)) != 0) {
+      return if_false;  // a bit that the mask takes away
+    }
     if (most == 0) {
       return ask_any_bit(graph, rules, asked.value, kMostU32, if_false, if_true);
     }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "bench/build_times.h"
 #include "bench/filter_list.h"
 
 namespace bench {
@@ -37,6 +38,14 @@ TEST(Lists, ARunDrawsAsManyKeysAsItHasLoops) {
   const std::vector<bool> all(kKeys, true);
   EXPECT_EQ(matches_of_run(list, all, 1), static_cast<std::uint32_t>(list.varying.loops));
   EXPECT_EQ(matches_of_run(list, std::vector<bool>(kKeys, false), 1), 0U);
+}
+
+TEST(Rules, AreDifferentAndValid) {
+  const std::vector<std::string> rules = drop_rules(100);
+  EXPECT_EQ(std::set(rules.begin(), rules.end()).size(), rules.size());
+  for (const std::string& rule : rules) {
+    EXPECT_TRUE(classic_filter(rule, true)) << rule;
+  }
 }
 
 /// By hand: 1 ^ 1 << 13 = 0x2001; ^ 0x2001 >> 7 = 0x2041; ^ 0x2041 << 17 = 0x40822041.

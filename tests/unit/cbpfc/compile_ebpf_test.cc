@@ -30,18 +30,20 @@ std::string listing(const Filter& f, const EbpfOptions& options) {
 TEST(CompileEbpf, Golden) {
   EXPECT_EQ(listing(filter(kUdp), {.optimize = false}),
             "   0: (bf) r6 = r2\n"
-            "   1: (07) r6 += 24\n"
-            "   2: (2d) if r6 > r3 goto pc+7\n"
+            "   1: (07) r6 += 14\n"
+            "   2: (2d) if r6 > r3 goto pc+10\n"
             "   3: (69) r4 = *(u16 *)(r2 +12)\n"
             "   4: (dc) r4 = be16 r4\n"
-            "   5: (56) if w4 != 2048 goto pc+4\n"
-            "   6: (71) r4 = *(u8 *)(r2 +23)\n"
-            "   7: (56) if w4 != 17 goto pc+2\n"
-            "   8: (b4) w4 = 262144\n"
-            "   9: (05) goto pc+2\n"
-            "  10: (b4) w4 = 0\n"
-            "  11: (05) goto pc+0\n"
-            "  12: (95) exit\n");
+            "   5: (56) if w4 != 2048 goto pc+7\n"
+            "   6: (bf) r6 = r2\n"
+            "   7: (07) r6 += 24\n"
+            "   8: (2d) if r6 > r3 goto pc+4\n"
+            "   9: (71) r4 = *(u8 *)(r2 +23)\n"
+            "  10: (56) if w4 != 17 goto pc+2\n"
+            "  11: (b4) w4 = 262144\n"
+            "  12: (05) goto pc+1\n"
+            "  13: (b4) w4 = 0\n"
+            "  14: (95) exit\n");
 }
 
 TEST(CompileEbpf, UsesTheCallersRegistersLabelsAndStack) {
@@ -70,10 +72,9 @@ TEST(CompileEbpf, UsesTheCallersRegistersLabelsAndStack) {
             "  13: (71) r0 = *(u8 *)(r5 +2)\n"
             "  14: (0c) w0 += w1\n"
             "  15: (bc) w8 = w0\n"
-            "  16: (05) goto pc+2\n"
+            "  16: (05) goto pc+1\n"
             "  17: (b4) w8 = 0\n"
-            "  18: (05) goto pc+0\n"
-            "  19: (95) exit\n");
+            "  18: (95) exit\n");
 }
 
 TEST(CompileEbpf, TakesTheLengthFromARegister) {
@@ -82,8 +83,7 @@ TEST(CompileEbpf, TakesTheLengthFromARegister) {
   EXPECT_FALSE(reads_length(filter(kUdp)));
   EXPECT_EQ(listing(f, {.packet_length = Reg::R8}),
             "   0: (bc) w4 = w8\n"
-            "   1: (05) goto pc+0\n"
-            "   2: (95) exit\n");
+            "   1: (95) exit\n");
 }
 
 TEST(CompileEbpf, JumpsToTheCallersLabelsWithoutAValue) {
@@ -180,13 +180,11 @@ TEST(CompileEbpf, ReadsABuffer) {
   // Beyond the buffer lies no byte, whatever the register says.
   EXPECT_EQ(listing(filter("2,40 0 0 99,22 0 0 0"), options),
             "   0: (b4) w4 = 0\n"
-            "   1: (05) goto pc+0\n"
-            "   2: (95) exit\n");
+            "   1: (95) exit\n");
   options.buffer_size_bytes = 3;
   EXPECT_EQ(listing(filter("2,64 0 0 0,22 0 0 0"), options),
             "   0: (b4) w4 = 0\n"
-            "   1: (05) goto pc+0\n"
-            "   2: (95) exit\n");
+            "   1: (95) exit\n");
 }
 
 TEST(CompileEbpf, ReadsByProbes) {
