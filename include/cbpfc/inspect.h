@@ -8,6 +8,7 @@
 #include <cbpfc/cbpf.h>
 #include <cbpfc/compile.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ struct GraphView {
   std::string dot;            ///< for Graphviz
   std::size_t decisions = 0;  ///< comparisons with a constant or a register, guards not counted
   std::size_t guards = 0;     ///< comparisons with the packet's end
+  /// The fragment it becomes as it is, as of compile_ebpf(); none where registers do not suffice.
+  std::optional<ebpf::Assembly> code = std::nullopt;
 };
 
 /// The graph as it is lifted from the program (kLiftedPass) and after every pass.

@@ -79,8 +79,12 @@ std::function<Result<void>(std::string_view)> into(bool& target) {
   };
 }
 
+std::string spell_option(std::string_view name, Dashes dashes) {
+  return fmt::format("{}{}", dashes == Dashes::Two && name.size() > 1 ? "--" : "-", name);
+}
+
 Result<std::vector<std::string>> parse_options(const std::vector<Option>& table, int argc,
-                                               char** argv) {
+                                               char** argv, Dashes dashes) {
   const Tables tables = make_tables(table);
   opterr = 0;
   optind = 0;  // glibc: start anew
@@ -93,27 +97,28 @@ Result<std::vector<std::string>> parse_options(const std::vector<Option>& table,
     }
     const std::string_view word = argv[word_index];
     if (value == ':') {
-      return fail(Errc::InvalidArgument,
-                  fmt::format("option -{} needs an argument", option_name(word)));
+      return fail(Errc::InvalidArgument, fmt::format("option {} needs an argument",
+                                                     spell_option(option_name(word), dashes)));
     }
     const Option* row = value == '?' ? nullptr : find_row(table, value);
     if (row == nullptr || !is_spelled_out(*row, word, value)) {
       return fail(Errc::InvalidArgument, fmt::format("unknown option {}", word));
     }
     TRY(row->set(optarg == nullptr ? std::string_view("true") : std::string_view(optarg))
-            .with_context("option -" + row->name));
+            .with_context("option " + spell_option(row->name, dashes)));
   }
   return std::vector<std::string>(argv + optind, argv + argc);
 }
 
-std::string options_help(const std::vector<Option>& table) {
+std::string options_help(const std::vector<Option>& table, Dashes dashes) {
   std::string text;
   for (const Option& row : table) {
     std::string left = "  ";
     if (row.short_name != 0) {
       left += fmt::format("-{}, ", row.short_name);
     }
-    left += fmt::format("-{}{}{}", row.name, row.argument.empty() ? "" : " ", row.argument);
+    left += fmt::format("{}{}{}", spell_option(row.name, dashes), row.argument.empty() ? "" : " ",
+                        row.argument);
     text += left;
     std::size_t column = left.size();
     for (std::size_t start = 0; start < row.help.size();) {

@@ -22,6 +22,7 @@
 
 #include <cbpfc/result.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -41,12 +42,18 @@ struct Option {
 /// A setter that reads "true" or "false" into `target`, which must outlive the table.
 std::function<cbpfc::Result<void>(std::string_view)> into(bool& target);
 
+/// How a program writes its options' names in help and messages; both are always understood.
+enum class Dashes : std::uint8_t { One, Two };  ///< "-name", or "--name" but "-n"
+
+/// "-name" or "--name".
+std::string spell_option(std::string_view name, Dashes dashes);
+
 /// Calls the setters for the options in `argv[1]` and up, and returns the words behind the options.
 /// Errors: Errc::InvalidArgument naming the option.
 cbpfc::Result<std::vector<std::string>> parse_options(const std::vector<Option>& table, int argc,
-                                                      char** argv);
+                                                      char** argv, Dashes dashes = Dashes::One);
 
 /// The table as text, names left and help right.
-std::string options_help(const std::vector<Option>& table);
+std::string options_help(const std::vector<Option>& table, Dashes dashes = Dashes::One);
 
 }  // namespace xdpcap::cli

@@ -10,6 +10,8 @@ namespace {
 constexpr std::uint32_t kScratchBytes = 4 * kScratchSlots;
 constexpr std::uint32_t kProbeBytes = 8;
 
+}  // namespace
+
 Writable writable(const EbpfOptions& options) {
   Writable may{.registers = {options.working.begin(), options.working.end()}};
   may.registers.insert(may.registers.end(), options.spare.begin(), options.spare.end());
@@ -25,7 +27,6 @@ Writable writable(const EbpfOptions& options) {
   return may;
 }
 
-/// A packet that the fragment is made for.
 Limits within(const EbpfOptions& options, Limits limits) {
   if (options.access == PacketAccess::Buffer) {
     limits.max_packet_bytes = std::min(limits.max_packet_bytes, options.buffer_size_bytes);
@@ -34,6 +35,8 @@ Limits within(const EbpfOptions& options, Limits limits) {
       std::min(limits.max_packet_bytes, kMaxPacketOffset - options.packet_start_offset_bytes);
   return limits;
 }
+
+namespace {
 
 /// Proves a fragment that was compiled with `options`; `claim` has programs and meaning.
 std::string prove_compiled(Prover& prover, Result<ebpf::Assembly> code, Claim claim,

@@ -57,6 +57,9 @@ struct Writable {
   std::uint32_t stack_to_bytes = 512;  ///< below R10
 };
 
+/// What compile_ebpf() says a fragment with these options overwrites.
+Writable writable(const EbpfOptions& options);
+
 /// What is to be proven.
 struct Claim {
   std::vector<std::vector<RawInsn>> programs = {};  ///< one, or for Meaning::FirstMatch one or more
@@ -73,6 +76,9 @@ struct Limits {
   std::chrono::milliseconds timeout = std::chrono::seconds(20);
   std::size_t max_rounds = 64;  ///< of a loop
 };
+
+/// No longer packets than those a fragment with these options is made for.
+Limits within(const EbpfOptions& options, Limits limits);
 
 enum class Verdict : std::uint8_t {
   Equal,

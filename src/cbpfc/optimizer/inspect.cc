@@ -8,6 +8,7 @@
 #include "../block_order.h"
 #include "../cfg.h"
 #include "../passes.h"
+#include "emit_graph.h"
 #include "lift.h"
 #include "optimize.h"
 
@@ -38,7 +39,8 @@ Result<std::vector<GraphView>> inspect_passes(const Filter& filter, const EbpfOp
                      .text = optimizer::dump(*graph),
                      .dot = optimizer::dump_dot(*graph),
                      .decisions = questions.decisions,
-                     .guards = questions.guards});
+                     .guards = questions.guards,
+                     .code = optimizer::emit_graph(*graph, options, rules.max_packet_offset)});
   };
   view(kLiftedPass);
   optimizer::run_graph_passes(*graph, rules,

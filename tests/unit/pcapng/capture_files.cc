@@ -133,17 +133,4 @@ void write_file(const std::string& path, std::span<const std::uint8_t> bytes) {
   ASSERT_TRUE(stream.good()) << path;
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "xdpcap-test-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) {
-    ADD_FAILURE() << "mkdtemp " << name;
-  }
-  path_ = name;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 }  // namespace xdpcap::testing

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pcapng/pcapng_writer.h"
+#include "support/temporary_directory.h"
 
 namespace xdpcap::testing {
 
@@ -56,18 +57,5 @@ void expect_tools_read(const std::string& path);
 
 std::vector<std::uint8_t> read_file(const std::string& path);
 void write_file(const std::string& path, std::span<const std::uint8_t> bytes);
-
-/// A directory that goes with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace xdpcap::testing

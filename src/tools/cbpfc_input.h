@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The filter, or the set of filters, that cbpfc works on: from the command line, a file or standard
+// input, as expressions or programs.
+//
+// In files, a line whose first character is '#' is a comment, and so is what follows a '#' behind
+// white space in an expression (never in a program, where '#' is in front of constants).
+//
+// Tested by: tests/unit/tools/cbpfc_input_test.cc.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/cbpfc_options.h"
+
+namespace command {
+
+struct Source {
+  std::string text;  ///< the expression, or "program of N instructions"
+  std::vector<cbpfc::RawInsn> program;
+  cbpfc::Filter filter;
+  bool is_optimized_by_libpcap = false;
+};
+
+struct Subject {
+  std::vector<Source> sources;  ///< at least one
+  bool is_set = false;
+
+  std::vector<cbpfc::Filter> filters() const;
+  /// All of it in a few words.
+  std::string describe() const;
+};
+
+/// Reads and compiles what is asked for.
+/// Errors: Errc::Io for files; Errc::Syntax, InvalidProgram for text, naming the file and, for a
+/// set, the line.
+cbpfc::Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& link_type);
+
+/// `text` without comments; lines of an expression are joined.
+std::string without_comments(std::string_view text);
+
+/// An expression or a program to a filter.  No comments.  Of `input`, how libpcap is used.
+/// Errors: Errc::Syntax, InvalidProgram.
+cbpfc::Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
+                                     const InputOptions& input);
+
+}  // namespace command

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// `cbpfc --match`: a filter over a capture file.
+//
+// Tested by: tests/cli/cbpfc_match.bats.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <string>
+
+#include "tools/cbpfc_input.h"
+#include "tools/cbpfc_options.h"
+#include "tools/pcap_file.h"
+
+namespace command {
+
+/// The link type for an expression over the packets of a file.
+/// Errors: Errc::InvalidArgument when another one is asked for.
+cbpfc::Result<cbpfc::LinkType> link_type_for(const Options& options, const PcapReader& file);
+
+/// Counts what matches, and writes it if that is asked for.
+///
+/// Returns the text for standard output: the number of matches in a line of its own, then what they
+/// were of; for a set, a line for each filter.
+/// Errors: those of reading, of the engine, of writing.
+cbpfc::Result<std::string> match_file(PcapReader& file, const Subject& subject,
+                                      const Options& options);
+
+}  // namespace command

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// An output that is there whole or not at all.
+//
+//     WholeFile file = TRY(WholeFile::create("filter.o"));
+//     TRY(file.write(bytes));
+//     TRY(file.commit());             // now, and only now, filter.o is there, or is the new one
+//
+// A regular file is written without a name, gets one beside its place, and is renamed to it: whoever
+// reads the place sees the old file or the new one, also when this program is killed.  (On file
+// systems that have no files without name it has that other name from the start.)  What is no
+// regular file, a pipe or a terminal, is written directly.
+//
+// Source: Linux open(2), O_TMPFILE; rename(2).
+// Tested by: tests/unit/tools/whole_file_test.cc.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "kernel/unique_fd.h"
+
+namespace command {
+
+class WholeFile {
+ public:
+  /// Prepares to write `path`; "-" is standard output.
+  /// Errors: Errc::Io, Permission, NotFound, InvalidArgument (a directory), naming the path.
+  static cbpfc::Result<WholeFile> create(const std::string& path);
+
+  WholeFile(WholeFile&& other) noexcept;
+  WholeFile& operator=(WholeFile&&) = delete;
+  WholeFile(const WholeFile&) = delete;
+  WholeFile& operator=(const WholeFile&) = delete;
+  /// Leaves no trace of a file that was not committed.
+  ~WholeFile();
+
+  /// Errors: Errc::Io, naming the path, with the errno.
+  cbpfc::Result<void> write(std::span<const std::uint8_t> bytes);
+  cbpfc::Result<void> write(std::string_view text);
+
+  /// Puts the file in its place.
+  /// Errors: Errc::Io, naming the path.
+  cbpfc::Result<void> commit();
+
+  /// For who writes by other means, before commit().
+  int fd() const { return fd_.get(); }
+  const std::string& name() const { return name_; }
+
+ private:
+  explicit WholeFile(std::string path);
+
+  cbpfc::Result<void> open_beside();
+  std::unexpected<cbpfc::Error> failure(std::string_view attempt, int error_number) const;
+
+  xdpcap::UniqueFd fd_;
+  std::string name_;       ///< for messages
+  std::string path_;       ///< where it goes; empty: it is there already
+  std::string temporary_;  ///< its name until then; empty: it has none
+};
+
+}  // namespace command

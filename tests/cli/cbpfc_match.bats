@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# cbpfc --match: filters over capture files.
+
+load cbpfc_helper
+
+setup() {
+  world=$(mktemp -d)
+  chmod 755 "$world"
+  cd "$world" || return
+  # 7 packets, 3 of which are DNS; one ends inside its Ethernet header, one has no bytes at all.
+  make_pcap "$(udp_packet 53)" "$(udp_packet 80)" "$(udp_packet 53)" 0102 "" "$(udp_packet 53)" \
+    "$(udp_packet 443)" >in.pcap
+}
+teardown() { rm -rf "$world"; }
+
+# counts NUMBER ARGUMENTS: that many matches, on a line of their own.
+counts() {
+  local number=$1
+  shift
+  run_cbpfc --match in.pcap "$@"
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = "$number" ]
+}
+
+@test "tcpdump reads the file that these tests make" {
+  [ "$(tcpdump -r in.pcap --count udp port 53 2>/dev/null)" = "3 packets" ]
+}
+
+@test "the number of matches comes first" {
+  counts 3 udp port 53
+  [[ ${lines[1]} == "of 7 packets match; ran 5 packets by the kernel, 2 packets by the interpreter "* ]]
+  [ "${#lines[@]}" -eq 2 ]
+  counts 0 tcp
+  counts 7 ""
+  counts 6 greater 1
+}
+
+@test "every engine counts the same" {
+  for engine in kernel interpreter ebpf; do
+    counts 3 --engine $engine udp port 53
+    counts 5 --engine $engine ip
+    counts 2 --engine $engine --no-optimize not udp port 53 and ip
+  done
+  counts 3 --engine ebpf --branch udp port 53
+  counts 3 --engine ebpf --access buffer --buffer-size 1500 udp port 53
+}
+
+@test "without rights the interpreter runs" {
+  run_unprivileged --match in.pcap udp port 53
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 3 ]
+  [ "${lines[1]}" = "of 7 packets match; ran 7 packets by the interpreter" ]
+  run_unprivileged --match in.pcap --engine kernel udp port 53
+  fails_with 1 "load program cbpfc_match: Operation not permitted: .*CAP_BPF"
+}
+
+@test "what matches is written, byte for byte as tcpdump writes it" {
+  counts 3 -w out.pcap udp port 53
+  tcpdump -r in.pcap -w tcpdump.pcap udp port 53 2>/dev/null
+  cmp out.pcap tcpdump.pcap
+  "$cbpfc" --match in.pcap -w - udp port 53 | cmp - tcpdump.pcap
+  "$cbpfc" --match - -w - udp port 53 <in.pcap | cmp - tcpdump.pcap
+  counts 0 -w none.pcap tcp
+  [ "$(tcpdump -r none.pcap --count 2>/dev/null)" = "0 packets" ]
+}
+
+@test "the counts of what is written go to a file of their own" {
+  run_cbpfc --match in.pcap -w out.pcap -o counts udp port 53
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  [ "$(head -n 1 counts)" = 3 ]
+}
+
+@test "pcapng is read" {
+  editcap -F pcapng in.pcap in.pcapng
+  run_cbpfc --match in.pcapng udp port 53
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 3 ]
+}
+
+@test "an empty file has no matches" {
+  make_pcap >in.pcap
+  counts 0 ip
+  [[ ${lines[1]} == "of 0 packets match"* ]]
+}
+
+@test "a truncated file is an error that names the packet, and writes nothing" {
+  for size in 1 23 30 90 $(($(stat -c %s in.pcap) - 1)); do
+    head -c "$size" in.pcap >cut.pcap
+    run_cbpfc --match cut.pcap -w out.pcap udp port 53
+    if [ "$size" -lt 24 ]; then
+      fails_with 1 "read cut.pcap: no capture file \(pcap or pcapng\): "
+    else
+      fails_with 1 "read cut.pcap: packet [0-9]+: truncated dump file"
+    fi
+    [ ! -e out.pcap ]
+  done
+}
+
+@test "the file's link type is the expression's" {
+  # The same packets without their Ethernet headers, as LINKTYPE_RAW (101).
+  packet=$(udp_packet 53)
+  { make_pcap | head -c 20; put_u32 101; make_pcap "${packet:28}" | tail -c +25; } >raw.pcap
+  run_cbpfc --match raw.pcap udp port 53
+  [ "${lines[0]}" = 1 ]
+  run_cbpfc --match raw.pcap -y RAW udp port 53
+  [ "${lines[0]}" = 1 ]
+  run_cbpfc --match raw.pcap -y EN10MB udp port 53
+  fails_with 1 "option --link-type: EN10MB was asked for, but packets of raw.pcap start with RAW"
+}
+
+@test "files that cannot be read" {
+  run_cbpfc --match none.pcap ip
+  fails_with 1 "open none.pcap: No such file or directory"
+  echo text >text
+  run_cbpfc --match text ip
+  fails_with 1 "read text: no capture file"
+  run_cbpfc --match . ip
+  fails_with 1 "read .: "
+}
+
+@test "packets do not go to a terminal" {
+  run script -qec "'$cbpfc' --match in.pcap -w - ip" /dev/null
+  [ "$status" -eq 2 ]
+  [[ $output == "cbpfc: packets are nothing for a terminal; name a file with -w, "* ]]
+}
+
+@test "a set counts the packets of each filter" {
+  printf 'udp port 80\nudp\nip\n' >rules
+  run_cbpfc --match in.pcap --set rules
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 5 ]
+  [[ ${lines[2]} =~ ^\ +1\ \ 1:\ udp\ port\ 80$ ]]
+  [[ ${lines[3]} =~ ^\ +4\ \ 2:\ udp$ ]]
+  [[ ${lines[4]} =~ ^\ +0\ \ 3:\ ip$ ]]
+}
+
+@test "no program stays loaded" {
+  counts 3 udp port 53
+  for _ in $(seq 30); do
+    bpftool prog show | grep -q 'name cbpfc_' || return 0
+    sleep 0.1
+  done
+  return 1
+}

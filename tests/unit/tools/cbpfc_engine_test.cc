@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The two interpreters; the kernel's engine is in tests/kernel/cbpfc_engine_test.cc.
+
+#include "tools/cbpfc_engine.h"
+
+#include <gtest/gtest.h>
+
+#include "subjects.h"
+
+namespace command {
+namespace {
+
+using test::subject;
+
+std::unique_ptr<FilterEngine> make(const Subject& subject, Engine which, bool branches = false) {
+  Options options;
+  options.engine = which;
+  options.branches = branches;
+  auto engine = make_engine(subject, options);
+  EXPECT_TRUE(engine) << engine.error().message;
+  return std::move(*engine);
+}
+
+TEST(CbpfcEngine, BothInterpretersGiveTheFiltersValue) {
+  const Subject ip = subject("ip");
+  for (const Engine which : {Engine::Interpreter, Engine::Ebpf}) {
+    const auto engine = make(ip, which);
+    EXPECT_EQ(engine->run(test::kIpv4, 14), 262144U);
+    EXPECT_EQ(engine->run(test::kIpv6, 14), 0U);
+    EXPECT_EQ(engine->run({}, 0), 0U);
+  }
+}
+
+TEST(CbpfcEngine, OfASetTheFirstThatMatchesIsNamed) {
+  const Subject set = test::set({"udp", "ip6", "ether proto 0x86dd"});
+  for (const Engine which : {Engine::Interpreter, Engine::Ebpf}) {
+    const auto engine = make(set, which);
+    EXPECT_EQ(engine->run(test::kIpv6, 14), 2U);
+    EXPECT_EQ(engine->run(test::kIpv4, 14), 0U);
+  }
+}
+
+TEST(CbpfcEngine, ABranchIsAMatchOrNone) {
+  const Subject ip = subject("ip");
+  const auto engine = make(ip, Engine::Ebpf, true);
+  EXPECT_EQ(engine->run(test::kIpv4, 14), 1U);
+  EXPECT_EQ(engine->run(test::kIpv6, 14), 0U);
+}
+
+TEST(CbpfcEngine, TheLengthIsThatOnTheWire) {
+  const Subject longer = subject("greater 1000");
+  EXPECT_NE(*make(longer, Engine::Interpreter)->run(test::kIpv4, 1000), 0U);
+  EXPECT_EQ(*make(longer, Engine::Interpreter)->run(test::kIpv4, 999), 0U);
+}
+
+TEST(CbpfcEngine, SaysWhatItRan) {
+  const Subject ip = subject("ip");
+  const auto engine = make(ip, Engine::Interpreter);
+  ASSERT_TRUE(engine->run(test::kIpv4, 14));
+  EXPECT_EQ(engine->describe(), "1 packet by the interpreter");
+  ASSERT_TRUE(engine->run(test::kIpv4, 14));
+  EXPECT_EQ(engine->describe(), "2 packets by the interpreter");
+}
+
+TEST(CbpfcEngine, LoadsWithoutAnswerAreErrors) {
+  const Subject subject = test::subject("2,40 0 0 4294963204,22 0 0 0");  // SKF_AD_PKTTYPE
+  const auto run = make(subject, Engine::Interpreter)->run(test::kIpv4, 14);
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().code, cbpfc::Errc::Unsupported);
+}
+
+}  // namespace
+}  // namespace command

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/cbpfc_input.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "support/temporary_directory.h"
+
+namespace command {
+namespace {
+
+using cbpfc::Errc;
+
+TEST(CbpfcInput, CommentsAndLineBreaksGo) {
+  const struct {
+    const char* text;
+    const char* kept;
+  } cases[] = {
+      {"", ""},
+      {"\n \t\n", ""},
+      {"ip\n", "ip"},
+      {"# a comment\nip", "ip"},
+      {"  # a comment", ""},
+      {"ip and # version 4\n  udp\n", "ip and udp"},
+      {"port 80\t#web", "port 80"},
+      {"port 80#web", "port 80#web"},  // a mistake, which libpcap is to find
+      {"ip\r\nand udp\r\n", "ip and udp"},
+      // A program: its '#' are in front of constants.
+      {"# ours\n(000) ret      #65535\n", "(000) ret      #65535"},
+      {"# ours\n1\n6 0 0 65535\n", "1\n6 0 0 65535"},
+  };
+  for (const auto& one : cases) {
+    EXPECT_EQ(without_comments(one.text), one.kept) << one.text;
+  }
+}
+
+TEST(CbpfcInput, ReadsProgramsInEveryForm) {
+  for (const char* text : {"(000) ret      #7\n", "{ 0x6, 0, 0, 0x00000007 },\n", "1\n6 0 0 7\n",
+                           "1,6 0 0 7", "1,6 0 0 7,"}) {
+    const auto source = compile_source(text, {}, {});
+    ASSERT_TRUE(source) << text << source.error().message;
+    EXPECT_EQ(source->program, (std::vector<cbpfc::RawInsn>{{.code = 6, .k = 7}})) << text;
+    EXPECT_EQ(source->text, "program of 1 instruction");
+    EXPECT_FALSE(source->is_optimized_by_libpcap);
+  }
+}
+
+TEST(CbpfcInput, LibpcapOptimisesWhatIsShort) {
+  const auto compile = [](const std::string& text, LibpcapOptimizer when) {
+    return compile_source(text, {}, {.libpcap_optimizer = when});
+  };
+  const auto on = compile("ip and udp port 53", LibpcapOptimizer::On);
+  const auto off = compile("ip and udp port 53", LibpcapOptimizer::Off);
+  const auto automatic = compile("ip and udp port 53", LibpcapOptimizer::Auto);
+  ASSERT_TRUE(on && off && automatic);
+  EXPECT_LT(on->program.size(), off->program.size());
+  EXPECT_EQ(automatic->program, on->program);
+  EXPECT_TRUE(automatic->is_optimized_by_libpcap);
+  EXPECT_FALSE(off->is_optimized_by_libpcap);
+
+  // A list is left to our own optimiser, unless the classic program is what is wanted; a long one is
+  // in any case, and so is a long program that is no list.
+  const auto ports = [](int count, const std::string& between) {
+    std::string text = "port 1";
+    for (int port = 2; port <= count; ++port) {
+      text += between + std::to_string(port);
+    }
+    return text;
+  };
+  const auto is_optimized = [](const std::string& text, bool for_compiler) {
+    const auto source = compile_source(text, {}, {.for_compiler = for_compiler});
+    EXPECT_TRUE(source) << source.error().message;
+    return source->is_optimized_by_libpcap;
+  };
+  EXPECT_FALSE(is_optimized(ports(50, " or port "), true));
+  EXPECT_TRUE(is_optimized(ports(50, " or port "), false));
+  EXPECT_FALSE(is_optimized(ports(300, " or port "), false));
+  EXPECT_FALSE(is_optimized(ports(300, " or "), true));
+}
+
+TEST(CbpfcInput, TheLinkTypeDecidesWhatAnExpressionReads) {
+  const auto ethernet = compile_source("ip", {}, {});
+  const auto raw = compile_source("ip", *cbpfc::parse_link_type("RAW"), {});
+  ASSERT_TRUE(ethernet && raw);
+  EXPECT_NE(ethernet->program, raw->program);
+}
+
+class CbpfcInputFiles : public ::testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    std::ofstream(path_) << text;
+    return path_;
+  }
+  xdpcap::testing::TemporaryDirectory directory_;
+  std::string path_ = directory_.path("filters");
+};
+
+TEST_F(CbpfcInputFiles, OneFilter) {
+  const auto subject = read_subject({.file = write("ip # four\nand udp\n")}, {});
+  ASSERT_TRUE(subject) << subject.error().message;
+  EXPECT_FALSE(subject->is_set);
+  EXPECT_EQ(subject->describe(), "ip and udp");
+}
+
+TEST_F(CbpfcInputFiles, ASetOfFilters) {
+  const auto subject =
+      read_subject({.set_file = write("# rules\nudp port 53\n\n1,6 0 0 7\ntcp # rest\n")}, {});
+  ASSERT_TRUE(subject) << subject.error().message;
+  EXPECT_TRUE(subject->is_set);
+  ASSERT_EQ(subject->sources.size(), 3U);
+  EXPECT_EQ(subject->sources[0].text, "udp port 53");
+  EXPECT_EQ(subject->sources[1].text, "program of 1 instruction");
+  EXPECT_EQ(subject->sources[2].text, "tcp");
+  EXPECT_EQ(subject->describe(), "set of 3 filters");
+  EXPECT_EQ(subject->filters().size(), 3U);
+}
+
+TEST_F(CbpfcInputFiles, Errors) {
+  const struct {
+    InputOptions input;
+    Errc code;
+    std::string message;
+  } cases[] = {
+      {{.file = write("ip\n") + "x"},
+       Errc::NotFound,
+       "read " + path_ + "x: No such file or directory"},
+      {{.file = directory_.path(".")},
+       Errc::Io,
+       "read " + directory_.path(".") + ": Is a directory"},
+      {{.file = write("# nothing\n")},
+       Errc::InvalidArgument,
+       "read " + path_ + ": no filter in it; the filter that matches everything is ''"},
+  };
+  for (const auto& one : cases) {
+    const auto subject = read_subject(one.input, {});
+    ASSERT_FALSE(subject) << one.message;
+    EXPECT_EQ(subject.error().code, one.code);
+    EXPECT_EQ(subject.error().message, one.message);
+  }
+}
+
+TEST_F(CbpfcInputFiles, ErrorsInTheTextNameItsPlace) {
+  const auto expression = read_subject({.file = write("ip and and\n")}, {});
+  ASSERT_FALSE(expression);
+  EXPECT_EQ(expression.error().code, Errc::Syntax);
+  EXPECT_EQ(expression.error().message,
+            path_ + R"(: expression "ip and and": syntax error at column 8, at "and")");
+  const auto set = read_subject({.set_file = write("ip\n\nip and and\n")}, {});
+  ASSERT_FALSE(set);
+  EXPECT_TRUE(set.error().message.starts_with(path_ + ", line 3: expression \"ip and and\": "))
+      << set.error().message;
+  const auto empty = read_subject({.set_file = write("\n#\n")}, {});
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().message, "read " + path_ + ": no filter in it, one a line is wanted");
+  const auto program = read_subject({.text = "2,40 0 0 12,255 0 0 0"}, {});
+  ASSERT_FALSE(program);
+  EXPECT_EQ(program.error().code, Errc::InvalidProgram);
+  EXPECT_TRUE(program.error().message.starts_with("program: instruction 1: "))
+      << program.error().message;
+}
+
+}  // namespace
+}  // namespace command

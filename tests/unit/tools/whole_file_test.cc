@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/whole_file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "support/temporary_directory.h"
+
+namespace command {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void put(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+
+class WholeFileTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& entry : fs::directory_iterator(directory_.path("."))) {
+      all.push_back(entry.path().filename());
+    }
+    std::ranges::sort(all);
+    return all;
+  }
+  xdpcap::testing::TemporaryDirectory directory_;
+  std::string path_ = directory_.path("out");
+};
+
+TEST_F(WholeFileTest, IsThereOnlyOnceItIsCommitted) {
+  auto file = WholeFile::create(path_);
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_TRUE(file->write("all of "));
+  ASSERT_TRUE(file->write("it"));
+  EXPECT_FALSE(fs::exists(path_));
+  ASSERT_TRUE(file->commit());
+  EXPECT_EQ(contents(path_), "all of it");
+  EXPECT_EQ(names(), std::vector<std::string>{"out"});
+}
+
+TEST_F(WholeFileTest, LeavesTheOldFileAndNothingElseWhenItIsNotCommitted) {
+  put(path_, "old");
+  {
+    auto file = WholeFile::create(path_);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->write("new"));
+  }
+  EXPECT_EQ(contents(path_), "old");
+  EXPECT_EQ(names(), std::vector<std::string>{"out"});
+}
+
+TEST_F(WholeFileTest, AReaderOfTheOldFileKeepsIt) {
+  put(path_, "old");
+  std::ifstream reader(path_);
+  auto file = WholeFile::create(path_);
+  ASSERT_TRUE(file && file->write("new") && file->commit());
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(reader), {}), "old");
+  EXPECT_EQ(contents(path_), "new");
+}
+
+TEST_F(WholeFileTest, ModesAreTheUsualOrThoseOfTheOldFile) {
+  const mode_t before = ::umask(027);
+  ASSERT_TRUE(WholeFile::create(path_)->commit());
+  ::umask(before);
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0640));
+  fs::permissions(path_, fs::perms(0751));
+  ASSERT_TRUE(WholeFile::create(path_)->commit());
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0751));
+}
+
+TEST_F(WholeFileTest, ALinkStaysAndItsFileIsReplaced) {
+  fs::create_directory(directory_.path("elsewhere"));
+  const std::string real = directory_.path("elsewhere/real");
+  put(real, "old");
+  fs::create_symlink(real, path_);
+  auto file = WholeFile::create(path_);
+  ASSERT_TRUE(file && file->write("new") && file->commit());
+  EXPECT_TRUE(fs::is_symlink(path_));
+  EXPECT_EQ(contents(real), "new");
+}
+
+TEST_F(WholeFileTest, WhatIsNoRegularFileIsWrittenDirectly) {
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  const int reader = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK);
+  auto file = WholeFile::create(path_);
+  ASSERT_TRUE(file && file->write("piped"));
+  char text[16] = {};
+  EXPECT_EQ(::read(reader, text, sizeof(text)), 5);
+  EXPECT_STREQ(text, "piped");
+  ASSERT_TRUE(file->commit());
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(path_));
+  auto null = WholeFile::create("/dev/null");
+  ASSERT_TRUE(null && null->write("gone") && null->commit());
+}
+
+TEST_F(WholeFileTest, SaysWhyNot) {
+  const struct {
+    std::string path;
+    cbpfc::Errc code;
+    std::string message;
+  } cases[] = {
+      {directory_.path("no/such"), cbpfc::Errc::NotFound,
+       "create " + directory_.path("no/such") + ": No such file or directory"},
+      {directory_.path("."), cbpfc::Errc::InvalidArgument,
+       "create " + directory_.path(".") + ": Is a directory"},
+  };
+  for (const auto& one : cases) {
+    const auto file = WholeFile::create(one.path);
+    ASSERT_FALSE(file) << one.path;
+    EXPECT_EQ(file.error().code, one.code);
+    EXPECT_EQ(file.error().message, one.message);
+  }
+}
+
+TEST_F(WholeFileTest, AFullDiskLeavesNothing) {
+  ASSERT_EQ(::unshare(CLONE_NEWNS), 0) << "run as root";
+  ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  const std::string disk = directory_.path("disk");
+  ASSERT_TRUE(fs::create_directory(disk));
+  ASSERT_EQ(::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16k"), 0);
+  {
+    auto file = WholeFile::create(disk + "/out");
+    ASSERT_TRUE(file);
+    const auto written = file->write(std::string(1 << 20, 'x'));
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().message, "write to " + disk + "/out: No space left on device");
+    EXPECT_EQ(written.error().sys_errno, ENOSPC);
+  }
+  EXPECT_TRUE(fs::is_empty(disk));
+  EXPECT_EQ(::umount2(disk.c_str(), MNT_DETACH), 0);
+}
+
+}  // namespace
+}  // namespace command
