@@ -4,9 +4,7 @@
 
 #include <fmt/format.h>
 
-#if __has_include(<cbpfc/compile_c.h>)
 #include "clang_programs.h"
-#endif
 #include "counts.h"
 #include "filter_list.h"
 #include "stopwatch.h"
@@ -79,11 +77,7 @@ Result<Programs> Builder::build(Contender contender, const cbpfc::Filter& filter
                                    "takes minutes, and this filter has {}",
                                    kMostClassicInsnsForClang, filter.insns().size()));
   }
-#if __has_include(<cbpfc/compile_c.h>)
   return clang_programs(*clang_, filter, wanted);
-#else
-  return cbpfc::fail(Errc::NotFound, "there is no C output yet");
-#endif
 }
 
 Result<FilterSubject> make_filter_subject(const std::string& expression, const Builder& builder,

@@ -118,7 +118,11 @@ typedef uint32_t cbpfc_u32 __attribute__((__may_alias__));
     bound = (uint64_t)(data_end - data); \
     (v) = (uint32_t)bound; \
   } while (0)
-#define CBPFC_UNKNOWN_0 bound = unknown_0 = 0u
+#define CBPFC_UNKNOWN_0 \
+  do { \
+    bound = unknown_0 = 0u; \
+    (void)bound; (void)unknown_0; \
+  } while (0)
 #define CBPFC_FORGET (void)0
 #define CBPFC_HIDE(v) (void)0
 #endif

@@ -16,18 +16,26 @@ Engines::Engines() {
   }
 }
 
+bool Engines::runs(const EbpfEngine& engine) const {
+  return !is_long_ || engine.configuration().options.optimize;
+}
+
 std::string Engines::load(const cbpfc::Filter& filter) {
   filter_ = &filter;
   if (std::string error = cheap_.load(filter); !error.empty()) {
     return error;
   }
+  is_long_ = filter.insns().size() > cbpfc::kMaxClassicInsns;
   for (EbpfEngine& engine : fragments_) {
+    if (!runs(engine)) {
+      continue;
+    }
     if (std::string error = engine.load(filter); !error.empty()) {
       return fmt::format("{} eBPF: {}", engine.configuration().name, error);
     }
   }
   kernel_attached_ = false;
-  if (filter.insns().size() > cbpfc::kMaxClassicInsns || filter.first_backward_jump()) {
+  if (is_long_ || filter.first_backward_jump()) {
     return {};  // what the compiler takes and the kernel does not
   }
   const int refusal = kernel_.attach(filter.encode());
@@ -45,6 +53,9 @@ std::string Engines::run(std::span<const std::uint8_t> packet) {
   }
   const Expectation expected = expect(*filter_, packet);
   for (EbpfEngine& engine : fragments_) {
+    if (!runs(engine)) {
+      continue;
+    }
     if (std::string error = run_fragment(engine, "in the kernel", packet, expected.value);
         !error.empty()) {
       return error;

@@ -18,6 +18,9 @@
 namespace differential {
 
 /// All engines.  The constructor enters a new network namespace.
+///
+/// Plain fragments of programs with more than kMaxClassicInsns instructions, which the kernel would refuse
+/// as classic programs, are not loaded: the verifier gives up after a sequence of 8,192 jumps.
 class Engines {
  public:
   Engines();
@@ -30,12 +33,15 @@ class Engines {
   CheapEngines& cheap() { return cheap_; }
 
  private:
+  bool runs(const EbpfEngine& engine) const;
+
   CheapEngines cheap_;
   XdpRunner runner_;
   std::vector<EbpfEngine> fragments_;
   KernelSocket kernel_;
   const cbpfc::Filter* filter_ = nullptr;
   bool kernel_attached_ = false;
+  bool is_long_ = false;
 };
 
 }  // namespace differential

@@ -3,6 +3,7 @@
 #include "differential/shrink.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 namespace differential {
@@ -67,7 +68,7 @@ std::vector<RawInsn> simpler(const RawInsn& insn) {
 
 /// Whether `program` is one, and still fails.
 std::optional<Filter> accepted(const Program& program, const StillFails& still_fails) {
-  auto filter = Filter::decode(program);
+  auto filter = Filter::decode(program, cbpfc::Accept::Compiler);
   return filter && still_fails(*filter) ? std::optional(*std::move(filter)) : std::nullopt;
 }
 
@@ -106,10 +107,24 @@ bool simplify_some(Program& program, const StillFails& still_fails) {
   return simplified;
 }
 
+/// Long programs take long to try.
+class Patience {
+ public:
+  bool lasts() const { return std::chrono::steady_clock::now() < end_; }
+
+ private:
+  std::chrono::steady_clock::time_point end_ =
+      std::chrono::steady_clock::now() + std::chrono::seconds(60);
+};
+
 }  // namespace
 
-Filter shrink(const Filter& filter, const StillFails& still_fails) {
+Filter shrink(const Filter& filter, const StillFails& fails) {
   constexpr int kMostRounds = 20;
+  const Patience patience;
+  const StillFails still_fails = [&](const Filter& candidate) {
+    return patience.lasts() && fails(candidate);
+  };
   Program program = filter.encode();
   for (int round = 0; round < kMostRounds; ++round) {
     const bool removed = remove_some(program, still_fails);
@@ -117,10 +132,14 @@ Filter shrink(const Filter& filter, const StillFails& still_fails) {
       break;
     }
   }
-  return Filter::decode(program).value();
+  return Filter::decode(program, cbpfc::Accept::Compiler).value();
 }
 
-Packet shrink(const Packet& packet, const std::function<bool(const Packet&)>& still_fails) {
+Packet shrink(const Packet& packet, const std::function<bool(const Packet&)>& fails) {
+  const Patience patience;
+  const auto still_fails = [&](const Packet& candidate) {
+    return patience.lasts() && fails(candidate);
+  };
   Packet best = packet;
   for (bool cut = true; cut && !best.empty();) {
     Packet shorter = best;

@@ -15,11 +15,11 @@ namespace differential {
 /// Whether a program still fails in the way that matters.
 using StillFails = std::function<bool(const cbpfc::Filter&)>;
 
-/// Removes instructions and simplifies those left for as long as `still_fails` says so.
-/// Requires: still_fails(filter).
-cbpfc::Filter shrink(const cbpfc::Filter& filter, const StillFails& still_fails);
+/// Removes instructions and simplifies those left for as long as `fails` says so, for a minute at most.
+/// Requires: fails(filter).
+cbpfc::Filter shrink(const cbpfc::Filter& filter, const StillFails& fails);
 
-/// Cuts the packet and clears bytes for as long as `still_fails` says so.
-Packet shrink(const Packet& packet, const std::function<bool(const Packet&)>& still_fails);
+/// Cuts the packet and clears bytes likewise.
+Packet shrink(const Packet& packet, const std::function<bool(const Packet&)>& fails);
 
 }  // namespace differential

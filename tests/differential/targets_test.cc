@@ -225,20 +225,24 @@ TEST(Probe, RunsInARawTracepoint) {
   XdpRunner runner;
   TargetEngine packets(runner, Target::Probe, 200);
   const Filter filter = compile("udp port 53", true);
-  Assembly code;
-  cbpfc::EbpfOptions options{.packet_start = Reg::R6,
-                             .packet_end = Reg::R7,
-                             .result = Reg::R0,
-                             .working = {Reg::R8, Reg::R9, Reg::R1, Reg::R2},
-                             .access = cbpfc::PacketAccess::Probe};
-  code.add(cbpfc::ebpf::load(Width::Double, options.packet_start, Reg::R1, 0));
-  code.add(cbpfc::ebpf::load(Width::Double, options.packet_end, Reg::R1, 8));
-  code.append(cbpfc::compile_ebpf(filter, options).value());
-  code.label("result");
-  code.add(cbpfc::ebpf::exit_insn());
-  std::string log;
-  const auto tracer = load_program(BPF_PROG_TYPE_RAW_TRACEPOINT, code.assemble().value(), log);
-  ASSERT_TRUE(tracer.is_open()) << log;
+  const cbpfc::EbpfOptions options{.packet_start = Reg::R6,
+                                   .packet_end = Reg::R7,
+                                   .result = Reg::R0,
+                                   .working = {Reg::R8, Reg::R9, Reg::R1, Reg::R2},
+                                   .access = cbpfc::PacketAccess::Probe};
+  const auto load_tracer = [&](const Filter& traced) {
+    Assembly code;
+    code.add(cbpfc::ebpf::load(Width::Double, options.packet_start, Reg::R1, 0));
+    code.add(cbpfc::ebpf::load(Width::Double, options.packet_end, Reg::R1, 8));
+    code.append(cbpfc::compile_ebpf(traced, options).value());
+    code.label("result");
+    code.add(cbpfc::ebpf::exit_insn());
+    std::string log;
+    auto tracer = load_program(BPF_PROG_TYPE_RAW_TRACEPOINT, code.assemble().value(), log);
+    EXPECT_TRUE(tracer.is_open()) << log;
+    return tracer;
+  };
+  xdpcap::UniqueFd tracer = load_tracer(filter);
   const auto trace = [&](std::uint64_t address, std::uint64_t length) {
     std::array<std::uint64_t, 2> arguments = {address, length};
     LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = arguments.data(),
@@ -256,7 +260,11 @@ TEST(Probe, RunsInARawTracepoint) {
       EXPECT_EQ(trace(packets.packet_address(), 20), 0U);  // cut
     }
   }
-  // Addresses at which nothing can be read: no match, and no more.
+  // Addresses at which nothing can be read: no match, also for a filter that bytes of 0 would match.
+  tracer = load_tracer(Filter::decode(std::vector<cbpfc::RawInsn>{
+                                          {.code = 0x30}, {.code = 0x04, .k = 1}, {.code = 0x16}})
+                           .value());
+  EXPECT_NE(trace(packets.packet_address(), 1500), 0U);
   for (const std::uint64_t address :
        {0x0UL, 0x1000UL, 0x7ffffffff000UL, 0x8000000000000000UL, 0xffffffffffffff00UL}) {
     EXPECT_EQ(trace(address, 1500), 0U) << address;

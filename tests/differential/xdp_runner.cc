@@ -88,10 +88,9 @@ std::string XdpRunner::load(const std::vector<Insn>& insns) {
   return {};
 }
 
-void XdpRunner::select(const xdpcap::UniqueFd& program) {
+void XdpRunner::select(int program) {
   const int slot = 0;
-  const int fd = program.get();
-  if (bpf_map_update_elem(array_.get(), &slot, &fd, BPF_ANY) != 0) {
+  if (bpf_map_update_elem(array_.get(), &slot, &program, BPF_ANY) != 0) {
     die("BPF_MAP_UPDATE_ELEM");
   }
 }

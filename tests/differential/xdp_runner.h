@@ -33,7 +33,8 @@ class XdpRunner {
   std::string load(const std::vector<cbpfc::ebpf::Insn>& insns);
 
   /// Makes `program`, which stays the caller's, the one that runs.
-  void select(const xdpcap::UniqueFd& program);
+  void select(const xdpcap::UniqueFd& program) { select(program.get()); }
+  void select(int program);
 
   /// What the loaded or selected program returns.  Requires: at least 14 bytes.
   std::uint32_t run(std::span<const std::uint8_t> packet) const;

@@ -19,7 +19,7 @@
 //
 // Requires: thread_edges and version_guards before, or guards and repeated tests stand in between.
 // Cost: O(cases log cases).
-// Tested by: passes_test.cc.
+// Tested by: compare_passes_test.cc.
 
 #include <algorithm>
 #include <map>

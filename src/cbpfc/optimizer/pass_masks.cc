@@ -15,7 +15,7 @@
 // all are compared for equality.
 //
 // Cost: O(cases).
-// Tested by: passes_test.cc.
+// Tested by: compare_passes_test.cc.
 
 #include <algorithm>
 #include <bit>

@@ -13,7 +13,7 @@
 //
 // Cost: O(edges) and the length of what is skipped.
 // Does not: copy a question so that each copy knows more; version_guards does, where it pays.
-// Tested by: passes_test.cc.
+// Tested by: graph_passes_test.cc.
 
 #include <optional>
 #include <vector>

@@ -16,7 +16,7 @@
 // free to be reordered, which lists of addresses need to become trees.
 //
 // Cost: a bounded number of nodes looked at for each guard.
-// Tested by: passes_test.cc.
+// Tested by: graph_passes_test.cc.
 
 #include <algorithm>
 #include <optional>

@@ -13,7 +13,7 @@
 // something else on the way anyway is left alone.
 //
 // Cost: O(nodes) a round, few rounds; in small graphs also the nodes before and behind.
-// Tested by: passes_test.cc.
+// Tested by: compare_passes_test.cc.
 
 #include <algorithm>
 #include <optional>

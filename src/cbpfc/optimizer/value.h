@@ -15,7 +15,7 @@
 //
 // Where paths with different values meet, the value behind is a Phi: a cell that each path sets.
 //
-// Tested by: values_test.cc.
+// Tested by: value_test.cc.
 
 #pragma once
 

@@ -98,11 +98,37 @@ TEST(CompileEbpf, JumpsToTheCallersLabelsWithoutAValue) {
     code.add(ebpf::exit_insn());
     return ebpf::print(code.assemble().value());
   };
-  EXPECT_EQ(print(filter(kUdp)), "");
+  EXPECT_EQ(print(filter(kUdp)),
+            "   0: (bf) r4 = r2\n"
+            "   1: (07) r4 += 24\n"
+            "   2: (2d) if r4 > r3 goto pc+6\n"
+            "   3: (69) r4 = *(u16 *)(r2 +12)\n"
+            "   4: (56) if w4 != 8 goto pc+4\n"
+            "   5: (71) r4 = *(u8 *)(r2 +23)\n"
+            "   6: (56) if w4 != 17 goto pc+2\n"
+            "   7: (b4) w0 = 1\n"
+            "   8: (95) exit\n"
+            "   9: (b4) w0 = 0\n"
+            "  10: (95) exit\n");
   // ldb [0]; ret a: a value that is not known
-  EXPECT_EQ(print(filter("2,48 0 0 0,22 0 0 0")), "");
+  EXPECT_EQ(print(filter("2,48 0 0 0,22 0 0 0")),
+            "   0: (bf) r4 = r2\n"
+            "   1: (07) r4 += 1\n"
+            "   2: (2d) if r4 > r3 goto pc+4\n"
+            "   3: (71) r4 = *(u8 *)(r2 +0)\n"
+            "   4: (16) if w4 == 0 goto pc+2\n"
+            "   5: (b4) w0 = 1\n"
+            "   6: (95) exit\n"
+            "   7: (b4) w0 = 0\n"
+            "   8: (95) exit\n");
   // ret #1: one label would be left out, and what the caller put there unreachable
-  EXPECT_EQ(print(filter("1,6 0 0 1")), "");
+  EXPECT_EQ(print(filter("1,6 0 0 1")),
+            "   0: (b4) w4 = 0\n"
+            "   1: (56) if w4 != 0 goto pc+2\n"
+            "   2: (b4) w0 = 1\n"
+            "   3: (95) exit\n"
+            "   4: (b4) w0 = 0\n"
+            "   5: (95) exit\n");
 }
 
 // ldh [0]; tax; ldh [x - 2]; ret a: a load of each kind, X unbounded
@@ -128,10 +154,9 @@ TEST(CompileEbpf, ReadsABuffer) {
             "  14: (0f) r7 += r2\n"
             "  15: (69) r4 = *(u16 *)(r7 +0)\n"
             "  16: (dc) r4 = be16 r4\n"
-            "  17: (05) goto pc+2\n"
+            "  17: (05) goto pc+1\n"
             "  18: (b4) w4 = 0\n"
-            "  19: (05) goto pc+0\n"
-            "  20: (95) exit\n");
+            "  19: (95) exit\n");
   options.buffer_on_stack = true;
   EXPECT_EQ(listing(filter(kUdp), options),
             "   0: (a5) if r3 < 24 goto pc+9\n"
@@ -143,10 +168,9 @@ TEST(CompileEbpf, ReadsABuffer) {
             "   6: (71) r4 = *(u8 *)(r2 +23)\n"
             "   7: (56) if w4 != 17 goto pc+2\n"
             "   8: (b4) w4 = 262144\n"
-            "   9: (05) goto pc+2\n"
+            "   9: (05) goto pc+1\n"
             "  10: (b4) w4 = 0\n"
-            "  11: (05) goto pc+0\n"
-            "  12: (95) exit\n");
+            "  11: (95) exit\n");
   // Beyond the buffer lies no byte, whatever the register says.
   EXPECT_EQ(listing(filter("2,40 0 0 99,22 0 0 0"), options),
             "   0: (b4) w4 = 0\n"
@@ -190,10 +214,9 @@ TEST(CompileEbpf, ReadsByProbes) {
             "  22: (69) r8 = *(u16 *)(r10 -80)\n"
             "  23: (dc) r8 = be16 r8\n"
             "  24: (bc) w0 = w8\n"
-            "  25: (05) goto pc+2\n"
+            "  25: (05) goto pc+1\n"
             "  26: (b4) w0 = 0\n"
-            "  27: (05) goto pc+0\n"
-            "  28: (95) exit\n");
+            "  27: (95) exit\n");
 }
 
 TEST(CompileEbpf, TwoFragmentsFitIntoOneProgram) {

@@ -61,15 +61,26 @@ TEST(Inspect, QuestionsBecomeFewer) {
   ASSERT_TRUE(file);
   std::string expression;
   std::size_t filters = 0;
+  std::size_t before = 0;
+  std::size_t after = 0;
   while (std::getline(file, expression)) {
     const auto views = inspect_passes(compiled(expression));
     ASSERT_TRUE(views) << expression << ": " << views.error().message;
     ++filters;
-    EXPECT_LE(views->back().decisions, views->front().decisions) << expression;
+    for (std::size_t i = 1; i < views->size(); ++i) {
+      const GraphView& view = (*views)[i];
+      // A copy for packets that end between two guards has questions of its own; all else only saves.
+      if (view.pass != "version-guards") {
+        EXPECT_LE(view.decisions, (*views)[i - 1].decisions) << expression << " " << view.pass;
+        EXPECT_LE(view.guards, (*views)[i - 1].guards) << expression << " " << view.pass;
+      }
+    }
     EXPECT_LE(views->back().guards, views->front().guards) << expression;
-    EXPECT_GT(views->front().guards + views->front().decisions, 0U) << expression;
+    before += views->front().decisions + views->front().guards;
+    after += views->back().decisions + views->back().guards;
   }
   EXPECT_GE(filters, 50U);
+  EXPECT_LT(5 * after, 4 * before);
 }
 
 TEST(Inspect, CountsQuestionsAndGuards) {

@@ -68,6 +68,7 @@ TEST(Value, ArithmeticIsSimplified) {
 TEST(Value, ShiftsTakeFiveBits) {
   expect_printed({
       {"(p16[12] << 0x2)", [](Ground& g) { return g.op(AluOp::Lsh, g.p16(12), 34); }},
+      {"(p16[12] << 0x10)", [](Ground& g) { return g.op(AluOp::Lsh, g.p16(12), 48); }},
       {"p16[12]", [](Ground& g) { return g.op(AluOp::Lsh, g.p16(12), 32); }},
       {"p16[12]", [](Ground& g) { return g.op(AluOp::Rsh, g.p16(12), 64); }},
       {"0x0", [](Ground& g) { return g.op(AluOp::Rsh, g.p16(12), 16); }},

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Random expressions, with and without libpcap's optimiser, and lists of up to 500 terms, which its
+// optimiser takes minutes for: they compile, the verifier accepts them, every engine gives the same answer.
+//
+// DIFFERENTIAL_SEED and DIFFERENTIAL_PROGRAMS (in hundredths) choose others: see tests/nightly.
+
+#include <cbpfc/pcap_filter.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+
+#include "differential/environment.h"
+#include "differential/expression_generator.h"
+#include "differential/packet_maker.h"
+#include "differential/trial.h"
+
+namespace differential {
+namespace {
+
+/// nullopt when libpcap refuses the expression.
+std::optional<cbpfc::Filter> compile(const std::string& expression, bool optimize) {
+  const auto program = cbpfc::compile_expression(expression, {.optimize = optimize});
+  if (!program) {
+    return std::nullopt;
+  }
+  auto filter = cbpfc::Filter::decode(*program, cbpfc::Accept::Compiler);
+  EXPECT_TRUE(filter) << expression << ": " << filter.error().message;
+  return filter ? std::optional(*std::move(filter)) : std::nullopt;
+}
+
+std::string try_expression(Engines& engines, const cbpfc::Filter& filter, std::uint64_t seed,
+                           std::size_t paths) {
+  constexpr std::size_t kKernelStep = 4;
+  Dice dice(seed);
+  return try_program(engines, filter, explore(filter, paths, dice), kKernelStep);
+}
+
+class Expressions : public testing::TestWithParam<std::uint64_t> {
+ protected:
+  std::uint64_t seed() const { return from_environment("DIFFERENTIAL_SEED", 1) * 2 + GetParam(); }
+};
+
+TEST_P(Expressions, Nested) {
+  const std::uint64_t expressions = 15 * from_environment("DIFFERENTIAL_PROGRAMS", 100);
+  constexpr std::size_t kPaths = 12;
+  ExpressionGenerator generator(seed());
+  Engines engines;
+  std::uint64_t compiled = 0;
+  for (std::uint64_t n = 0; n < expressions; ++n) {
+    const std::string expression = generator.expression(4);
+    for (const bool optimize : {true, false}) {
+      const auto filter = compile(expression, optimize);
+      if (!filter) {
+        continue;
+      }
+      ++compiled;
+      const std::string failure = try_expression(engines, *filter, n, kPaths);
+      ASSERT_EQ(failure, "") << expression;
+    }
+  }
+  EXPECT_GT(compiled, expressions / 2);
+}
+
+TEST_P(Expressions, Lists) {
+  const std::uint64_t lists = from_environment("DIFFERENTIAL_PROGRAMS", 100) / 12;
+  constexpr std::size_t kPaths = 6;
+  constexpr std::uint32_t kMostOptimised = 40;  // libpcap's optimiser is slow beyond
+  ExpressionGenerator generator(seed());
+  Dice dice(seed());
+  Engines engines;
+  double slowest_s = 0;
+  for (std::uint64_t n = 0; n < lists; ++n) {
+    const std::uint32_t terms =
+        dice.one_in(2) ? dice.between(2, kMostOptimised) : dice.between(100, 500);
+    const std::string expression = generator.list(terms);
+    for (const bool optimize : {true, false}) {
+      if (optimize && terms > kMostOptimised) {
+        continue;
+      }
+      const auto filter = compile(expression, optimize);
+      ASSERT_TRUE(filter) << expression;
+      const auto start = std::chrono::steady_clock::now();
+      EXPECT_TRUE(cbpfc::compile_ebpf(*filter, {}));
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+      slowest_s = std::max(slowest_s, took.count());
+      const std::string failure = try_expression(engines, *filter, n, kPaths);
+      ASSERT_EQ(failure, "") << expression;
+    }
+  }
+  // A list of 1,000 is to take less than a second; this machine may be busy.
+  EXPECT_LT(slowest_s, 2.0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Half, Expressions, testing::Values(0, 1));
+
+}  // namespace
+}  // namespace differential
