@@ -23,6 +23,7 @@
 
 #include "differential/generator.h"
 #include "differential/packet_maker.h"
+#include "differential/shape_generator.h"
 #include "prove/corpus.h"
 #include "prove/mutant.h"
 #include "prove/prove.h"
@@ -184,11 +185,12 @@ TEST_P(Mutation, FaultsAreFound) {
     const bool libpcap_optimizes = random() % 2 == 0 || expression.size() > 300;
     work_on(make_subject(expression, compile(expression, libpcap_optimizes), GetParam(), random));
   }
-  for (const auto profile : {differential::Profile::Wide, differential::Profile::Address}) {
-    differential::Generator generator(random(), profile);
-    for (int i = 0; i < 15; ++i) {
-      work_on(make_subject(fmt::format("random program {}", i), generator.program(), GetParam(),
-                           random));
+  differential::Generator wide(random(), differential::Profile::Wide);
+  differential::Generator address(random(), differential::Profile::Address);
+  differential::ShapeGenerator shape(random());
+  for (int i = 0; i < 10; ++i) {
+    for (const Filter& filter : {wide.program(), address.program(), shape.program()}) {
+      work_on(make_subject(fmt::format("random program {}", i), filter, GetParam(), random));
     }
   }
   tally.print();
