@@ -12,6 +12,9 @@
 //     Filter f = TRY(Filter::decode(raw));        // "instruction 3: unknown opcode 0x55"
 //     for (const Insn& insn : f.insns()) std::visit(..., insn);
 //
+// Filter::decode(raw, Accept::Compiler) also takes what only the compiler can do something with:
+// programs of any length, and jumps that go backwards (libpcap's "protochain").
+//
 // Source: Linux v6.18 net/core/filter.c bpf_check_classic(), chk_code_allowed(),
 // check_load_and_stores(); McCanne and Jacobson, "The BSD Packet Filter", 1993.
 
@@ -20,13 +23,14 @@
 #include <cbpfc/result.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
 
 namespace cbpfc {
 
-/// Most instructions a program may have.  Source: Linux include/uapi/linux/bpf_common.h
+/// Most instructions a program may have that goes to the kernel.  Source: Linux include/uapi/linux/bpf_common.h
 /// BPF_MAXINSNS.
 inline constexpr std::size_t kMaxClassicInsns = 4096;
 /// Scratch slots M[0..15].  Source: Linux include/uapi/linux/filter.h BPF_MEMWORDS.
@@ -126,10 +130,17 @@ struct Transfer {
   Register dst;
   bool operator==(const Transfer&) const = default;
 };
-/// Continues `skip` instructions after the next one.
+/// Continues `skip` instructions after the next one; a number with the highest bit set is negative
+/// and goes backwards, which only Accept::Compiler lets pass.
 struct Jump {
   std::uint32_t skip;
   bool operator==(const Jump&) const = default;
+
+  bool is_backward() const { return skip >> 31 != 0; }
+  /// The instruction it continues at, for a jump that is instruction `pc`.
+  std::size_t target(std::size_t pc) const {
+    return pc + 1 + static_cast<std::size_t>(std::int64_t{static_cast<std::int32_t>(skip)});
+  }
 };
 /// Continues `skip_true` or `skip_false` instructions after the next one.
 struct JumpIf {
@@ -160,15 +171,24 @@ Result<Insn> decode_insn(const RawInsn& raw);
 /// The inverse of decode_insn; fields the kernel ignores come out as 0.
 RawInsn encode_insn(const Insn& insn);
 
-/// A classic program the kernel would accept; never empty.
+/// Whose rules a program must keep.
+enum class Accept : std::uint8_t {
+  Kernel,    ///< those of SO_ATTACH_FILTER, exactly
+  Compiler,  ///< the same, but any length, and unconditional jumps may go backwards
+};
+
+/// A classic program that is known to be valid; never empty.
 class Filter {
  public:
   /// Decodes and checks `raw`.
   /// Errors: Errc::InvalidProgram, "instruction N: reason", for the first fault in program order.
-  static Result<Filter> decode(std::span<const RawInsn> raw);
+  static Result<Filter> decode(std::span<const RawInsn> raw, Accept accept = Accept::Kernel);
 
   const std::vector<Insn>& insns() const { return insns_; }
   std::vector<RawInsn> encode() const;
+
+  /// The first instruction that jumps backwards; nullopt for every program the kernel accepts.
+  std::optional<std::size_t> first_backward_jump() const;
 
   bool operator==(const Filter&) const = default;
 

@@ -15,7 +15,7 @@
 //     ...
 //
 // The fragment never writes the packet, keeps packet_start and packet_end unless `result` is one of
-// them, calls nothing, and is accepted by the kernel verifier from Linux 5.1 on (loads relative to
+// them, calls nothing unless asked to (PacketAccess::Probe, AncillaryOptions::helpers), and is accepted by the kernel verifier from Linux 5.1 on (loads relative to
 // X need CAP_PERFMON since 5.8).  The packet must begin on the stack of bytes that ctx->data points
 // to, or at most `packet_start_offset_bytes` behind it.
 
@@ -51,14 +51,22 @@ enum class PacketAccess : std::uint8_t {
 };
 
 /// Where ancillary loads (SKF_AD_*, SKF_NET_OFF, SKF_LL_OFF) find their answer; what has none is
-/// refused by name.
+/// refused by name.  The answers are those a packet socket gets, with two exceptions: the outermost VLAN
+/// tag, which the kernel takes out of the bytes and XDP does not, counts in offsets; and a packet for
+/// another host is taken for one for this host.  `xor x` needs no answer and is always there.
 struct AncillaryOptions {
   /// Answers from the bytes of the Ethernet frame: protocol, packet type, VLAN tag, presence and
   /// TPID, payload offset, loads relative to the link-layer and network header.
+  ///
+  /// The protocol and the network header are those behind the outermost VLAN tag.  The payload offset
+  /// is known for IPv4, IPv6 and ARP; it is 0 for what the kernel does not dissect, and where the kernel
+  /// would look into extension headers, tunnels, MPLS, PPPoE or further tags, the filter does not match.
   bool from_frame = false;
-  /// Register with the struct xdp_md, not among those the fragment writes: ifindex, rx queue.
+  /// Register with the struct xdp_md, not among those the fragment writes: ifindex, rx queue.  The queue
+  /// is the XDP program's, from 0; a packet socket is told that number plus 1.
   std::optional<ebpf::Reg> context = std::nullopt;
-  /// Calls of helpers are allowed (R0 to R5 are overwritten): cpu, random.
+  /// Calls of helpers are allowed (R0 to R5 are overwritten): cpu, random.  What must survive them,
+  /// packet_start, packet_end, working[1], packet_length and context, must be among R6 to R9.
   bool helpers = false;
 };
 
@@ -81,22 +89,27 @@ struct EbpfOptions {
   PacketAccess access = PacketAccess::Direct;
   /// PacketAccess::Buffer: the size the verifier knows the buffer to have, at most 65,535.
   std::uint32_t buffer_size_bytes = 0;
+  /// PacketAccess::Buffer: packet_start points to the stack, where the verifier takes aligned loads only,
+  /// so that wider ones are made of bytes.  Loads relative to X need Linux 5.12 there.
+  bool buffer_on_stack = false;
   AncillaryOptions ancillary = {};
   /// Further registers the fragment may overwrite; the optimised fragment keeps loaded values there.
   std::vector<ebpf::Reg> spare = {};
-  /// Where a match and a miss jump, without a value in `result`; both or neither.
+  /// Where a match and a miss jump, without a value in `result`; both or neither.  The fragment has a jump
+  /// to each, taken or not: the verifier refuses code behind a label that nothing leads to.
   std::string match_label = {};
   std::string no_match_label = {};
   bool optimize = true;  ///< false: each classic instruction by itself, to compare with
 };
 
-/// Whether the filter loads the packet's length, and so wants EbpfOptions::packet_length.
+/// Whether the filter loads the packet's length, or facts that depend on it, and so wants
+/// EbpfOptions::packet_length.
 bool reads_length(const Filter& filter);
 
 /// Compiles a filter to a fragment.
 ///
 /// Errors: Errc::InvalidArgument for options that are not legal, naming the option;
-/// Errc::Unsupported, naming the instruction and what it loads, for ancillary loads.
+/// Errc::Unsupported, naming the instruction and what it loads, for ancillary loads without meaning.
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options);
 
 }  // namespace cbpfc

@@ -27,6 +27,10 @@
 
 namespace cbpfc::ebpf {
 
+/// Most instructions a program may have, and most the verifier looks at.  Source: Linux v6.18
+/// include/linux/bpf.h BPF_COMPLEXITY_LIMIT_INSNS.
+inline constexpr std::size_t kMaxInsns = 1'000'000;
+
 /// R0 result, R1..R5 arguments, R6..R9 kept across calls, R10 frame pointer (read only).
 enum class Reg : std::uint8_t { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 };
 
@@ -102,17 +106,23 @@ class Assembly {
   /// Compares the low 32 bits (Linux 5.1).
   void jump_if32(Cmp condition, Reg left, Reg right, std::string target);
   void jump_if32(Cmp condition, Reg left, std::uint32_t right, std::string target);
+  /// Goes on, but to `target` when it has come here eight million times; the verifier takes a loop with one
+  /// for one that ends (Linux 6.9).
+  void may_goto(std::string target);
 
   /// Appends all of `other`; its labels must not be defined here.
   void append(const Assembly& other);
 
   std::size_t size() const { return insns_.size(); }
+  /// Whether some jump leads to `label`.
+  bool jumps_to(std::string_view label) const;
 
   /// The program with every jump resolved.
   ///
   /// A jump reaches 32,767 instructions; where one must go further, jumps are chained on the way,
-  /// so any length assembles. Errors: Errc::InvalidArgument for a label without definition or with
-  /// two.
+  /// so any length up to kMaxInsns assembles. Errors: Errc::InvalidArgument for a label without
+  /// definition or with two; Errc::Unsupported for more than kMaxInsns instructions, or more than some
+  /// 10,000 distinct targets that are out of reach.
   Result<std::vector<Insn>> assemble() const;
 
  private:

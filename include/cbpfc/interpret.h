@@ -8,18 +8,33 @@
 #include <cbpfc/cbpf.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace cbpfc {
+
+/// Backward jumps after which a run is given up.  Source: ours; a chain of headers in the largest
+/// packet takes 20,000.
+inline constexpr std::uint64_t kMostBackwardJumps = 10'000'000;
+
+/// What ancillary loads are answered with; what is not here is refused.
+struct AncillaryFacts {
+  bool from_frame = false;  ///< the packet is an Ethernet frame: as AncillaryOptions::from_frame
+  std::optional<std::uint32_t> ifindex = std::nullopt;
+  std::optional<std::uint32_t> rx_queue = std::nullopt;
+  std::optional<std::uint32_t> cpu = std::nullopt;
+  std::optional<std::uint32_t> random = std::nullopt;  ///< of every such load
+};
 
 /// Runs `filter` over `packet` and returns its value, 0 for no match.
 ///
 /// Scratch slots start as 0.  Follows the Linux kernel where it and libpcap differ (shifts by X of
 /// 32 and more, 32-bit wrap of indirect offsets). Units: `wire_length_bytes` is what LoadLength
 /// gives; at least packet.size() for a cut packet. Errors: Errc::Unsupported when an ancillary
-/// load, or a load relative to the network or link-layer header, is reached: the packet's bytes do
-/// not hold the answer.
+/// load, or a load relative to the network or link-layer header, is reached that `facts` do not
+/// answer.  The same when a program with backward jumps never ends on this packet, or has
+/// not after kMostBackwardJumps.
 Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
-                                std::uint32_t wire_length_bytes);
+                                std::uint32_t wire_length_bytes, const AncillaryFacts& facts = {});
 
 }  // namespace cbpfc

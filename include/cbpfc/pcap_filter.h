@@ -40,7 +40,7 @@ struct ExpressionOptions {
 /// Compiles an expression; the empty expression matches everything.
 ///
 /// The program may still be one the kernel refuses (backward jumps of "protochain", more than 4,096
-/// instructions): Filter::decode tells.
+/// instructions): Filter::decode tells, and takes it with Accept::Compiler.
 /// Errors: Errc::Syntax with libpcap's words and the place: the expression, and a caret under the
 /// word at which libpcap stopped, in `detail`; the column in `message`.
 Result<std::vector<RawInsn>> compile_expression(std::string_view expression,

@@ -24,7 +24,7 @@ namespace cbpfc {
 ///
 /// Errors: Errc::InvalidArgument when `offsets_bytes` is empty or an offset leaves 32 bits;
 /// Errc::Unsupported, naming the instruction, for the packet's length and for ancillary loads,
-/// which have no offset; Errc::InvalidProgram when the result is longer than the kernel allows.
+/// which have no offset, and for backward jumps; Errc::InvalidProgram when the result is longer than the kernel allows.
 Result<Filter> shift_filter(const Filter& filter, std::span<const std::uint32_t> offsets_bytes);
 
 }  // namespace cbpfc

@@ -7,6 +7,9 @@
 //     2. the last instruction returns
 //     3. no scratch slot is read before it is written, on the kernel's reading of the control flow
 //
+// For the compiler (Accept::Compiler) the second half of the first check is weaker: libpcap's ja may go
+// backwards, though its conditional jumps cannot, and there is no limit on the length.
+//
 // Source: Linux v6.18 net/core/filter.c bpf_check_classic(), chk_code_allowed(),
 // check_load_and_stores().
 // Tested by: cbpf_decode_test.cc, and against SO_ATTACH_FILTER itself in
@@ -139,13 +142,24 @@ Result<Insn> decode_jump(const RawInsn& raw) {
                 .skip_false = raw.jf};
 }
 
+/// Whether a jump from instruction `pc` that goes backwards is allowed.
+Result<void> check_backward(const Jump& jump, std::size_t pc, Accept accept) {
+  const std::int64_t distance = static_cast<std::int32_t>(jump.skip);
+  if (accept == Accept::Kernel) {
+    return invalid(fmt::format("jump of {} goes backwards, which the kernel forbids", distance));
+  }
+  if (static_cast<std::int64_t>(pc) + 1 + distance < 0) {
+    return invalid(fmt::format("jump of {} goes back beyond the program's start", distance));
+  }
+  return {};
+}
+
 /// Whether the jumps of instruction `pc` stay inside a program of `count` instructions.
-Result<void> check_jumps(const Insn& insn, std::size_t pc, std::size_t count) {
+Result<void> check_jumps(const Insn& insn, std::size_t pc, std::size_t count, Accept accept) {
   const std::size_t reach = count - pc - 1;
   if (const auto* jump = std::get_if<Jump>(&insn); jump != nullptr && jump->skip >= reach) {
-    const auto distance = static_cast<std::int32_t>(jump->skip);
-    if (distance < 0) {
-      return invalid(fmt::format("jump of {} goes backwards, which the kernel forbids", distance));
+    if (jump->is_backward()) {
+      return check_backward(*jump, pc, accept);
     }
     return invalid(
         fmt::format("jump over {} leaves the program of {} instructions", jump->skip, count));
@@ -159,6 +173,12 @@ Result<void> check_jumps(const Insn& insn, std::size_t pc, std::size_t count) {
     }
   }
   return {};
+}
+
+Result<Insn> decode_at(std::span<const RawInsn> raw, std::size_t pc, Accept accept) {
+  const Insn insn = TRY(decode_insn(raw[pc]));
+  TRY(check_jumps(insn, pc, raw.size(), accept));
+  return insn;
 }
 
 }  // namespace
@@ -187,19 +207,23 @@ Result<Insn> decode_insn(const RawInsn& raw) {
   return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
 }
 
-Result<Filter> Filter::decode(std::span<const RawInsn> raw) {
+Result<Filter> Filter::decode(std::span<const RawInsn> raw, Accept accept) {
   if (raw.empty()) {
     return invalid("the program has no instructions");
   }
-  if (raw.size() > kMaxClassicInsns) {
+  if (accept == Accept::Kernel && raw.size() > kMaxClassicInsns) {
     return invalid(fmt::format("the program has {} instructions, the kernel takes at most {}",
                                raw.size(), kMaxClassicInsns));
   }
   std::vector<Insn> insns;
   insns.reserve(raw.size());
   for (std::size_t pc = 0; pc < raw.size(); ++pc) {
-    insns.push_back(TRY(decode_insn(raw[pc]).with_context(fmt::format("instruction {}", pc))));
-    TRY(check_jumps(insns.back(), pc, raw.size()).with_context(fmt::format("instruction {}", pc)));
+    Result<Insn> insn = decode_at(raw, pc, accept);
+    if (!insn) {
+      return std::unexpected(
+          std::move(insn).with_context(fmt::format("instruction {}", pc)).error());
+    }
+    insns.push_back(*insn);
   }
   if (!std::holds_alternative<ReturnA>(insns.back()) &&
       !std::holds_alternative<ReturnConstant>(insns.back())) {
@@ -213,6 +237,15 @@ Result<Filter> Filter::decode(std::span<const RawInsn> raw) {
                     reads->front().pc, reads->front().slot));
   }
   return Filter(std::move(insns));
+}
+
+std::optional<std::size_t> Filter::first_backward_jump() const {
+  for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
+    if (const auto* jump = std::get_if<Jump>(&insns_[pc]); jump != nullptr && jump->is_backward()) {
+      return pc;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace cbpfc

@@ -9,83 +9,76 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
+#include "ancillary.h"
+#include "block_order.h"
 #include "overloaded.h"
 
 namespace cbpfc {
 namespace {
 
-std::unexpected<Error> unsupported(std::size_t pc, std::string_view what) {
-  return fail(
-      Errc::Unsupported,
-      fmt::format("instruction {}: {} has no meaning where only the packet's bytes are at hand", pc,
-                  what));
-}
+// Source: Linux v6.18 include/uapi/linux/bpf.h struct xdp_md, ___BPF_FUNC_MAPPER.
+constexpr std::uint32_t kXdpIngressIfindex = 12;
+constexpr std::uint32_t kXdpRxQueue = 16;
+constexpr std::int32_t kGetPrandomU32 = 7;
+constexpr std::int32_t kGetSmpProcessorId = 8;
 
-std::string_view ancillary_name(std::uint32_t offset) {
-  constexpr std::array<std::string_view, 16> kNames = {"protocol",
-                                                       "packet type",
-                                                       "ifindex",
-                                                       "netlink attribute",
-                                                       "nested netlink attribute",
-                                                       "mark",
-                                                       "rx queue",
-                                                       "hardware type",
-                                                       "rx hash",
-                                                       "cpu",
-                                                       "xor x",
-                                                       "VLAN tag",
-                                                       "VLAN tag present",
-                                                       "payload offset",
-                                                       "random",
-                                                       "VLAN TPID"};
-  return kNames[offset / 4 % kNames.size()];
-}
-
-/// Builds one block at a time from the instructions between two block starts.
+/// Builds one block at a time from the lines between two block starts.
 class Builder {
  public:
-  Builder(const Filter& filter, std::uint32_t max_packet_offset)
-      : insns_(filter.insns()), max_packet_offset_(max_packet_offset) {}
+  Builder(std::vector<Line> lines, std::uint32_t max_packet_offset)
+      : lines_(std::move(lines)), max_packet_offset_(max_packet_offset) {}
 
-  Result<Cfg> build() {
+  Cfg build() {
     find_block_starts();
-    for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
-      if (starts_block_[pc]) {
-        block_at_[pc] = cfg_.blocks.size();
-        cfg_.blocks.emplace_back();
+    for (std::size_t at = 0; at < lines_.size(); ++at) {
+      if (starts_block_[at]) {
+        block_at_[at] = cfg_.blocks.size();
+        cfg_.blocks.emplace_back().first_insn = lines_[at].pc;
       }
     }
-    for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
-      if (starts_block_[pc]) {
-        TRY(fill(cfg_.blocks[block_at_[pc]], pc));
+    for (std::size_t at = 0; at < lines_.size(); ++at) {
+      if (starts_block_[at]) {
+        fill(cfg_.blocks[block_at_[at]], at);
       }
+    }
+    if (has_downward_edges(cfg_)) {
+      order_blocks(cfg_);
     }
     return std::move(cfg_);
   }
 
  private:
-  /// Marks the entry and every reachable jump target, walking forward once.
+  /// Marks the entry and every reachable jump target.
   void find_block_starts() {
-    starts_block_.assign(insns_.size(), false);
-    block_at_.assign(insns_.size(), 0);
-    starts_block_[0] = true;
-    bool reachable = true;
-    for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
-      reachable = reachable || starts_block_[pc];
-      if (!reachable) {
-        continue;
+    starts_block_.assign(lines_.size(), false);
+    block_at_.assign(lines_.size(), 0);
+    std::vector<bool> seen(lines_.size());
+    std::vector<std::size_t> open;
+    const auto start = [&](std::size_t at) {
+      if (!starts_block_[at]) {
+        starts_block_[at] = true;
+        open.push_back(at);
       }
-      if (const auto* jump = std::get_if<Jump>(&insns_[pc])) {
-        starts_block_[pc + 1 + jump->skip] = true;
-        reachable = false;
-      } else if (const auto* branch = std::get_if<JumpIf>(&insns_[pc])) {
-        starts_block_[pc + 1 + branch->skip_true] = true;
-        starts_block_[pc + 1 + branch->skip_false] = true;
-        reachable = false;
-      } else if (std::holds_alternative<ReturnA>(insns_[pc]) ||
-                 std::holds_alternative<ReturnConstant>(insns_[pc])) {
-        reachable = false;
+    };
+    start(0);
+    while (!open.empty()) {
+      std::size_t at = open.back();
+      open.pop_back();
+      for (bool goes_on = true; goes_on && !seen[at]; ++at) {
+        seen[at] = true;
+        const Line& line = lines_[at];
+        const bool branches = std::holds_alternative<JumpIf>(line.insn);
+        if (branches || std::holds_alternative<Jump>(line.insn)) {
+          start(line.if_true);
+        }
+        if (branches) {
+          start(line.if_false);
+        }
+        goes_on = !branches && !std::holds_alternative<Jump>(line.insn) &&
+                  !std::holds_alternative<ReturnA>(line.insn) &&
+                  !std::holds_alternative<ReturnConstant>(line.insn);
       }
     }
   }
@@ -95,65 +88,65 @@ class Builder {
     return offset <= max_packet_offset_ && length <= max_packet_offset_ - offset;
   }
 
-  Result<void> fill(Block& block, std::size_t pc) {
-    for (;; ++pc) {
-      bool ended = false;
-      TRY(std::visit(
-          Overloaded{
-              [&](const Jump& i) { return end(block, ended, Goto{block_at_[pc + 1 + i.skip]}); },
-              [&](const JumpIf& i) {
-                return end(block, ended,
-                           Branch{.condition = i.condition,
-                                  .operand = i.operand,
-                                  .if_true = block_at_[pc + 1 + i.skip_true],
-                                  .if_false = block_at_[pc + 1 + i.skip_false]});
-              },
-              [&](const ReturnA& i) { return end(block, ended, i); },
-              [&](const ReturnConstant& i) { return end(block, ended, i); },
-              [&](const LoadAncillary& i) -> Result<void> {
-                return unsupported(
-                    pc, fmt::format("the ancillary load \"{}\"", ancillary_name(i.offset)));
-              },
-              [&](const LoadAbsolute& i) {
-                return add_load(block, ended, i, pc, i.offset, static_cast<std::uint32_t>(i.size));
-              },
-              [&](const LoadHeaderLength& i) { return add_load(block, ended, i, pc, i.offset, 1); },
-              [&](const auto& i) {
-                block.steps.emplace_back(i);
-                return Result<void>();
-              },
-          },
-          insns_[pc]));
-      if (ended) {
-        return {};
+  void fill(Block& block, std::size_t at) {
+    for (;; ++at) {
+      const std::optional<Exit> exit = add_line(block, lines_[at]);
+      if (exit) {
+        block.exit = *exit;
+        return;
       }
-      if (starts_block_[pc + 1]) {
-        block.exit = Goto{block_at_[pc + 1]};
-        return {};
+      if (starts_block_[at + 1]) {
+        block.exit = Goto{block_at_[at + 1]};
+        return;
       }
     }
   }
 
-  static Result<void> end(Block& block, bool& ended, const Exit& exit) {
-    block.exit = exit;
-    ended = true;
-    return {};
+  /// Appends a line; gives the block's exit if it is the last.
+  std::optional<Exit> add_line(Block& block, const Line& line) const {
+    const auto add = [&](const Step& step) -> std::optional<Exit> {
+      block.steps.push_back(step);
+      return std::nullopt;
+    };
+    const auto add_load = [&](const Step& step, std::uint32_t offset,
+                              std::uint32_t length) -> std::optional<Exit> {
+      return can_be_inside(offset, length) ? add(step) : ReturnConstant{.value = 0};
+    };
+    return std::visit(
+        Overloaded{
+            [&](const Jump&) -> std::optional<Exit> { return Goto{block_at_[line.if_true]}; },
+            [&](const JumpIf& i) -> std::optional<Exit> {
+              return Branch{.condition = i.condition,
+                            .operand = i.operand,
+                            .if_true = block_at_[line.if_true],
+                            .if_false = block_at_[line.if_false]};
+            },
+            [&](const ReturnA& i) -> std::optional<Exit> { return i; },
+            [&](const ReturnConstant& i) -> std::optional<Exit> { return i; },
+            [&](const LoadAncillary& i) { return add(step_of(i)); },
+            [&](const LoadAbsolute& i) {
+              return add_load(i, i.offset, static_cast<std::uint32_t>(i.size));
+            },
+            [&](const LoadIndirect& i) {
+              return add_load(i, 0, static_cast<std::uint32_t>(i.size));
+            },
+            [&](const LoadHeaderLength& i) { return add_load(i, i.offset, 1); },
+            [&](const auto& i) { return add(i); },
+        },
+        line.insn);
   }
 
-  Result<void> add_load(Block& block, bool& ended, const Step& load, std::size_t pc,
-                        std::uint32_t offset, std::uint32_t length) const {
-    if (is_header_relative(offset)) {
-      return unsupported(pc, offset >= kNetworkOffset ? "a load relative to the network header"
-                                                      : "a load relative to the link-layer header");
+  /// Those that expand_ancillary() leaves.
+  static Step step_of(const LoadAncillary& load) {
+    switch (load.offset) {
+      case ancillary::kIfindex: return LoadContext{.offset = kXdpIngressIfindex};
+      case ancillary::kQueue: return LoadContext{.offset = kXdpRxQueue};
+      case ancillary::kCpu: return CallHelper{.helper = kGetSmpProcessorId};
+      default: return CallHelper{.helper = kGetPrandomU32};
     }
-    if (!can_be_inside(offset, length)) {
-      return end(block, ended, ReturnConstant{.value = 0});
-    }
-    block.steps.push_back(load);
-    return {};
   }
 
-  const std::vector<Insn>& insns_;
+  std::vector<Line> lines_;
   std::uint32_t max_packet_offset_;
   std::vector<bool> starts_block_;
   std::vector<BlockId> block_at_;
@@ -202,6 +195,14 @@ std::string print_step(const Step& step) {
             return fmt::format("{} = opaque {:#x}", letter(s.dst), s.value);
           },
           [](const DivisorGuard&) { return std::string("guard x != 0"); },
+          [](const LoadContext& s) { return fmt::format("a = context[{}]", s.offset); },
+          [](const CallHelper& s) { return fmt::format("a = call {}", s.helper); },
+          [](const StartLoop& s) {
+            return fmt::format("loop of at most {} trips{}{}{}", s.most,
+                               s.is_followed ? ", followed" : "", s.hides_a ? ", hide a" : "",
+                               s.hides_x ? ", hide x" : "");
+          },
+          [](const CountTrip&) { return std::string("count"); },
       },
       step);
 }
@@ -252,6 +253,10 @@ bool reads(const Step& step, Register r) {
                         [](const LoadFromBase&) { return false; },
                         [](const LoadOpaque&) { return false; },
                         [&](const DivisorGuard&) { return !a; },
+                        [](const LoadContext&) { return false; },
+                        [](const CallHelper&) { return false; },
+                        [&](const StartLoop& s) { return a ? s.hides_a : s.hides_x; },
+                        [](const CountTrip&) { return false; },
                     },
                     step);
 }
@@ -274,12 +279,17 @@ bool writes(const Step& step, Register r) {
                         [&](const LoadFromBase&) { return a; },
                         [&](const LoadOpaque& s) { return s.dst == r; },
                         [](const DivisorGuard&) { return false; },
+                        [&](const LoadContext&) { return a; },
+                        [&](const CallHelper&) { return a; },
+                        [&](const StartLoop& s) { return a ? s.hides_a : s.hides_x; },
+                        [](const CountTrip&) { return false; },
                     },
                     step);
 }
 
-Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset) {
-  return Builder(filter, max_packet_offset).build();
+Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
+                      const AncillaryOptions& ancillary) {
+  return Builder(TRY(expand_ancillary(filter, ancillary)), max_packet_offset).build();
 }
 
 std::string dump(const Cfg& cfg) {
@@ -304,7 +314,10 @@ std::string check_cfg(const Cfg& cfg) {
       continue;
     }
     for (const BlockId next : successors(cfg.blocks[id].exit)) {
-      if (next <= id || next >= cfg.blocks.size() || !cfg.blocks[next].reachable) {
+      const bool exists = next < cfg.blocks.size() && cfg.blocks[next].reachable;
+      const bool is_counted = exists && !cfg.blocks[next].steps.empty() &&
+                              std::holds_alternative<CountTrip>(cfg.blocks[next].steps.front());
+      if (!exists || (next <= id && !is_counted)) {
         return fmt::format("block {} leads to {}", id, next);
       }
     }

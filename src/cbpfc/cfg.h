@@ -5,15 +5,16 @@
 //
 //     filter  --build_cfg-->  Cfg  --run_passes-->  Cfg  --emit_ebpf-->  fragment
 //
-// Blocks are numbered in program order.  Jumps of a valid filter go forward, so every edge leads to
-// a higher number: one sweep upwards visits predecessors first, one sweep downwards successors
-// first, and no analysis needs to iterate.
+// Blocks are numbered in program order.  Jumps of a filter the kernel takes go forward, so every edge leads
+// to a higher number: one sweep upwards visits predecessors first, one sweep downwards successors first,
+// and no analysis needs to iterate.  Programs with loops have blocks in an order in which only the edges
+// that close a loop lead downwards (block_order.h); passes take nothing for granted that comes by those.
 //
 // dump() prints a graph completely and stably; the tests of the passes compare its output.
 
 #pragma once
 
-#include <cbpfc/cbpf.h>
+#include <cbpfc/compile.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +54,33 @@ struct LoadOpaque {
   std::uint32_t value;
   bool operator==(const LoadOpaque&) const = default;
 };
+/// A = 32 bits at `offset` of the struct xdp_md.
+struct LoadContext {
+  std::uint32_t offset;
+  bool operator==(const LoadContext&) const = default;
+};
+/// A = the low 32 bits of what a helper without arguments returns; R0 to R5 are overwritten.
+struct CallHelper {
+  std::int32_t helper;
+  bool operator==(const CallHelper&) const = default;
+};
+/// In front of a loop: sets the counter of its trips.  A packet of `n` bytes allows
+/// constant + windows * ((n >> shift) + 1) of them.
+struct StartLoop {
+  bool is_followed = false;  ///< the verifier follows the counter and walks each trip
+  bool hides_a = false;      ///< A is read in the loop, and the verifier shall know nothing of it
+  bool hides_x = false;      ///< the same for X
+  std::uint8_t shift = 0;
+  std::uint32_t constant = 0;
+  std::uint32_t windows = 0;
+  std::uint64_t most = 0;  ///< trips that the longest packet allows
+  bool operator==(const StartLoop&) const = default;
+};
+/// At a loop's head: ends the program with 0 when the counter is used up.
+struct CountTrip {
+  bool is_followed;
+  bool operator==(const CountTrip&) const = default;
+};
 /// X is not 0.
 struct DivisorGuard {
   bool operator==(const DivisorGuard&) const = default;
@@ -60,7 +88,8 @@ struct DivisorGuard {
 
 using Step = std::variant<LoadImmediate, LoadAbsolute, LoadIndirect, LoadHeaderLength, LoadLength,
                           LoadScratch, StoreScratch, Alu, Negate, Transfer, AbsoluteGuard,
-                          IndirectGuard, LoadFromBase, LoadOpaque, DivisorGuard>;
+                          IndirectGuard, LoadFromBase, LoadOpaque, LoadContext, CallHelper,
+                          StartLoop, CountTrip, DivisorGuard>;
 
 struct Goto {
   BlockId target;
@@ -78,7 +107,8 @@ using Exit = std::variant<Goto, Branch, ReturnA, ReturnConstant>;
 struct Block {
   std::vector<Step> steps;
   Exit exit = ReturnConstant{.value = 0};
-  bool reachable = true;  ///< unreachable blocks keep their number and are never emitted
+  bool reachable = true;       ///< unreachable blocks keep their number and are never emitted
+  std::size_t first_insn = 0;  ///< the classic instruction it begins with, for messages
 };
 
 struct Cfg {
@@ -95,14 +125,18 @@ bool writes(const Step& step, Register r);
 /// Builds the graph of the reachable part of `filter`.
 ///
 /// A load that lies beyond `max_packet_offset` on its face becomes the end of its block, `ret #0`.
+/// Ancillary loads become what `ancillary` makes of them (ancillary.h).
 /// Errors: Errc::Unsupported, naming instruction and load, for ancillary loads and loads relative
-/// to a header. Ensures: every edge leads to a higher block; every block is reachable.
-Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset);
+/// to a header that have no meaning. Ensures: every edge leads to a higher block, but those that close a
+/// loop; every block is reachable.
+Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
+                      const AncillaryOptions& ancillary = {});
 
 /// The graph as text, one step a line.
 std::string dump(const Cfg& cfg);
 
-/// Checks what every pass must keep: edges exist, lead upwards, and reach only reachable blocks.
+/// Checks what every pass must keep: edges exist, lead upwards or to a CountTrip, and reach only reachable
+/// blocks.
 /// Returns an empty string, or what is wrong.
 std::string check_cfg(const Cfg& cfg);
 

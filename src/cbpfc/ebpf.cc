@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Encodes eBPF instructions and resolves the jumps of an Assembly.
-//
-// A jump holds a signed 16-bit distance.  Where a target is further away, the jump goes to an
-// island on the way instead, a second jump that ordinary flow steps over:
-//
-//     far:  if r1 == 0 goto far_target          if r1 == 0 goto island
-//           ... 40,000 instructions             ... 30,000 instructions
-//                                               goto +1
-//                                       island: goto far_target
-//                                               ... 10,000 instructions
-//
-// Every far jump to the same target within reach shares the island.  (Linux 6.6 has a jump with a
-// 32-bit distance; islands work everywhere and cost only programs of that size.)
+// Encodes eBPF instructions and collects them in an Assembly; ebpf_islands.cc resolves the jumps.
 //
 // Source: Linux v6.18 Documentation/bpf/standardization/instruction-set.rst.
 // Tested by: ebpf_test.cc.
@@ -21,10 +9,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
-#include <optional>
 #include <unordered_map>
 
+#include "ebpf_islands.h"
 #include "ebpf_opcodes.h"
 
 namespace cbpfc::ebpf {
@@ -140,6 +127,10 @@ void Assembly::jump_if32(Cmp condition, Reg left, std::uint32_t right, std::stri
       std::move(target));
 }
 
+void Assembly::may_goto(std::string target) {
+  add_jump(make(opcode::kJmp | opcode::kJcond, 0, 0, 0), std::move(target));
+}
+
 void Assembly::append(const Assembly& other) {
   const std::size_t base = insns_.size();
   insns_.insert(insns_.end(), other.insns_.begin(), other.insns_.end());
@@ -151,99 +142,39 @@ void Assembly::append(const Assembly& other) {
   }
 }
 
-namespace {
-
-/// How far from a far jump its island is put: less than a jump's reach, so that the islands of
-/// other jumps, inserted later, do not push it out of reach.
-constexpr std::ptrdiff_t kIslandDistance = 30000;
-
-/// A jump with its target as a number: instructions move, label numbers do not.
-struct ResolvedJump {
-  std::size_t insn;
-  std::size_t label;
-};
-
-struct Layout {
-  std::vector<Insn> insns;
-  std::vector<ResolvedJump> jumps;
-  std::vector<std::size_t> labels;  ///< label number -> instruction
-
-  std::ptrdiff_t distance(const ResolvedJump& jump) const {
-    return static_cast<std::ptrdiff_t>(labels[jump.label]) -
-           static_cast<std::ptrdiff_t>(jump.insn) - 1;
-  }
-
-  static bool in_reach(std::ptrdiff_t distance) {
-    return distance >= std::numeric_limits<std::int16_t>::min() &&
-           distance <= std::numeric_limits<std::int16_t>::max();
-  }
-
-  /// Makes room for two instructions before `at`.  Labels at `at` move behind them.
-  void insert_pair(std::size_t at) {
-    insns.insert(insns.begin() + static_cast<std::ptrdiff_t>(at), 2, Insn{});
-    for (ResolvedJump& jump : jumps) {
-      jump.insn += jump.insn >= at ? 2 : 0;
-    }
-    for (std::size_t& label : labels) {
-      label += label >= at ? 2 : 0;
-    }
-  }
-
-  /// Puts an island for the target of `far` near it and sends every far jump in reach there.
-  void add_island(const ResolvedJump& far) {
-    const std::size_t target = far.label;
-    const bool forward = distance(far) > 0;
-    std::size_t at = forward ? far.insn + kIslandDistance : far.insn - kIslandDistance;
-    if (insns[at].opcode == 0) {
-      ++at;  // never between the halves of a 16-byte load
-    }
-    insert_pair(at);
-    insns[at] = insns[at + 1] = make(opcode::kJmp | opcode::kJa, 0, 0, 0);
-    labels.push_back(at + 2);
-    jumps.push_back({.insn = at, .label = labels.size() - 1});
-    labels.push_back(at + 1);
-    for (ResolvedJump& jump : jumps) {
-      const ResolvedJump to_island{.insn = jump.insn, .label = labels.size() - 1};
-      if (jump.label == target && !in_reach(distance(jump)) && in_reach(distance(to_island))) {
-        jump.label = to_island.label;
-      }
-    }
-    jumps.push_back({.insn = at + 1, .label = target});
-  }
-};
-
-}  // namespace
+bool Assembly::jumps_to(std::string_view label) const {
+  return std::ranges::any_of(jumps_, [&](const JumpTo& jump) { return jump.target == label; });
+}
 
 Result<std::vector<Insn>> Assembly::assemble() const {
   std::unordered_map<std::string_view, std::size_t> numbers;
-  Layout layout{.insns = insns_, .jumps = {}, .labels = {}};
+  numbers.reserve(labels_.size());
+  Unplaced program{.insns = insns_, .jumps = {}, .labels = {}};
+  program.labels.reserve(labels_.size());
   for (const Label& label : labels_) {
-    if (!numbers.emplace(label.name, layout.labels.size()).second) {
+    if (!numbers.emplace(label.name, program.labels.size()).second) {
       return fail(Errc::InvalidArgument,
                   fmt::format("assemble: label \"{}\" is defined twice", label.name));
     }
-    layout.labels.push_back(label.insn);
+    program.labels.push_back(label.insn);
   }
+  program.jumps.reserve(jumps_.size());
   for (const JumpTo& jump : jumps_) {
     const auto number = numbers.find(jump.target);
     if (number == numbers.end()) {
       return fail(Errc::InvalidArgument,
                   fmt::format("assemble: label \"{}\" is jumped to but not defined", jump.target));
     }
-    layout.jumps.push_back({.insn = jump.insn, .label = number->second});
+    program.jumps.push_back({.insn = jump.insn, .label = number->second});
   }
-
-  const auto is_far = [&](const ResolvedJump& jump) {
-    return !Layout::in_reach(layout.distance(jump));
-  };
-  for (auto far = std::ranges::find_if(layout.jumps, is_far); far != layout.jumps.end();
-       far = std::ranges::find_if(layout.jumps, is_far)) {
-    layout.add_island(ResolvedJump(*far));
+  std::vector<Insn> placed = TRY(place(program));
+  if (placed.size() > kMaxInsns) {
+    return fail(
+        Errc::Unsupported,
+        fmt::format("assemble: the program has {} instructions, the kernel takes at most {}",
+                    placed.size(), kMaxInsns));
   }
-  for (const ResolvedJump& jump : layout.jumps) {
-    layout.insns[jump.insn].offset = static_cast<std::int16_t>(layout.distance(jump));
-  }
-  return std::move(layout.insns);
+  return placed;
 }
 
 }  // namespace cbpfc::ebpf

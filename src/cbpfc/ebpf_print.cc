@@ -87,6 +87,7 @@ std::string print_jump(const Insn& insn) {
     case opcode::kCall: return fmt::format("call {}", insn.immediate);
     case opcode::kExit: return "exit";
     case opcode::kJa: return fmt::format("goto pc{:+}", insn.offset);
+    case opcode::kJcond: return fmt::format("may_goto pc{:+}", insn.offset);
     default:
       return fmt::format("if {}{} {} {} goto pc{:+}", prefix, destination(insn), cmp_symbol(op),
                          right_side(insn, prefix), insn.offset);

@@ -1,51 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Graph to eBPF with direct packet access.
+// Graph to eBPF: control flow and arithmetic.  What depends on the way to the packet is in
+// packet_reader.h and the read_*.cc.
 //
 // Registers: A, X, a temporary and the base pointer of loads relative to X are the four working
 // registers, in that order.  A and X are kept zero-extended to 64 bits at all times, so comparisons
 // with small constants may use either width.
 //
-//     guard p[..24]     tmp = start; tmp += 24; if tmp > end goto no_match
-//     base = x + -6     w_base = -6; w_base += w_x; w_base += unknown 0; if base > limit goto no_match;
-//                       base += start; tmp = base; tmp += proven_end; if tmp > end goto no_match
-//     a = p16[12]       a = *(u16 *)(start + 12); a = be16 a
-//
-// Comparisons of A are 32 bits wide (Linux 5.1), so no constant needs a register.  Comparisons that
-// bound an offset are 64 bits wide: older verifiers learn the bound of a 64-bit register only from
-// those.
+// Comparisons of A are 32 bits wide (Linux 5.1), so no constant needs a register.
 //
 // A block's false branch falls through when it is the next block; conditions are inverted where the
-// true one is.  There is no inverse of "any bit set", which takes a second jump then.
+// true one is.  There is no inverse of "any bit set", which takes a second jump then.  In very long
+// programs the verifier's order of walking decides (verifier_walk.h).
 //
-// Sources: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(); net/core/filter.c
-// bpf_convert_filter() for the meaning of division and shifts.
+// Where the caller wants jumps to labels of its own instead of a value, a block that is nothing but a
+// return is not emitted: whoever comes to it jumps to the label.
+//
+// Sources: Linux v6.18 net/core/filter.c bpf_convert_filter() for the meaning of division and shifts.
 // Tested by: compile_ebpf_test.cc, differential/.
 
 #include "emit_ebpf.h"
 
 #include <fmt/format.h>
 
-#include <cassert>
-#include <limits>
 #include <utility>
 
+#include "fragment.h"
+#include "loop_code.h"
 #include "overloaded.h"
+#include "packet_reader.h"
+#include "verifier_walk.h"
 
 namespace cbpfc {
 namespace {
 
 using ebpf::Reg;
-using ebpf::Width;
-
-Width width_of(Size size) {
-  switch (size) {
-    case Size::Byte: return Width::Byte;
-    case Size::Half: return Width::Half;
-    case Size::Word: return Width::Word;
-  }
-  return Width::Word;
-}
 
 ebpf::Cmp compare(Condition condition) {
   switch (condition) {
@@ -55,17 +44,6 @@ ebpf::Cmp compare(Condition condition) {
     case Condition::AnyBitSet: return ebpf::Cmp::Any;
   }
   return ebpf::Cmp::Equal;
-}
-
-/// The comparison that holds exactly when `condition` does not; AnyBitSet has none.
-ebpf::Cmp inverse(Condition condition) {
-  switch (condition) {
-    case Condition::Equal: return ebpf::Cmp::NotEqual;
-    case Condition::Greater: return ebpf::Cmp::LessEqual;
-    case Condition::GreaterEqual: return ebpf::Cmp::Less;
-    case Condition::AnyBitSet: break;
-  }
-  std::unreachable();
 }
 
 ebpf::Alu alu_op(AluOp op) {
@@ -87,24 +65,20 @@ ebpf::Alu alu_op(AluOp op) {
 class Emitter {
  public:
   Emitter(const Cfg& cfg, const EbpfOptions& options)
-      : cfg_(cfg),
-        options_(options),
-        a_(options.working[0]),
-        x_(options.working[1]),
-        tmp_(options.working[2]),
-        base_(options.working[3]),
-        no_match_(options.label_prefix + "_no_match") {
-    share_no_match();
+      : cfg_(cfg), options_(options), fragment_(options), packet_(make_packet_reader(fragment_)) {
+    if (!fragment_.leaves_by_label) {
+      share_no_match();
+    }
   }
 
   ebpf::Assembly run() {
     for (BlockId id = 0; id < cfg_.blocks.size(); ++id) {
-      if (cfg_.blocks[id].reachable) {
+      if (is_emitted(id)) {
         emit_block(id);
       }
     }
-    if (no_match_used_ && !no_match_is_block_) {
-      code_.label(no_match_);
+    if (fragment_.no_match_is_used() && !no_match_is_block_ && !fragment_.leaves_by_label) {
+      code_.label(fragment_.no_match());
       emit_return(0);
     }
     return std::move(code_);
@@ -120,16 +94,32 @@ class Emitter {
     const Block& block = cfg_.blocks[last];
     const auto* constant = std::get_if<ReturnConstant>(&block.exit);
     if (block.steps.empty() && constant != nullptr && constant->value == 0) {
-      no_match_ = label_of(last);
+      fragment_.set_no_match(label_of(last));
       no_match_is_block_ = true;
     }
   }
 
-  std::string label_of(BlockId id) const { return fmt::format("{}_{}", options_.label_prefix, id); }
+  /// Whether a block is nothing but a jump to one of the caller's two labels, which whoever comes to it
+  /// can make.
+  bool is_callers_label(BlockId id) const {
+    const Block& block = cfg_.blocks[id];
+    return fragment_.leaves_by_label && block.steps.empty() &&
+           std::holds_alternative<ReturnConstant>(block.exit);
+  }
 
-  const std::string& no_match() {
-    no_match_used_ = true;
-    return no_match_;
+  bool is_emitted(BlockId id) const {
+    return cfg_.blocks[id].reachable && (id == 0 || !is_callers_label(id));
+  }
+
+  std::string label_of(BlockId id) const {
+    if (is_callers_label(id)) {
+      return callers_label(std::get<ReturnConstant>(cfg_.blocks[id].exit).value);
+    }
+    return fmt::format("{}_{}", options_.label_prefix, id);
+  }
+
+  const std::string& callers_label(std::uint32_t value) const {
+    return value != 0 ? options_.match_label : options_.no_match_label;
   }
 
   Reg reg(Register r) const { return r == Register::A ? a_ : x_; }
@@ -139,21 +129,26 @@ class Emitter {
                                      4 * (slot + 1));
   }
 
-  /// The next block that will be emitted, or one behind the last.
-  BlockId next_block(BlockId id) const {
-    do {
-      ++id;
-    } while (id < cfg_.blocks.size() && !cfg_.blocks[id].reachable);
-    return id;
+  /// For each block the next that will be emitted, or one behind the last.
+  std::vector<BlockId> next_blocks() const {
+    std::vector<BlockId> next(cfg_.blocks.size());
+    BlockId behind = cfg_.blocks.size();
+    for (BlockId id = cfg_.blocks.size(); id-- > 0;) {
+      next[id] = behind;
+      behind = is_emitted(id) ? id : behind;
+    }
+    return next;
   }
 
   void emit_block(BlockId id) {
     const Block& block = cfg_.blocks[id];
-    code_.label(label_of(id));
+    current_ = id;
+    fragment_.set_jumps_to_go_on(walk_.guards_jump_to_go_on(id));
+    code_.label(fmt::format("{}_{}", options_.label_prefix, id));
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { emit(s); }, step);
     }
-    const BlockId next = next_block(id);
+    const BlockId next = next_[id];
     std::visit(Overloaded{
                    [&](const Goto& e) {
                      if (e.target != next) {
@@ -161,30 +156,44 @@ class Emitter {
                      }
                    },
                    [&](const Branch& e) { emit_branch(e, next); },
-                   [&](const ReturnA&) {
-                     if (options_.result != a_) {
-                       code_.add(ebpf::mov32(options_.result, a_));
-                     }
-                     code_.jump(options_.result_label);
-                   },
+                   [&](const ReturnA&) { emit_return_a(); },
                    [&](const ReturnConstant& e) { emit_return(e.value); },
                },
                block.exit);
   }
 
+  void emit_return_a() {
+    if (fragment_.leaves_by_label) {
+      code_.jump_if32(ebpf::Cmp::Equal, a_, 0U, options_.no_match_label);
+      code_.jump(options_.match_label);
+      return;
+    }
+    if (options_.result != a_) {
+      code_.add(ebpf::mov32(options_.result, a_));
+    }
+    code_.jump(options_.result_label);
+  }
+
   void emit_return(std::uint32_t value) {
+    if (fragment_.leaves_by_label) {
+      code_.jump(callers_label(value));
+      return;
+    }
     code_.add(ebpf::mov32(options_.result, value));
     code_.jump(options_.result_label);
   }
 
   void emit_branch(const Branch& branch, BlockId next) {
-    if (branch.if_true == next && branch.condition != Condition::AnyBitSet) {
-      emit_compare(inverse(branch.condition), branch.operand, branch.if_false);
-      return;
+    const Arms arms = walk_.arms(current_);
+    if (arms.later == branch.if_true) {
+      emit_compare(compare(branch.condition), branch.operand, arms.later);
+    } else if (branch.condition != Condition::AnyBitSet) {
+      emit_compare(inverse(compare(branch.condition)), branch.operand, arms.later);
+    } else {
+      emit_if_no_bit_set(branch.operand, arms.later);
     }
-    emit_compare(compare(branch.condition), branch.operand, branch.if_true);
-    if (branch.if_false != next) {
-      code_.jump(label_of(branch.if_false));
+    if (arms.first != next) {
+      code_.jump(label_of(arms.first));
     }
   }
 
@@ -196,67 +205,45 @@ class Emitter {
     }
   }
 
-  /// Loads big-endian bytes at `pointer` + `offset` into `dst`, as a number.
-  void emit_load(Reg dst, Reg pointer, std::uint32_t offset, Size size) {
-    if (offset > std::numeric_limits<std::int16_t>::max()) {
-      code_.add(ebpf::mov(tmp_, pointer));
-      code_.add(ebpf::alu(ebpf::Alu::Add, tmp_, static_cast<std::int32_t>(offset)));
-      pointer = tmp_;
-      offset = 0;
+  void emit_if_no_bit_set(const Operand& operand, BlockId target) {
+    code_.add(ebpf::mov32(fragment_.tmp, a_));
+    if (operand.is_x) {
+      code_.add(ebpf::alu32(ebpf::Alu::And, fragment_.tmp, x_));
+    } else {
+      code_.add(ebpf::alu32(ebpf::Alu::And, fragment_.tmp, operand.k));
     }
-    code_.add(ebpf::load(width_of(size), dst, pointer, static_cast<std::int16_t>(offset)));
-    if (size != Size::Byte) {
-      code_.add(ebpf::from_be(dst, 8 * static_cast<int>(size)));
-    }
-  }
-
-  /// Leaves for no match unless `pointer` + `end` is inside the packet.
-  void emit_end_check(Reg pointer, std::uint32_t end) {
-    code_.add(ebpf::mov(tmp_, pointer));
-    code_.add(ebpf::alu(ebpf::Alu::Add, tmp_, static_cast<std::int32_t>(end)));
-    code_.jump_if(ebpf::Cmp::Greater, tmp_, options_.packet_end, no_match());
+    code_.jump_if32(ebpf::Cmp::Equal, fragment_.tmp, 0U, label_of(target));
   }
 
   void emit(const LoadOpaque& s) {
-    load_unknown_zero(reg(s.dst));
+    packet_->load_unknown_zero(reg(s.dst));
     code_.add(ebpf::alu32(ebpf::Alu::Add, reg(s.dst), s.value));
   }
 
-  /// dst = 0, of which the verifier knows nothing but that it has 32 bits: the upper half of the packet's
-  /// length, a difference of pointers, which it does not follow.
-  void load_unknown_zero(Reg dst) {
-    code_.add(ebpf::mov(dst, options_.packet_end));
-    code_.add(ebpf::alu(ebpf::Alu::Sub, dst, options_.packet_start));
-    code_.add(ebpf::alu(ebpf::Alu::Rsh, dst, 32));
-  }
-
   void emit(const LoadImmediate& s) { code_.add(ebpf::mov32(reg(s.dst), s.value)); }
-  void emit(const LoadAbsolute& s) { emit_load(a_, options_.packet_start, s.offset, s.size); }
-  void emit(const LoadFromBase& s) { emit_load(a_, base_, s.offset, s.size); }
-  void emit(const LoadIndirect&) { assert(false && "guard_packet leaves no LoadIndirect"); }
+  void emit(const LoadAbsolute& s) { packet_->load(a_, s.offset, s.size); }
+  void emit(const LoadFromBase& s) { packet_->load(s); }
+  void emit(const LoadIndirect& s) { packet_->load(s); }
 
   void emit(const LoadHeaderLength& s) {
-    emit_load(x_, options_.packet_start, s.offset, Size::Byte);
+    packet_->load(x_, s.offset, Size::Byte);
     code_.add(ebpf::alu32(ebpf::Alu::And, x_, 0xfU));
     code_.add(ebpf::alu32(ebpf::Alu::Lsh, x_, 2U));
   }
 
   void emit(const LoadLength& s) {
-    const Reg dst = reg(s.dst);
     if (options_.packet_length) {
-      code_.add(ebpf::mov32(dst, *options_.packet_length));
-      return;
+      code_.add(ebpf::mov32(reg(s.dst), *options_.packet_length));
+    } else {
+      packet_->load_length(reg(s.dst));
     }
-    code_.add(ebpf::mov(dst, options_.packet_end));
-    code_.add(ebpf::alu(ebpf::Alu::Sub, dst, options_.packet_start));
-    code_.add(ebpf::mov32(dst, dst));  // the verifier knows nothing of a difference of pointers
   }
 
   void emit(const LoadScratch& s) {
-    code_.add(ebpf::load(Width::Word, reg(s.dst), Reg::R10, scratch_offset(s.slot)));
+    code_.add(ebpf::load(ebpf::Width::Word, reg(s.dst), Reg::R10, scratch_offset(s.slot)));
   }
   void emit(const StoreScratch& s) {
-    code_.add(ebpf::store(Width::Word, Reg::R10, scratch_offset(s.slot), reg(s.src)));
+    code_.add(ebpf::store(ebpf::Width::Word, Reg::R10, scratch_offset(s.slot), reg(s.src)));
   }
 
   void emit(const Alu& s) {
@@ -268,48 +255,38 @@ class Emitter {
   }
   void emit(const Negate&) { code_.add(ebpf::neg32(a_)); }
   void emit(const Transfer& s) {
-    s.dst == Register::X ? copy_unseen(x_, a_, 0) : copy_unseen(a_, x_, 0);
+    s.dst == Register::X ? fragment_.copy_unseen(x_, a_, 0) : fragment_.copy_unseen(a_, x_, 0);
   }
 
-  /// dst = src + addend, so that the verifier does not see a copy: it ties a copy to its original, with
-  /// the constant that is added to one of them later, applies what a comparison of one tells to the
-  /// other, sometimes losing its bounds, and refuses to add such a register to a packet pointer when the
-  /// constant is large (Linux 6.11, sync_linked_regs(), check_reg_sane_offset()).
-  void copy_unseen(Reg dst, Reg src, std::uint32_t addend) {
-    code_.add(ebpf::mov32(dst, addend));
-    code_.add(ebpf::alu32(ebpf::Alu::Add, dst, src));
+  void emit(const LoadContext& s) {
+    code_.add(ebpf::load(ebpf::Width::Word, a_, *options_.ancillary.context,
+                         static_cast<std::int16_t>(s.offset)));
+  }
+  void emit(const CallHelper& s) {
+    code_.add(ebpf::call(s.helper));
+    code_.add(ebpf::mov32(a_, Reg::R0));
   }
 
-  void emit(const AbsoluteGuard& s) { emit_end_check(options_.packet_start, s.end); }
-
-  void emit(const IndirectGuard& s) {
-    if (!s.keep_base) {
-      if (s.x_is_small) {  // base is 0; a copy does no harm, the next instruction makes it a pointer
-        code_.add(ebpf::mov32(base_, x_));
-      } else {
-        copy_unseen(base_, x_, s.base);
-        // What the verifier knows of X's bits may contradict the limit.  It would then walk the branch
-        // that cannot be taken, with a made-up value, and refuse that; so it forgets what it knows.
-        load_unknown_zero(tmp_);
-        code_.add(ebpf::alu32(ebpf::Alu::Add, base_, tmp_));
-        const std::uint32_t limit = kMaxPacketOffset - options_.packet_start_offset_bytes;
-        code_.jump_if(ebpf::Cmp::Greater, base_, static_cast<std::int32_t>(limit - s.proven_end),
-                      no_match());
-      }
-      code_.add(ebpf::alu(ebpf::Alu::Add, base_, options_.packet_start));
-    }
-    emit_end_check(base_, s.proven_end);
+  void emit(const StartLoop& s) {
+    start_loop(fragment_, *packet_, s, label_of(std::get<Goto>(cfg_.blocks[current_].exit).target));
   }
+  void emit(const CountTrip& s) { count_trip(fragment_, s); }
 
-  void emit(const DivisorGuard&) { code_.jump_if32(ebpf::Cmp::Equal, x_, 0U, no_match()); }
+  void emit(const AbsoluteGuard& s) { packet_->guard(s); }
+  void emit(const IndirectGuard& s) { packet_->guard(s); }
+  void emit(const DivisorGuard&) { fragment_.leave_if32(ebpf::Cmp::Equal, x_, 0U); }
 
   const Cfg& cfg_;
   const EbpfOptions& options_;
-  Reg a_, x_, tmp_, base_;
-  std::string no_match_;
+  Fragment fragment_;
+  std::unique_ptr<PacketReader> packet_;
+  ebpf::Assembly& code_ = fragment_.code;
+  const Reg a_ = fragment_.a;
+  const Reg x_ = fragment_.x;
+  const std::vector<BlockId> next_ = next_blocks();
+  const VerifierWalk walk_{cfg_, next_};
+  BlockId current_ = 0;  ///< the block that is being emitted
   bool no_match_is_block_ = false;
-  bool no_match_used_ = false;
-  ebpf::Assembly code_;
 };
 
 }  // namespace

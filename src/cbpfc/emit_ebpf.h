@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The end of the compiler for eBPF with direct packet access.
+// The end of the compiler for eBPF.
 
 #pragma once
 
@@ -12,7 +12,7 @@ namespace cbpfc {
 
 /// Emits the fragment for a graph that has been through run_passes().
 ///
-/// Requires: valid options; every load guarded; no LoadIndirect.
+/// Requires: valid options; every load guarded; no LoadIndirect, but with PacketAccess::Probe nothing else.
 ebpf::Assembly emit_ebpf(const Cfg& cfg, const EbpfOptions& options);
 
 }  // namespace cbpfc

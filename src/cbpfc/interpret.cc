@@ -6,6 +6,8 @@
 #include <cbpfc/interpret.h>
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "machine.h"
 #include "overloaded.h"
 
@@ -62,23 +64,17 @@ void Machine::step(const Filter& filter) {
   const Insn& insn = filter.insns()[pc++];  // in range: a Filter's last instruction returns
   std::visit(Overloaded{
                  [&](const LoadImmediate& i) { reg(i.dst) = i.value; },
-                 [&](const LoadAbsolute& i) {
-                   is_header_relative(i.offset) ? refuse("a load relative to a header")
-                                                : void(a = load(i.offset, i.size));
-                 },
+                 [&](const LoadAbsolute& i) { load_relative(i.offset, i.size); },
                  [&](const LoadIndirect& i) { a = load(x + i.offset, i.size); },
-                 [&](const LoadHeaderLength& i) {
-                   is_header_relative(i.offset) ? refuse("a load relative to a header")
-                                                : void(x = 4 * (load(i.offset, Size::Byte) & 0xf));
-                 },
+                 [&](const LoadHeaderLength& i) { load_header_length(i.offset); },
                  [&](const LoadLength& i) { reg(i.dst) = wire_length_bytes; },
-                 [&](const LoadAncillary&) { refuse("an ancillary load"); },
+                 [&](const LoadAncillary& i) { load_ancillary(i.offset); },
                  [&](const LoadScratch& i) { reg(i.dst) = scratch[i.slot]; },
                  [&](const StoreScratch& i) { scratch[i.slot] = reg(i.src); },
                  [&](const Alu& i) { alu(i.op, value(i.operand)); },
                  [&](const Negate&) { a = -a; },
                  [&](const Transfer& i) { reg(i.dst) = i.dst == Register::X ? a : x; },
-                 [&](const Jump& i) { pc += i.skip; },
+                 [&](const Jump& i) { pc = i.target(pc - 1); },
                  [&](const JumpIf& i) {
                    pc += holds(i.condition, value(i.operand)) ? i.skip_true : i.skip_false;
                  },
@@ -88,11 +84,45 @@ void Machine::step(const Filter& filter) {
              insn);
 }
 
+namespace {
+
+/// What decides how a run goes on.
+bool same_state(const Machine& left, const Machine& right) {
+  return left.pc == right.pc && left.a == right.a && left.x == right.x &&
+         left.scratch == right.scratch;
+}
+
+std::unexpected<Error> runaway(std::size_t pc, std::string_view why) {
+  return fail(Errc::Unsupported, fmt::format("instruction {}: {}", pc, why));
+}
+
+}  // namespace
+
 Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
-                                std::uint32_t wire_length_bytes) {
-  Machine machine{.packet = packet, .wire_length_bytes = wire_length_bytes};
+                                std::uint32_t wire_length_bytes, const AncillaryFacts& facts) {
+  Machine machine{.packet = packet, .wire_length_bytes = wire_length_bytes, .facts = facts};
+  // A run that jumps backwards and comes to a state it has been in never ends.  Of the states behind
+  // backward jumps the 1st, 2nd, 4th, 8th... is kept to compare with: one of them is in the cycle, and
+  // the next that is kept is more than a cycle away.
+  std::optional<Machine> kept;
+  std::uint64_t jumps = 0;
   while (!machine.ended()) {
+    const std::size_t pc = machine.pc;
     machine.step(filter);
+    if (machine.pc > pc) {
+      continue;
+    }
+    if (kept && same_state(*kept, machine)) {
+      return runaway(pc, "the program never ends on this packet");
+    }
+    if (++jumps > kMostBackwardJumps) {
+      return runaway(pc, fmt::format("the program jumped backwards {} times on this packet, and "
+                                     "interpretation stops here",
+                                     kMostBackwardJumps));
+    }
+    if (std::has_single_bit(jumps)) {
+      kept = machine;
+    }
   }
   if (machine.unsupported) {
     return fail(Errc::Unsupported, *machine.unsupported);

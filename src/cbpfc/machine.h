@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include <cbpfc/cbpf.h>
+#include <cbpfc/interpret.h>
 
 #include <array>
 #include <cstdint>
@@ -18,6 +18,7 @@ namespace cbpfc {
 struct Machine {
   std::span<const std::uint8_t> packet;
   std::uint32_t wire_length_bytes = 0;
+  AncillaryFacts facts = {};
   std::uint32_t a = 0;
   std::uint32_t x = 0;
   std::array<std::uint32_t, kScratchSlots> scratch = {};
@@ -36,6 +37,17 @@ struct Machine {
   std::uint32_t& reg(Register r) { return r == Register::A ? a : x; }
   std::uint32_t load(std::uint32_t offset, Size size);
   void alu(AluOp op, std::uint32_t right);
+  void load_relative(std::uint32_t offset, Size size);
+  void load_header_length(std::uint32_t offset);
+  void load_ancillary(std::uint32_t offset);
+  void take(const std::optional<std::uint32_t>& fact);
+  std::uint32_t tag_bytes();
+  std::uint32_t protocol();
+  std::uint32_t packet_type();
+  std::uint32_t payload_offset();
+  std::uint32_t ipv4_payload(std::uint32_t header);
+  std::uint32_t ipv6_payload(std::uint32_t header);
+  std::uint32_t behind_transport(std::uint32_t header, std::uint32_t protocol);
   void refuse(std::string_view what);
 };
 

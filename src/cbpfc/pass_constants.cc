@@ -31,6 +31,7 @@ namespace {
 struct MayBeConstant {
   bool a = false;
   bool x = false;
+  bool operator==(const MayBeConstant&) const = default;
 };
 
 MayBeConstant after(const Step& step, MayBeConstant before) {
@@ -54,23 +55,40 @@ bool computes_with_constants(const Step& step, const MayBeConstant& before) {
                       (alu != nullptr && (!alu->operand.is_x || before.x)));
 }
 
-bool computes_with_constants(const Cfg& cfg) {
+/// What may be constant at each block's entry; goes round loops.
+std::vector<MayBeConstant> entries(const Cfg& cfg) {
   std::vector<MayBeConstant> entry(cfg.blocks.size());
-  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    const Block& block = cfg.blocks[id];
-    if (!block.reachable) {
-      continue;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
+      const Block& block = cfg.blocks[id];
+      if (!block.reachable) {
+        continue;
+      }
+      MayBeConstant now = entry[id];
+      for (const Step& step : block.steps) {
+        now = after(step, now);
+      }
+      for (const BlockId next : successors(block.exit)) {
+        const MayBeConstant joined{.a = entry[next].a || now.a, .x = entry[next].x || now.x};
+        // What comes by edges upwards is there in the first round.
+        changed = changed || (next <= id && joined != entry[next]);
+        entry[next] = joined;
+      }
     }
+  }
+  return entry;
+}
+
+bool computes_with_constants(const Cfg& cfg) {
+  const std::vector<MayBeConstant> entry = entries(cfg);
+  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
     MayBeConstant now = entry[id];
-    for (const Step& step : block.steps) {
-      if (computes_with_constants(step, now)) {
+    for (const Step& step : cfg.blocks[id].steps) {
+      if (cfg.blocks[id].reachable && computes_with_constants(step, now)) {
         return true;
       }
       now = after(step, now);
-    }
-    for (const BlockId next : successors(block.exit)) {
-      entry[next].a = entry[next].a || now.a;
-      entry[next].x = entry[next].x || now.x;
     }
   }
   return false;

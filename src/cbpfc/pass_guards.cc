@@ -27,6 +27,9 @@
 // can have.  The base is then the lowest offset needed, never a lower one: with 32-bit wrap, X + 14
 // may be outside the packet while X + 16 is inside.
 //
+// A loop's head takes what is known in front of the loop, where nothing is known of A, X and the base
+// (StartLoop); the packet's length does not change.  Nothing is needed at the edge that closes a loop.
+//
 // Cost: O(instructions).  Does not: merge needs more than 32,768 bytes apart, share bases across X.
 // Sources: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(), check_packet_access().
 // Tested by: passes_test.cc, and by every engine in differential/.
@@ -80,8 +83,9 @@ Need meet(const Need& left, const Need& right) {
   return both;
 }
 
-/// The need before `step`, given the need after it.
-Need need_before(const Step& step, Need need) {
+/// The need before `step`, given the need after it; bytes relative to X further than `max_span` apart
+/// share no base.
+Need need_before(const Step& step, Need need, std::int64_t max_span) {
   if (writes(step, Register::X)) {
     need.indirect.reset();
   }
@@ -93,7 +97,7 @@ Need need_before(const Step& step, Need need) {
     const Span own = span_of(*indirect);
     Span joint = need.indirect.value_or(own);
     joint = {.begin = std::min(joint.begin, own.begin), .end = std::max(joint.end, own.end)};
-    need.indirect = joint.end - joint.begin <= kMaxSpan ? joint : own;
+    need.indirect = joint.end - joint.begin <= max_span ? joint : own;
   }
   return need;
 }
@@ -126,8 +130,11 @@ struct State {
 
 class PacketGuards {
  public:
-  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset)
-      : cfg_(cfg), max_packet_offset_(max_packet_offset) {}
+  PacketGuards(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect)
+      : cfg_(cfg),
+        max_packet_offset_(max_packet_offset),
+        max_span_(std::min<std::int64_t>(kMaxSpan, max_packet_offset)),
+        indirect_(indirect) {}
 
   void run() {
     find_needs();
@@ -174,7 +181,7 @@ class PacketGuards {
       if (block.reachable) {
         Need need = need_at_exit(block);
         for (const Step& step : std::views::reverse(block.steps)) {
-          need = need_before(step, need);
+          need = need_before(step, need, max_span_);
         }
         need_at_entry_[id] = need;
       }
@@ -186,7 +193,7 @@ class PacketGuards {
     std::vector<Need> needs(block.steps.size());  // before each step
     Need need = need_at_exit(block);
     for (std::size_t i = block.steps.size(); i-- > 0;) {
-      need = need_before(block.steps[i], need);
+      need = need_before(block.steps[i], need, max_span_);
       needs[i] = need;
     }
     std::vector<Step> guarded;
@@ -198,13 +205,16 @@ class PacketGuards {
       } else if (const auto* header = std::get_if<LoadHeaderLength>(&step)) {
         prove_absolute(header->offset + 1, needs[i], state, guarded);
       }
-      if (const auto* indirect = std::get_if<LoadIndirect>(&step)) {
+      if (const auto* indirect = std::get_if<LoadIndirect>(&step);
+          indirect != nullptr && indirect_ == IndirectLoads::FromBase) {
         guarded.emplace_back(load_from_base(*indirect, needs[i], state, guarded));
       } else {
         guarded.push_back(step);
       }
       state.range = range_after(step, state.range);
-      if (writes(step, Register::X)) {
+      // A call may overwrite the register with the base pointer, and so does starting a loop.
+      if (writes(step, Register::X) || std::holds_alternative<CallHelper>(step) ||
+          std::holds_alternative<StartLoop>(step)) {
         state.proof.base.reset();
       }
     }
@@ -244,13 +254,15 @@ class PacketGuards {
 
   Cfg& cfg_;
   std::uint32_t max_packet_offset_;
+  std::int64_t max_span_;
+  IndirectLoads indirect_;
   std::vector<Need> need_at_entry_;
 };
 
 }  // namespace
 
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset) {
-  PacketGuards(cfg, max_packet_offset).run();
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect) {
+  PacketGuards(cfg, max_packet_offset, indirect).run();
 }
 
 }  // namespace cbpfc

@@ -105,13 +105,18 @@ class Straightener {
   void mark_reachable() {
     predecessors_.assign(cfg_.blocks.size(), 0);
     predecessors_[0] = 1;
-    for (BlockId id = 0; id < cfg_.blocks.size(); ++id) {
-      block(id).reachable = predecessors_[id] > 0;
-      if (block(id).reachable) {
-        for (const BlockId next : successors(block(id).exit)) {
-          ++predecessors_[next];
+    std::vector<BlockId> open = {0};
+    while (!open.empty()) {
+      const BlockId id = open.back();
+      open.pop_back();
+      for (const BlockId next : successors(block(id).exit)) {
+        if (++predecessors_[next] == 1) {
+          open.push_back(next);
         }
       }
+    }
+    for (BlockId id = 0; id < cfg_.blocks.size(); ++id) {
+      block(id).reachable = predecessors_[id] > 0;
     }
   }
 

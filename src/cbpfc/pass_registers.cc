@@ -11,28 +11,12 @@
 //
 // Cost: one sweep each.  Tested by: passes_test.cc.
 
-#include <ranges>
-
+#include "block_order.h"
+#include "known_values.h"
 #include "passes.h"
 
 namespace cbpfc {
 namespace {
-
-struct Live {
-  bool a = false;
-  bool x = false;
-};
-
-bool exit_reads(const Exit& exit, Register r) {
-  if (const auto* branch = std::get_if<Branch>(&exit)) {
-    return r == Register::A || branch->operand.is_x;
-  }
-  return r == Register::A && std::holds_alternative<ReturnA>(exit);
-}
-
-bool live_before(const Step& step, Register r, bool live_after) {
-  return reads(step, r) || (live_after && !writes(step, r));
-}
 
 bool divides_by_x(const Step& step) {
   const auto* alu = std::get_if<Alu>(&step);
@@ -65,31 +49,19 @@ std::vector<Step> with_divisor_guards(const std::vector<Step>& steps, bool& nonz
 }  // namespace
 
 void initialize_registers(Cfg& cfg) {
-  std::vector<Live> live(cfg.blocks.size());
-  for (BlockId id = cfg.blocks.size(); id-- > 0;) {
-    const Block& block = cfg.blocks[id];
-    Live now{.a = exit_reads(block.exit, Register::A), .x = exit_reads(block.exit, Register::X)};
-    for (const BlockId next : successors(block.exit)) {
-      now.a = now.a || live[next].a;
-      now.x = now.x || live[next].x;
-    }
-    for (const Step& step : std::views::reverse(block.steps)) {
-      now.a = live_before(step, Register::A, now.a);
-      now.x = live_before(step, Register::X, now.x);
-    }
-    live[id] = now;
-  }
+  const VariableSet live = live_at_entries(cfg)[0];
   std::vector<Step>& entry = cfg.blocks[0].steps;
-  if (live[0].x) {
-    entry.insert(entry.begin(), LoadImmediate{.dst = Register::X, .value = 0});
-  }
-  if (live[0].a) {
-    entry.insert(entry.begin(), LoadImmediate{.dst = Register::A, .value = 0});
+  for (const Register r : {Register::X, Register::A}) {
+    if ((live & set_of(r)) != 0) {
+      entry.insert(entry.begin(), LoadImmediate{.dst = r, .value = 0});
+    }
   }
 }
 
 void guard_divisions(Cfg& cfg) {
-  std::vector<bool> nonzero_in(cfg.blocks.size(), true);  // of all predecessors seen so far
+  // Of all predecessors seen so far; those of a loop's head are not all seen before it.
+  std::vector<bool> nonzero_in = loop_heads(cfg);
+  nonzero_in.flip();
   nonzero_in[0] = false;
   for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
     Block& block = cfg.blocks[id];

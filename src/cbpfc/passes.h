@@ -10,14 +10,32 @@
 
 namespace cbpfc {
 
+/// How an end of the compiler reads bytes relative to X.
+enum class IndirectLoads : std::uint8_t {
+  FromBase,  ///< through a base pointer, which guards prove (IndirectGuard, LoadFromBase)
+  Checked,   ///< each by itself, with its own check (LoadIndirect)
+};
+
 /// Runs every pass; what emit_ebpf requires holds afterwards.
-void run_passes(Cfg& cfg, std::uint32_t max_packet_offset);
+/// Errors: Errc::Unsupported, naming the instruction and the reason, for loops that may not end.
+Result<void> run_passes(Cfg& cfg, std::uint32_t max_packet_offset,
+                        IndirectLoads indirect = IndirectLoads::FromBase);
 
 /// Straightens control flow: no jump to a jump, no branch with one outcome, no code in front of a
 /// certain "no match", equal returns shared, single successors merged.
 ///
 /// Ensures: every block marked reachable is reachable; a Branch has two targets.
 void simplify_jumps(Cfg& cfg);
+
+/// Counts the trips of every loop: StartLoop in front of it, CountTrip at its head.
+///
+/// Requires: simplify_jumps, order_blocks.
+/// Ensures: no run goes round a loop more often than the packet's length allows.
+/// Errors: Errc::Unsupported, naming the instruction and the reason, for loops that may not end.
+Result<void> bound_loops(Cfg& cfg, std::uint32_t max_packet_offset);
+
+/// The trips that a packet of `length` bytes allows.
+std::uint64_t most_trips(const StartLoop& start, std::uint32_t length);
 
 /// Gives A and X their initial 0 where some path reads them before writing them.
 ///
@@ -35,12 +53,13 @@ void guard_divisions(Cfg& cfg);
 /// Ensures: A is not known to be constant at any arithmetic instruction, or nothing was changed.
 void hide_constants(Cfg& cfg);
 
-/// Proves every packet access: inserts AbsoluteGuard and IndirectGuard, turns LoadIndirect into
-/// LoadFromBase.
+/// Proves every packet access: inserts AbsoluteGuard and, with IndirectLoads::FromBase, IndirectGuard,
+/// and turns LoadIndirect into LoadFromBase.
 ///
 /// Requires: initialize_registers.
-/// Ensures: every load is dominated by a guard that covers it; no LoadIndirect is left.
-void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset);
+/// Ensures: every load but LoadIndirect is dominated by a guard that covers it; no LoadIndirect is left
+/// with IndirectLoads::FromBase.
+void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indirect);
 
 /// Removes what is computed and never used: writes to A, X and scratch slots that no path reads.
 ///

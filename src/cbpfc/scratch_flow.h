@@ -3,8 +3,9 @@
 // Which reads of scratch memory the kernel refuses: those of a slot that, on the kernel's reading of the
 // control flow, some path has not written.
 //
-// One walk in program order.  What a jump's source had written is remembered at its target; control flow
-// that ends in a return still counts as falling through, as it does in the kernel.
+// A walk in program order.  What a jump's source had written is remembered at its target; control flow
+// that ends in a return still counts as falling through, as it does in the kernel.  Where jumps go
+// backwards, which the kernel does not have, the walk is repeated until nothing changes.
 //
 // Source: Linux v6.18 net/core/filter.c check_load_and_stores().
 // Tested by: cbpf_decode_test.cc, pcap_filter_test.cc, differential/accept_test.cc.
@@ -25,8 +26,8 @@ struct UnsetRead {
   std::uint8_t slot;
 };
 
-/// The refused reads in program order; nullopt when a jump leaves the program or goes backwards, where
-/// the walk has no meaning.  Slots that do not exist are left out.
+/// The refused reads in program order; nullopt when a jump leaves the program, where the walk has no
+/// meaning.  Slots that do not exist are left out.
 std::optional<std::vector<UnsetRead>> unset_scratch_reads(std::span<const RawInsn> program);
 
 }  // namespace cbpfc

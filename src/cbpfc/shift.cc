@@ -82,7 +82,7 @@ std::uint8_t read_unset(const std::vector<Insn>& insns) {
     unset |= static_cast<std::uint8_t>(use.reads & ~written);
     written |= use.writes;
     if (const auto* jump = std::get_if<Jump>(&insns[pc])) {
-      written_at[pc + 1 + jump->skip] &= written;
+      written_at[jump->target(pc)] &= written;
     } else if (const auto* branch = std::get_if<JumpIf>(&insns[pc])) {
       written_at[pc + 1 + branch->skip_true] &= written;
       written_at[pc + 1 + branch->skip_false] &= written;
@@ -163,6 +163,13 @@ Result<> append_copy(std::vector<RawInsn>& out, const std::vector<Insn>& insns,
 Result<Filter> shift_filter(const Filter& filter, std::span<const std::uint32_t> offsets_bytes) {
   if (offsets_bytes.empty()) {
     return fail(Errc::InvalidArgument, "shift the filter: no offsets given");
+  }
+  if (const auto loop = filter.first_backward_jump()) {
+    return fail(
+        Errc::Unsupported,
+        fmt::format("shift the filter: instruction {}: it jumps backwards, and the result is "
+                    "for the kernel, which forbids that",
+                    *loop));
   }
   std::vector<std::uint32_t> offsets(offsets_bytes.begin(), offsets_bytes.end());
   std::ranges::sort(offsets);

@@ -65,6 +65,10 @@ ValueRange range_after(const Step& step, ValueRange before) {
                  },
                  [&](const AbsoluteGuard&) {},
                  [&](const IndirectGuard&) {},
+                 [&](const LoadContext&) { after.a_max = kUnknown; },
+                 [&](const CallHelper&) { after.a_max = kUnknown; },
+                 [&](const StartLoop&) { after = {.a_max = kUnknown, .x_max = kUnknown}; },
+                 [&](const CountTrip&) {},
                  [&](const DivisorGuard&) {},
              },
              step);

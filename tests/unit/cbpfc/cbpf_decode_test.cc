@@ -61,6 +61,66 @@ TEST(Decode, ScratchWrittenOnBothArmsIsWritten) {
                                                   {.code = 0x16}}));
 }
 
+/// The end of `program` when `accept` refuses it, empty when it does not.
+std::string refusal(const std::vector<RawInsn>& program, Accept accept) {
+  const auto filter = Filter::decode(program, accept);
+  return filter ? std::string() : filter.error().message;
+}
+
+TEST(Decode, TheCompilerTakesMoreThanTheKernel) {
+  const std::vector<RawInsn> too_long(10000, kRet);
+  EXPECT_NE(refusal(too_long, Accept::Kernel), "");
+  EXPECT_EQ(refusal(too_long, Accept::Compiler), "");
+
+  // ldb [0]; jeq #1, end; ja 0; ret
+  const std::vector<RawInsn> loop = {{.code = 0x30},
+                                     {.code = 0x15, .jt = 1, .jf = 0, .k = 1},
+                                     {.code = 0x05, .k = 0xfffffffd},
+                                     kRet};
+  EXPECT_EQ(refusal(loop, Accept::Kernel),
+            "instruction 2: jump of -3 goes backwards, which the kernel forbids");
+  const auto filter = Filter::decode(loop, Accept::Compiler);
+  ASSERT_TRUE(filter) << filter.error().message;
+  EXPECT_EQ(filter->first_backward_jump(), 2U);
+  EXPECT_EQ(std::get<Jump>(filter->insns()[2]).target(2), 0U);
+  EXPECT_EQ(filter->encode(), loop);
+  EXPECT_EQ(Filter::decode(too_long, Accept::Compiler)->first_backward_jump(), std::nullopt);
+}
+
+TEST(Decode, TheCompilerRefusesTheRestAsTheKernelDoes) {
+  const Refusal refusals[] = {
+      {{}, "the program has no instructions"},
+      {{kRet, {.code = 0x05, .k = 0xfffffffd}, kRet},
+       "instruction 1: jump of -3 goes back beyond the program's start"},
+      {{kRet, {.code = 0x05, .k = 0x80000000}, kRet},
+       "instruction 1: jump of -2147483648 goes back beyond the program's start"},
+      {{{.code = 0x05, .k = 1}, kRet},
+       "instruction 0: jump over 1 leaves the program of 2 instructions"},
+      {{kRet, {.code = 0x05, .k = 0xfffffffe}},
+       "instruction 1: the last instruction does not return"},
+      // ja 2; ld M[1]; ret; ldb [0]; ja 1: the only way to the read has not written the slot
+      {{{.code = 0x05, .k = 2},
+        {.code = 0x60, .k = 1},
+        kRet,
+        {.code = 0x30},
+        {.code = 0x05, .k = 0xfffffffc},
+        kRet},
+       "instruction 1: reads scratch slot M[1], which not every path has written"},
+  };
+  for (const Refusal& each : refusals) {
+    EXPECT_EQ(refusal(each.program, Accept::Compiler), each.message);
+  }
+  // The same with the slot written on the way.
+  EXPECT_EQ(refusal({{.code = 0x05, .k = 2},
+                     {.code = 0x60, .k = 1},
+                     kRet,
+                     {.code = 0x02, .k = 1},
+                     {.code = 0x05, .k = 0xfffffffc},
+                     kRet},
+                    Accept::Compiler),
+            "");
+}
+
 TEST(Decode, EncodingIsTheInverse) {
   std::size_t valid = 0;
   for (std::uint32_t code = 0; code < 0x200; ++code) {

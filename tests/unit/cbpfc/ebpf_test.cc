@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <string>
 
 namespace cbpfc::ebpf {
 namespace {
@@ -74,6 +75,31 @@ std::size_t landing(const std::vector<Insn>& insns, std::size_t pc) {
   return pc;
 }
 
+/// Whether every instruction can be reached, as the verifier wants it.
+bool all_reachable(const std::vector<Insn>& insns) {
+  std::vector<bool> seen(insns.size());
+  std::vector<std::size_t> open = {0};
+  std::size_t count = 0;
+  while (!open.empty()) {
+    const std::size_t pc = open.back();
+    open.pop_back();
+    if (seen[pc]) {
+      continue;
+    }
+    seen[pc] = true;
+    ++count;
+    const Insn& insn = insns[pc];
+    const bool is_jump = (insn.opcode & 7) == 5 || (insn.opcode & 7) == 6;
+    if (is_jump && insn.opcode != 0x95) {
+      open.push_back(static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insn.offset));
+    }
+    if (insn.opcode != 0x95 && insn.opcode != 0x05) {
+      open.push_back(pc + 1);
+    }
+  }
+  return count == insns.size();
+}
+
 TEST(Ebpf, FarJumpsGoByIslandsBothWays) {
   // Every 1,000th instruction jumps to one of two ends, 100,000 instructions apart; instruction i
   // is marked with the immediate i, so that it can be told after others were inserted.
@@ -92,6 +118,7 @@ TEST(Ebpf, FarJumpsGoByIslandsBothWays) {
   code.add(exit_insn());
   const auto insns = code.assemble();
   ASSERT_TRUE(insns);
+  EXPECT_TRUE(all_reachable(*insns));
   std::uint32_t expected = 0;
   for (std::size_t pc = landing(*insns, 1); pc < insns->size(); pc = landing(*insns, pc + 1)) {
     const Insn& insn = (*insns)[pc];
@@ -108,6 +135,93 @@ TEST(Ebpf, FarJumpsGoByIslandsBothWays) {
     }
   }
   EXPECT_EQ(expected, kCount);
+}
+
+/// A list as long as the kernel takes, each entry jumping to both ends and to an entry of its own
+/// far behind: every jump arrives, and it takes no time to speak of.
+TEST(Ebpf, IslandsOfManyTargets) {
+  constexpr std::uint32_t kEntries = 200000;
+  constexpr std::uint32_t kApart = 40000;
+  Assembly code;
+  code.label("start");
+  code.add(mov32(Reg::R1, kEntries));
+  for (std::uint32_t i = 0; i < kEntries; ++i) {
+    if (i % 10 == 5 && i > kApart) {
+      code.label(std::to_string(i));
+    }
+    code.add(mov32(Reg::R0, i));
+    if (i % 10 == 5) {
+      code.jump_if32(Cmp::Equal, Reg::R0, i,
+                     i + kApart < kEntries ? std::to_string(i + kApart) : "start");
+    }
+  }
+  code.add(exit_insn());
+  const auto insns = code.assemble();
+  ASSERT_TRUE(insns) << insns.error().message;
+  std::uint32_t jumps = 0;
+  for (std::size_t pc = 0; pc < insns->size(); ++pc) {
+    const Insn& insn = (*insns)[pc];
+    if (insn.opcode == 0x16) {
+      ++jumps;
+      const auto target =
+          static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insn.offset);
+      const auto from = static_cast<std::uint32_t>(insn.immediate);
+      const std::uint32_t wanted = from + kApart < kEntries ? from + kApart : kEntries;
+      ASSERT_EQ((*insns)[landing(*insns, target)].immediate, static_cast<int>(wanted)) << pc;
+    }
+  }
+  EXPECT_EQ(jumps, kEntries / 10);
+  EXPECT_TRUE(all_reachable(*insns));
+}
+
+/// Blocks that end in a jump, so that nobody walks into an island.
+TEST(Ebpf, IslandsBetweenJumpsAreReachable) {
+  constexpr std::uint32_t kBlocks = 100000;
+  Assembly list;
+  for (std::uint32_t i = 0; i < kBlocks; ++i) {
+    list.jump_if32(Cmp::NotEqual, Reg::R1, i, std::to_string(i));
+    list.add(mov32(Reg::R0, i));
+    list.jump("end");
+    list.label(std::to_string(i));
+  }
+  list.label("end");
+  list.add(exit_insn());
+  const auto placed = list.assemble();
+  ASSERT_TRUE(placed) << placed.error().message;
+  EXPECT_TRUE(all_reachable(*placed));
+}
+
+TEST(Ebpf, RefusesMoreThanTheKernelTakes) {
+  Assembly code;
+  for (std::size_t i = 0; i < kMaxInsns - 1; ++i) {
+    code.add(mov32(Reg::R0, 0U));
+  }
+  code.add(exit_insn());
+  EXPECT_TRUE(code.assemble());
+  code.add(exit_insn());
+  const auto insns = code.assemble();
+  ASSERT_FALSE(insns);
+  EXPECT_EQ(insns.error().code, Errc::Unsupported);
+  EXPECT_EQ(insns.error().message,
+            "assemble: the program has 1000001 instructions, the kernel takes at most 1000000");
+}
+
+TEST(Ebpf, RefusesMoreDistantTargetsThanIslandsServe) {
+  constexpr std::uint32_t kTargets = 50000;
+  Assembly code;
+  for (std::uint32_t i = 0; i < kTargets; ++i) {
+    code.jump_if32(Cmp::Equal, Reg::R0, i, std::to_string(i));
+  }
+  for (std::uint32_t i = 0; i < kTargets; ++i) {
+    code.label(std::to_string(i));
+    code.add(mov32(Reg::R0, i));
+  }
+  code.add(exit_insn());
+  const auto insns = code.assemble();
+  ASSERT_FALSE(insns);
+  EXPECT_EQ(insns.error().code, Errc::Unsupported);
+  EXPECT_TRUE(insns.error().message.starts_with("assemble: too many jumps further than 32767"))
+      << insns.error().message;
 }
 
 }  // namespace

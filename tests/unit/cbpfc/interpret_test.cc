@@ -100,5 +100,57 @@ TEST(Interpret, RefusesWhatThePacketCannotAnswer) {
   }
 }
 
+TEST(Interpret, FollowsBackwardJumps) {
+  // x += 1 until p8[x] is 9; the value is x.
+  const std::vector<RawInsn> program = {ld(1),
+                                        {.code = 0x0c},
+                                        {.code = 0x07},
+                                        {.code = 0x50, .k = 0},
+                                        {.code = 0x15, .jt = 1, .jf = 0, .k = 9},
+                                        {.code = 0x05, .k = 0xfffffffa},
+                                        kTxa,
+                                        kRetA};
+  const auto filter = Filter::decode(program, Accept::Compiler);
+  ASSERT_TRUE(filter) << filter.error().message;
+  std::vector<std::uint8_t> packet(50000);
+  EXPECT_EQ(*interpret(*filter, packet, 50000), 0U);  // leaves the packet
+  packet[40000] = 9;
+  EXPECT_EQ(*interpret(*filter, packet, 50000), 40000U);
+}
+
+TEST(Interpret, StopsWhereAProgramDoesNot) {
+  const struct {
+    std::vector<RawInsn> program;
+    const char* message;
+  } cases[] = {
+      {{{.code = 0x05, .k = 0xffffffff}, kRetA},
+       "instruction 0: the program never ends on this packet"},
+      // a cycle of five states, entered at the third
+      {{ld(1),
+        ldx(3),
+        {.code = 0x0c},
+        {.code = 0x94, .k = 5},
+        {.code = 0x05, .k = 0xfffffffd},
+        kRetA},
+       "instruction 4: the program never ends on this packet"},
+      // counts to 2^32
+      {{ld(1),
+        {.code = 0x04, .k = 1},
+        {.code = 0x15, .jt = 1, .jf = 0},
+        {.code = 0x05, .k = 0xfffffffd},
+        kRetA},
+       "instruction 3: the program jumped backwards 10000000 times on this packet, and "
+       "interpretation stops here"},
+  };
+  for (const auto& c : cases) {
+    const auto filter = Filter::decode(c.program, Accept::Compiler);
+    ASSERT_TRUE(filter) << filter.error().message;
+    const auto value = interpret(*filter, {}, 0);
+    ASSERT_FALSE(value) << c.message;
+    EXPECT_EQ(value.error().code, Errc::Unsupported);
+    EXPECT_EQ(value.error().message, c.message);
+  }
+}
+
 }  // namespace
 }  // namespace cbpfc

@@ -233,5 +233,22 @@ TEST(ShiftFilter, RefusesProgramsLongerThanTheKernelTakes) {
       << result.error().message;
 }
 
+TEST(ShiftFilter, RefusesWhatOnlyTheCompilerTakes) {
+  const std::vector<RawInsn> loop = {
+      {.code = 0x30}, {.code = 0x05, .k = 0xfffffffe}, {.code = 0x16}};
+  const auto looping = shift_filter(Filter::decode(loop, Accept::Compiler).value(), {{0}});
+  ASSERT_FALSE(looping);
+  EXPECT_EQ(looping.error().code, Errc::Unsupported);
+  EXPECT_EQ(
+      looping.error().message,
+      "shift the filter: instruction 1: it jumps backwards, and the result is for the kernel, "
+      "which forbids that");
+
+  const std::vector<RawInsn> long_program(4097, {.code = 0x16});
+  const auto too_long = shift_filter(Filter::decode(long_program, Accept::Compiler).value(), {{0}});
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.error().code, Errc::InvalidProgram);
+}
+
 }  // namespace
 }  // namespace cbpfc

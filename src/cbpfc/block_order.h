@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The order of blocks that everything relies on: edges lead to higher numbers, but those that close a
+// loop.
+
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "cfg.h"
+
+namespace cbpfc {
+
+/// Whether some edge leads to the same or a lower number.
+bool has_downward_edges(const Cfg& cfg);
+
+/// Blocks that edges from the same or a higher number lead to.
+std::vector<bool> loop_heads(const Cfg& cfg);
+
+/// Gives every target of an exit another number.
+void retarget(Exit& exit, const std::function<BlockId(BlockId)>& moved);
+
+/// Numbers the reachable blocks anew, keeping their order where it can be kept, and drops the others.
+///
+/// Ensures: the edges that lead downwards are those that close a cycle on a walk from the entry; a program
+/// without cycles has none.
+void order_blocks(Cfg& cfg);
+
+}  // namespace cbpfc

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The check of EbpfOptions, one function a group of options.
+// Tested by: ebpf_options_test.cc.
+
+#include "ebpf_options.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+#include <tuple>
+
+namespace cbpfc {
+namespace {
+
+using ebpf::Reg;
+
+/// Bytes of stack an eBPF program has.  Source: Linux v6.18 include/linux/filter.h MAX_BPF_STACK.
+constexpr std::uint32_t kStackBytes = 512;
+
+int number(Reg reg) {
+  return static_cast<int>(reg);
+}
+
+Result<void> check_is_general(std::string_view option, Reg reg) {
+  if (number(reg) > number(Reg::R9)) {
+    return invalid_option(option, fmt::format("R{} is not one of R0 to R9", number(reg)));
+  }
+  return {};
+}
+
+/// Registers with one use each.
+class RegisterUses {
+ public:
+  Result<void> add(const std::string& option, Reg reg) {
+    TRY(check_is_general(option, reg));
+    std::string& use = use_of_[static_cast<std::size_t>(reg)];
+    if (!use.empty()) {
+      return invalid_option(option, fmt::format("R{} is already {}", number(reg), use));
+    }
+    use = option;
+    return {};
+  }
+
+ private:
+  std::array<std::string, 10> use_of_;
+};
+
+Result<void> check_registers(const EbpfOptions& options) {
+  RegisterUses uses;
+  TRY(uses.add("packet_start", options.packet_start));
+  TRY(uses.add("packet_end", options.packet_end));
+  for (std::size_t i = 0; i < options.working.size(); ++i) {
+    TRY(uses.add(fmt::format("working[{}]", i), options.working[i]));
+  }
+  if (options.packet_length) {
+    TRY(uses.add("packet_length", *options.packet_length));
+  }
+  if (options.ancillary.context) {
+    TRY(uses.add("ancillary.context", *options.ancillary.context));
+  }
+  for (std::size_t i = 0; i < options.spare.size(); ++i) {
+    TRY(uses.add(fmt::format("spare[{}]", i), options.spare[i]));
+  }
+  TRY(check_is_general("result", options.result));
+  if (options.ancillary.context == options.result) {
+    return invalid_option("result",
+                          fmt::format("R{} is already ancillary.context", number(options.result)));
+  }
+  return {};
+}
+
+Result<void> check_survives(std::string_view option, Reg reg, std::string_view what) {
+  if (number(reg) < number(Reg::R6)) {
+    return invalid_option(
+        option, fmt::format("R{} does not survive {}; give one of R6 to R9", number(reg), what));
+  }
+  return {};
+}
+
+/// Probe reads are calls, which overwrite R0 to R5; what must survive them takes all of R6 to R9.
+Result<void> check_probe_registers(const EbpfOptions& options) {
+  constexpr std::string_view kWhat = "probe reads";
+  TRY(check_survives("packet_start", options.packet_start, kWhat));
+  TRY(check_survives("packet_end", options.packet_end, kWhat));
+  TRY(check_survives("working[0]", options.working[0], kWhat));
+  TRY(check_survives("working[1]", options.working[1], kWhat));
+  constexpr std::string_view kNoneLeft =
+      "no register is left that survives probe reads: packet_start, packet_end, working[0] and "
+      "working[1] are R6 to R9";
+  if (options.packet_length) {
+    return invalid_option("packet_length", kNoneLeft);
+  }
+  if (options.ancillary.context) {
+    return invalid_option("ancillary.context", kNoneLeft);
+  }
+  return {};
+}
+
+/// Registers that must keep their values where ancillary loads are calls.
+Result<void> check_helper_registers(const EbpfOptions& options) {
+  constexpr std::string_view kWhat = "the calls that ancillary.helpers allows";
+  TRY(check_survives("packet_start", options.packet_start, kWhat));
+  TRY(check_survives("packet_end", options.packet_end, kWhat));
+  TRY(check_survives("working[1]", options.working[1], kWhat));
+  if (options.packet_length) {
+    TRY(check_survives("packet_length", *options.packet_length, kWhat));
+  }
+  if (options.ancillary.context) {
+    TRY(check_survives("ancillary.context", *options.ancillary.context, kWhat));
+  }
+  return {};
+}
+
+Result<void> check_calls(const EbpfOptions& options) {
+  if (options.access == PacketAccess::Probe) {
+    return check_probe_registers(options);
+  }
+  return options.ancillary.helpers ? check_helper_registers(options) : Result<void>();
+}
+
+Result<void> check_access(const EbpfOptions& options) {
+  if (options.packet_start_offset_bytes > kMaxPacketOffset) {
+    return invalid_option(
+        "packet_start_offset_bytes",
+        fmt::format("{} is more than {}", options.packet_start_offset_bytes, kMaxPacketOffset));
+  }
+  if (options.access != PacketAccess::Direct && options.packet_start_offset_bytes != 0) {
+    return invalid_option("packet_start_offset_bytes",
+                          "it has a meaning with PacketAccess::Direct only");
+  }
+  if (options.access != PacketAccess::Buffer && options.buffer_size_bytes != 0) {
+    return invalid_option("buffer_size_bytes", "it has a meaning with PacketAccess::Buffer only");
+  }
+  if (options.access != PacketAccess::Buffer && options.buffer_on_stack) {
+    return invalid_option("buffer_on_stack", "it has a meaning with PacketAccess::Buffer only");
+  }
+  if (options.access == PacketAccess::Buffer &&
+      (options.buffer_size_bytes == 0 || options.buffer_size_bytes > kMaxPacketOffset)) {
+    return invalid_option(
+        "buffer_size_bytes",
+        fmt::format("{} is not in 1 to {}", options.buffer_size_bytes, kMaxPacketOffset));
+  }
+  return {};
+}
+
+Result<void> check_stack(const EbpfOptions& options) {
+  if (options.stack_offset_bytes % 4 != 0) {
+    return invalid_option("stack_offset_bytes",
+                          fmt::format("{} is not a multiple of 4", options.stack_offset_bytes));
+  }
+  const bool probes = options.access == PacketAccess::Probe;
+  if (options.stack_offset_bytes > kStackBytes - kScratchBytes - (probes ? kProbeBytes : 0)) {
+    return invalid_option(
+        "stack_offset_bytes",
+        fmt::format("{} leaves no room for {} scratch slots{} in {} bytes of stack",
+                    options.stack_offset_bytes, kScratchSlots,
+                    probes ? fmt::format(" and {} bytes for probe reads", kProbeBytes) : "",
+                    kStackBytes));
+  }
+  return {};
+}
+
+Result<void> check_label(const EbpfOptions& options, std::string_view option,
+                         std::string_view label) {
+  if (label.empty()) {
+    return invalid_option(option, "it is empty");
+  }
+  if (label.starts_with(options.label_prefix + "_")) {
+    return invalid_option(option, fmt::format(R"("{}" may clash with the labels "{}_...")", label,
+                                              options.label_prefix));
+  }
+  return {};
+}
+
+Result<void> check_labels(const EbpfOptions& options) {
+  if (options.label_prefix.empty()) {
+    return invalid_option("label_prefix", "it is empty");
+  }
+  if (options.match_label.empty() && options.no_match_label.empty()) {
+    return check_label(options, "result_label", options.result_label);
+  }
+  for (const auto& [option, label, other] :
+       {std::tuple{"match_label", options.match_label, "no_match_label"},
+        std::tuple{"no_match_label", options.no_match_label, "match_label"}}) {
+    if (label.empty()) {
+      return invalid_option(
+          option, fmt::format("it is empty, but {} is given; give both or neither", other));
+    }
+    TRY(check_label(options, option, label));
+  }
+  if (options.match_label == options.no_match_label) {
+    return invalid_option("no_match_label",
+                          fmt::format(R"("{}" is match_label, too)", options.match_label));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::unexpected<Error> invalid_option(std::string_view option, std::string_view why) {
+  return fail(Errc::InvalidArgument, fmt::format("compile filter: option {}: {}", option, why));
+}
+
+Result<void> check_counter_room(const EbpfOptions& options) {
+  if (-loop_counter_offset(options) > static_cast<int>(kStackBytes)) {
+    return invalid_option(
+        "stack_offset_bytes",
+        fmt::format(
+            "{} leaves no room for the counter of the filter's loop in {} bytes of stack; the "
+            "most is {}",
+            options.stack_offset_bytes, kStackBytes,
+            options.access == PacketAccess::Probe ? 432 : 440));
+  }
+  return {};
+}
+
+Result<void> check_options(const EbpfOptions& options) {
+  TRY(check_registers(options));
+  TRY(check_calls(options));
+  TRY(check_access(options));
+  TRY(check_stack(options));
+  TRY(check_labels(options));
+  return {};
+}
+
+}  // namespace cbpfc

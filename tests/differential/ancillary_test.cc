@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Ancillary loads: the interpreter's answers are those the kernel gives a filter on a packet socket, and
+// those a fragment gives under XDP.
+//
+// A packet socket does not tell a filter's value, so two sockets listen: one whose filter wants the load
+// to give the expected value, one whose filter wants any other.  The first must get the frame.
+
+#include "cbpfc/ancillary.h"
+
+#include <arpa/inet.h>
+#include <cbpfc/interpret.h>
+#include <cbpfc/pcap_filter.h>
+#include <cbpfc/text.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "differential/generator.h"
+#include "differential/xdp_runner.h"
+#include "support/frame_maker.h"
+#include "support/netns.h"
+
+namespace differential {
+namespace {
+
+using cbpfc::Filter;
+using cbpfc::kAncillaryOffset;
+using cbpfc::kLinkLayerOffset;
+using cbpfc::kNetworkOffset;
+using cbpfc::RawInsn;
+using xdpcap::test::Frame;
+using xdpcap::test::FrameMaker;
+
+constexpr RawInsn kRetA = {.code = 0x16};
+/// Added to a value, so that "no match" is told from 0.
+constexpr std::uint32_t kMark = 0x10000000;
+
+Filter decode(const std::vector<RawInsn>& program) {
+  return Filter::decode(program, cbpfc::Accept::Compiler).value();
+}
+
+/// What `load` gives for `frame`; nullopt when it ends the program.
+std::optional<std::uint32_t> value_of(const RawInsn& load, const Frame& frame) {
+  const Filter filter = decode({load, {.code = 0x04, .k = kMark}, kRetA});
+  const std::uint32_t value =
+      cbpfc::interpret(filter, frame, static_cast<std::uint32_t>(frame.size()),
+                       {.from_frame = true})
+          .value();
+  return value != 0 ? std::optional(value - kMark) : std::nullopt;
+}
+
+bool is_tagged(const Frame& frame) {
+  return (frame[12] == 0x81 && frame[13] == 0x00) || (frame[12] == 0x88 && frame[13] == 0xa8);
+}
+
+/// A packet socket at one end of a pair of interfaces.
+class PacketSocket {
+ public:
+  explicit PacketSocket(std::uint32_t ifindex)
+      : fd_(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL))) {
+    sockaddr_ll address = {};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(ETH_P_ALL);
+    address.sll_ifindex = static_cast<int>(ifindex);
+    if (!fd_.is_open() ||
+        ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      std::perror("packet socket, which needs root");
+      std::exit(1);
+    }
+  }
+  void attach(std::vector<RawInsn> program) {
+    const sock_fprog fprog{.len = static_cast<unsigned short>(program.size()),
+                           .filter = reinterpret_cast<sock_filter*>(program.data())};
+    ASSERT_EQ(::setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &fprog, sizeof(fprog)), 0);
+  }
+  void send(const Frame& frame) {
+    ASSERT_EQ(::send(fd_.get(), frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()));
+  }
+  bool receive() {
+    std::array<std::uint8_t, 256> buffer = {};
+    return ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT) >= 0;
+  }
+  int fd() const { return fd_.get(); }
+
+ private:
+  xdpcap::UniqueFd fd_;
+};
+
+/// The loads a packet socket is asked, with the value it must give for `frame`.
+std::vector<std::pair<RawInsn, std::uint32_t>> questions(const Frame& frame) {
+  std::vector<std::pair<RawInsn, std::uint32_t>> all;
+  const auto ask = [&](const RawInsn& load, std::uint32_t less = 0) {
+    if (const auto value = value_of(load, frame)) {
+      all.emplace_back(load, *value - less);
+    }
+  };
+  for (const std::uint32_t load :
+       {cbpfc::ancillary::kProtocol, cbpfc::ancillary::kPacketType, cbpfc::ancillary::kVlanTag,
+        cbpfc::ancillary::kVlanTagPresent, cbpfc::ancillary::kVlanTpid}) {
+    ask({.code = 0x20, .k = kAncillaryOffset + load});
+  }
+  // The kernel has taken the tag out of the bytes.
+  const RawInsn payload = {.code = 0x20, .k = kAncillaryOffset + cbpfc::ancillary::kPayloadOffset};
+  ask(payload, is_tagged(frame) && value_of(payload, frame).value_or(0) != 0 ? 4 : 0);
+  ask({.code = 0x20, .k = kNetworkOffset});
+  ask({.code = 0x28, .k = kNetworkOffset + 6});
+  ask({.code = 0x30, .k = kNetworkOffset + 9});
+  ask({.code = 0x28, .k = kLinkLayerOffset});
+  ask({.code = 0x20, .k = kLinkLayerOffset + 6});
+  if (!is_tagged(frame)) {
+    ask({.code = 0x28, .k = kLinkLayerOffset + 12});
+  }
+  return all;
+}
+
+TEST(Ancillary, PacketSocketsAreToldTheSame) {
+  const xdpcap::test::NetNamespace net;
+  net.run("ip link set xc1 address 02:00:00:00:00:01");  // FrameMaker's one host
+  const auto inside = net.enter();
+  PacketSocket sender(net.left_ifindex());
+  PacketSocket equal(net.right_ifindex());
+  PacketSocket other(net.right_ifindex());
+  FrameMaker frames(1);
+  int payloads = 0;
+  for (int n = 0; n < 1500; ++n) {
+    const Frame frame = frames.frame();
+    for (const auto& [load, value] : questions(frame)) {
+      payloads += load.k == kAncillaryOffset + 52 && value > 30 ? 1 : 0;
+      const auto accept_if = [&, &load = load, &value = value](bool is_equal) {
+        return std::vector<RawInsn>{load,
+                                    {.code = 0x15, .jt = 0, .jf = 1, .k = value},
+                                    {.code = 0x06, .k = is_equal ? 100U : 0U},
+                                    {.code = 0x06, .k = is_equal ? 0U : 100U}};
+      };
+      equal.attach(accept_if(true));
+      other.attach(accept_if(false));
+      sender.send(frame);
+      std::array<pollfd, 2> ready = {{{.fd = equal.fd(), .events = POLLIN, .revents = 0},
+                                      {.fd = other.fd(), .events = POLLIN, .revents = 0}}};
+      ASSERT_GT(::poll(ready.data(), ready.size(), 5000), 0) << "neither socket got the frame";
+      const bool was_equal = equal.receive();
+      const bool was_other = other.receive();
+      ASSERT_TRUE(was_equal && !was_other)
+          << fmt::format("load {:#x} [{:#x}], expected {:#x}, frame {:02x}", load.code, load.k,
+                         value, fmt::join(frame, " "));
+    }
+  }
+  EXPECT_GT(payloads, 50);
+}
+
+/// Runs fragments that may ask everything.
+class XdpAncillary : public testing::Test {
+ protected:
+  XdpAncillary() {
+    // Facts must not change while a test runs.
+    cpu_ = static_cast<std::uint32_t>(::sched_getcpu());
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu_, &one);
+    EXPECT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
+    facts_ = {.from_frame = true,
+              .ifindex = ::if_nametoindex("lo"),
+              .rx_queue = 0,
+              .cpu = cpu_,
+              .random = std::nullopt};
+  }
+
+  static cbpfc::Result<std::vector<cbpfc::ebpf::Insn>> program(const Filter& filter) {
+    using cbpfc::ebpf::Reg;
+    using cbpfc::ebpf::Width;
+    const cbpfc::EbpfOptions options{
+        .packet_start = Reg::R6,
+        .packet_end = Reg::R7,
+        .result = Reg::R0,
+        .working = {Reg::R2, Reg::R8, Reg::R3, Reg::R4},
+        .ancillary = {.from_frame = true, .context = Reg::R9, .helpers = true}};
+    cbpfc::ebpf::Assembly code;
+    code.add(cbpfc::ebpf::mov(Reg::R9, Reg::R1));
+    code.add(cbpfc::ebpf::load(Width::Word, Reg::R6, Reg::R1, 0));
+    code.add(cbpfc::ebpf::load(Width::Word, Reg::R7, Reg::R1, 4));
+    code.append(TRY(cbpfc::compile_ebpf(filter, options)));
+    code.label("result");
+    code.add(cbpfc::ebpf::exit_insn());
+    return code.assemble();
+  }
+
+  void load(const Filter& filter) {
+    const auto insns = program(filter);
+    ASSERT_TRUE(insns) << insns.error().message;
+    const std::string log = runner_.load(*insns);
+    ASSERT_EQ(log, "") << cbpfc::print_program(filter.encode(), cbpfc::TextForm::Listing);
+  }
+
+  void expect_agreement(const Filter& filter, std::span<const std::uint8_t> frame) {
+    const auto value =
+        cbpfc::interpret(filter, frame, static_cast<std::uint32_t>(frame.size()), facts_);
+    ASSERT_TRUE(value) << value.error().message;
+    matches_ += *value != 0 ? 1 : 0;
+    ASSERT_EQ(runner_.run(frame), *value)
+        << cbpfc::print_program(filter.encode(), cbpfc::TextForm::Listing)
+        << fmt::format("frame {:02x}", fmt::join(frame, " "));
+  }
+
+  XdpRunner runner_;
+  std::uint32_t cpu_ = 0;
+  cbpfc::AncillaryFacts facts_;
+  int matches_ = 0;
+};
+
+/// A random load of those under test.
+RawInsn random_load(std::mt19937_64& random) {
+  constexpr std::array<std::uint32_t, 10> kLoads = {0, 4, 8, 24, 36, 40, 44, 48, 52, 60};
+  constexpr std::array<std::uint16_t, 4> kCodes = {0x20, 0x28, 0x30, 0xb1};
+  const std::uint16_t code = kCodes[random() % kCodes.size()];
+  const auto offset = static_cast<std::uint32_t>(random() % 50);
+  switch (random() % 4) {
+    case 0: return {.code = code, .k = kNetworkOffset + offset};
+    case 1: return {.code = code, .k = kLinkLayerOffset + offset};
+    default:
+      return {.code = static_cast<std::uint16_t>(code == 0xb1 ? 0x20 : code),
+              .k = kAncillaryOffset + kLoads[random() % kLoads.size()]};
+  }
+}
+
+TEST_F(XdpAncillary, EveryLoadAloneOnFramesCutAtEveryLength) {
+  std::mt19937_64 random(1);
+  FrameMaker frames(2);
+  for (int n = 0; n < 120; ++n) {
+    const RawInsn each = random_load(random);
+    const Filter filter = decode({each, {.code = 0x0c}, {.code = 0x04, .k = kMark}, kRetA});
+    load(filter);
+    const Frame frame = frames.frame();
+    for (std::size_t length = 14; length <= frame.size() && !HasFatalFailure(); ++length) {
+      expect_agreement(filter, std::span(frame).first(length));
+    }
+    ASSERT_FALSE(HasFatalFailure());
+  }
+}
+
+TEST_F(XdpAncillary, RandomProgramsAgree) {
+  std::mt19937_64 random(3);
+  FrameMaker frames(4);
+  int refused = 0;
+  constexpr int kPrograms = 2000;
+  for (const Profile profile : {Profile::Wide, Profile::Address}) {
+    Generator generator(5, profile);
+    for (int n = 0; n < kPrograms; ++n) {
+      std::vector<RawInsn> raw = generator.program().encode();
+      for (RawInsn& insn : raw) {
+        const bool is_load = (insn.code & 0xe7) == 0x20 || insn.code == 0xb1;
+        insn = is_load && random() % 2 == 0 ? random_load(random) : insn;
+      }
+      const Filter filter = decode(raw);
+      if (const auto insns = program(filter); !insns) {
+        ASSERT_NE(insns.error().message.find("needs a scratch slot"), std::string::npos)
+            << insns.error().message;
+        ++refused;
+        continue;
+      }
+      load(filter);
+      for (int i = 0; i < 5 && !HasFatalFailure(); ++i) {
+        const Frame frame = frames.frame();
+        expect_agreement(
+            filter, std::span(frame).first(random() % 4 == 0 ? 14 + random() % 40 : frame.size()));
+      }
+      ASSERT_FALSE(HasFatalFailure()) << "program " << n;
+    }
+  }
+  EXPECT_LT(refused, kPrograms / 10);
+  EXPECT_GT(matches_, kPrograms);
+}
+
+TEST_F(XdpAncillary, RandomNumbersAreRandom) {
+  load(decode({{.code = 0x20, .k = kAncillaryOffset + cbpfc::ancillary::kRandom}, kRetA}));
+  const Frame frame(60);
+  std::uint32_t ever_set = 0;
+  std::uint32_t always_set = 0xffffffff;
+  for (int i = 0; i < 200; ++i) {
+    const std::uint32_t value = runner_.run(frame);
+    ever_set |= value;
+    always_set &= value;
+  }
+  EXPECT_EQ(ever_set, 0xffffffff);
+  EXPECT_EQ(always_set, 0U);
+}
+
+TEST_F(XdpAncillary, LibpcapsExpressionsForThem) {
+  const std::uint32_t lo = ::if_nametoindex("lo");
+  FrameMaker frames(6);
+  for (const auto& [expression, matches] :
+       {std::pair<std::string, bool>{"inbound", true},
+        {"outbound", false},
+        {fmt::format("ifindex {}", lo), true},
+        {fmt::format("ifindex {}", lo + 1), false},
+        {fmt::format("inbound and ifindex {} and not outbound", lo), true}}) {
+    SCOPED_TRACE(expression);
+    const Filter filter = decode(cbpfc::compile_expression(expression).value());
+    load(filter);
+    const Frame frame = frames.frame();
+    expect_agreement(filter, frame);
+    EXPECT_EQ(runner_.run(frame) != 0, matches);
+  }
+}
+
+}  // namespace
+}  // namespace differential
