@@ -11,10 +11,10 @@
 // What the limit makes of a guard is decided here, for the macros to apply under BPF alone.
 //
 // clang keeps what it has loaded, from anywhere to anywhere.  With some seventy values that are used again,
-// BPF's 512 bytes of stack do not hold them; and a value that was compared once is known on one of two paths,
-// so that the verifier, where it is used again, walks on twice, 2^n times for n values.  libpcap's filters
-// load a dozen places.  For others there is CBPFC_FORGET: when many different values may be kept, and, in
-// programs that compute with constants (pass_constants.cc), in every block.
+// BPF's 512 bytes of stack do not hold them.  And a value that was compared is known on one path and not on
+// the other; where they meet and it is compared again, the verifier walks on for each, 2^n times for n values,
+// until it has seen a million instructions.  Hence CBPFC_FORGET: when many different values may be kept,
+// and, in long programs and those that compute with constants (pass_constants.cc), wherever paths meet.
 //
 // Tested by: compile_c_test.cc, differential/c_test.cc.
 
@@ -40,6 +40,9 @@ static_assert(kMostMaskedX + 32768 + kMostPacketStartOffset <= kMaxPacketOffset)
 
 /// Values clang may keep; each takes 8 of 512 bytes of stack, and there are the filter's own variables.
 constexpr std::size_t kMostKept = 24;
+
+/// Steps in a program up to which the verifier may walk all paths.
+constexpr std::size_t kMostTrusted = 256;
 
 std::string number(std::uint32_t value) {
   return value < 10 ? fmt::format("{}u", value) : fmt::format("{:#x}u", value);
@@ -107,6 +110,31 @@ bool has_opaque(const Cfg& cfg) {
   });
 }
 
+std::size_t steps_of(const Cfg& cfg) {
+  std::size_t sum = 0;
+  for (const Block& block : cfg.blocks) {
+    sum += block.reachable ? block.steps.size() + 1 : 0;
+  }
+  return sum;
+}
+
+/// The blocks where paths meet.
+std::vector<bool> joins(const Cfg& cfg) {
+  std::vector<int> predecessors(cfg.blocks.size());
+  for (const Block& block : cfg.blocks) {
+    if (block.reachable) {
+      for (const BlockId next : successors(block.exit)) {
+        ++predecessors[next];
+      }
+    }
+  }
+  std::vector<bool> joins;
+  for (const int count : predecessors) {
+    joins.push_back(count > 1);
+  }
+  return joins;
+}
+
 }  // namespace
 
 bool is_a_return(const Block& block) {
@@ -118,7 +146,10 @@ CStatements::CStatements(const Cfg& cfg, const COptions& options)
       options_(options),
       range_at_entry_(ranges_at_entry(cfg)),
       live_at_entry_(live_at_entry(cfg)),
-      has_opaque_(has_opaque(cfg)) {}
+      has_opaque_(has_opaque(cfg)),
+      forgets_(has_opaque_ || steps_of(cfg) > kMostTrusted ? joins(cfg)
+                                                           : std::vector<bool>(cfg.blocks.size())) {
+}
 
 std::string CStatements::write(BlockId id, std::optional<BlockId> next, const CPart& part,
                                CNames& names) {
@@ -128,7 +159,7 @@ std::string CStatements::write(BlockId id, std::optional<BlockId> next, const CP
   names_ = &names;
   range_ = range_at_entry_[id];
   const Block& block = cfg_.blocks[id];
-  if (has_opaque_) {
+  if (forgets_[id]) {
     line("CBPFC_FORGET;");
   }
   for (std::size_t i = 0; i < block.steps.size(); ++i) {

@@ -100,7 +100,8 @@ class CStatements {
   const COptions& options_;
   std::vector<ValueRange> range_at_entry_;
   std::vector<Places> live_at_entry_;
-  bool has_opaque_ = false;  ///< the graph computes with constants
+  bool has_opaque_ = false;    ///< the graph computes with constants
+  std::vector<bool> forgets_;  ///< blocks that begin with CBPFC_FORGET
   /// What clang may keep for later, since it was last told to forget: kind, size or operation, number.
   std::set<std::tuple<std::size_t, int, std::uint32_t>> kept_;
 
