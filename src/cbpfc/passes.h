@@ -74,10 +74,4 @@ void guard_packet(Cfg& cfg, std::uint32_t max_packet_offset, IndirectLoads indir
 /// Ensures: what a step writes is read on some path.
 void remove_dead_steps(Cfg& cfg);
 
-/// Removes what is computed and never used: writes to A, X and scratch slots that no path reads.
-///
-/// Requires: guard_divisions, guard_packet; before them, a load may be there for its end of the packet.
-/// Ensures: what a step writes is read on some path.
-void remove_dead_steps(Cfg& cfg);
-
 }  // namespace cbpfc
