@@ -258,17 +258,21 @@ Facts Facts::meet(const Facts& left, const Facts& right) {
     both.values_.push_back(std::move(common));
   }
   for (const SpanFact& span : left.spans_) {
-    for (const SpanFact& other : right.spans_) {
-      if (span.index == other.index && span.begin == other.begin) {
-        const bool outside = span.has_outside && other.has_outside;
-        both.spans_.push_back(
-            {.index = span.index,
-             .begin = span.begin,
-             .inside_end = std::min(span.inside_end, other.inside_end),
-             .outside_end = outside ? std::max(span.outside_end, other.outside_end) : 0,
-             .has_outside = outside});
-      }
+    // One of each at most: where several say something of the same bytes, pairs would multiply at each meeting.
+    const auto starts_alike = [&](const SpanFact& other) {
+      return span.index == other.index && span.begin == other.begin;
+    };
+    const auto other = std::ranges::find_if(right.spans_, starts_alike);
+    if (other == right.spans_.end() || std::ranges::any_of(both.spans_, starts_alike)) {
+      continue;
     }
+    const bool outside = span.has_outside && other->has_outside;
+    both.spans_.push_back(
+        {.index = span.index,
+         .begin = span.begin,
+         .inside_end = std::min(span.inside_end, other->inside_end),
+         .outside_end = outside ? std::max(span.outside_end, other->outside_end) : 0,
+         .has_outside = outside});
   }
   return both;
 }

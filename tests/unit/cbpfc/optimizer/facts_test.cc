@@ -269,6 +269,16 @@ TEST_F(FactsTest, MeetOfBytesAtAnIndex) {
   EXPECT_EQ(has(both, word, 14, 20), kOpen);
 }
 
+TEST_F(FactsTest, MeetingsDoNotMultiplyWhatIsKnownOfTheSameBytes) {
+  facts.learn_fits(word, 14, 18, false);
+  facts.learn_fits(word, 14, 16, false);
+  Facts both = facts;
+  for (int i = 0; i < 8; ++i) {  // each would square their number
+    both = Facts::meet(both, both);
+  }
+  EXPECT_EQ(has(both, word, 14, 18), kMiss);
+}
+
 TEST_F(FactsTest, EdgesTeachWhatTheyAnswer) {
   const Node many =
       Switch{.value = word,
