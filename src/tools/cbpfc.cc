@@ -96,7 +96,7 @@ int compile(const Subject& subject, const Options& options) {
 std::string list_passes() {
   std::string text;
   for (const cbpfc::PassDescription& pass : cbpfc::optimizer_passes()) {
-    fmt::format_to(std::back_inserter(text), "{:<10} {}\n", pass.name, pass.summary);
+    fmt::format_to(std::back_inserter(text), "{:<18} {}\n", pass.name, pass.summary);
   }
   return text;
 }

@@ -74,10 +74,10 @@ std::string base_name(const std::string& path) {
 Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type) {
   const bool is_program = cbpfc::looks_like_program(text);
   const std::string context = is_program ? "filter program" : "filter";
-  const std::vector<cbpfc::RawInsn> raw =
-      TRY((is_program ? cbpfc::parse_program(text)
-                      : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
-              .with_context(context));
+  const std::vector<cbpfc::RawInsn> raw = TRY(
+      (is_program ? cbpfc::parse_program(text)
+                  : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
+          .with_context(context));
   return cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context);
 }
 

@@ -56,6 +56,18 @@ std::string promise_broken_by(const Insn& insn, const cbpfc::EbpfOptions& option
   return {};
 }
 
+cbpfc::EbpfOptions options_for(std::span<const cbpfc::Filter> filters,
+                               const Configuration& configuration,
+                               std::uint32_t packet_start_offset_bytes) {
+  cbpfc::EbpfOptions options = configuration.options;
+  options.packet_start_offset_bytes = packet_start_offset_bytes;
+  if (options.access == cbpfc::PacketAccess::Direct &&
+      std::ranges::any_of(filters, cbpfc::reads_length)) {
+    options.packet_length = configuration.length;
+  }
+  return options;
+}
+
 }  // namespace
 
 std::vector<Configuration> configurations() {
@@ -98,11 +110,8 @@ std::vector<Configuration> other_configurations() {
 cbpfc::Result<Fragment> compile_fragment(const cbpfc::Filter& filter,
                                          const Configuration& configuration,
                                          std::uint32_t packet_start_offset_bytes) {
-  Fragment fragment{.code = {}, .options = configuration.options};
-  fragment.options.packet_start_offset_bytes = packet_start_offset_bytes;
-  if (cbpfc::reads_length(filter) && fragment.options.access == cbpfc::PacketAccess::Direct) {
-    fragment.options.packet_length = configuration.length;
-  }
+  Fragment fragment{.code = {},
+                    .options = options_for({&filter, 1}, configuration, packet_start_offset_bytes)};
   fragment.code = TRY(cbpfc::compile_ebpf(filter, fragment.options));
   if (configuration.is_match_only()) {
     fragment.code.label(fragment.options.match_label);
@@ -111,6 +120,16 @@ cbpfc::Result<Fragment> compile_fragment(const cbpfc::Filter& filter,
     fragment.code.label(fragment.options.no_match_label);
     fragment.code.add(cbpfc::ebpf::mov32(fragment.options.result, 0U));
   }
+  fragment.code.label(fragment.options.result_label);
+  return fragment;
+}
+
+cbpfc::Result<Fragment> compile_set_fragment(std::span<const cbpfc::Filter> filters,
+                                             const Configuration& configuration,
+                                             std::uint32_t packet_start_offset_bytes) {
+  Fragment fragment{.code = {},
+                    .options = options_for(filters, configuration, packet_start_offset_bytes)};
+  fragment.code = TRY(cbpfc::compile_ebpf_set(filters, fragment.options));
   fragment.code.label(fragment.options.result_label);
   return fragment;
 }

@@ -12,6 +12,8 @@
 #include <cbpfc/compile.h>
 #include <cbpfc/ebpf.h>
 
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,10 +43,19 @@ struct Fragment {
   cbpfc::EbpfOptions options;  ///< as used: packet_length is set where the filter wants it
 };
 
+/// Compiles in a configuration, for packets up to so many bytes behind ctx->data.
+using Compile = std::function<cbpfc::Result<Fragment>(const Configuration& configuration,
+                                                      std::uint32_t packet_start_offset_bytes)>;
+
 /// Compiles `filter` and defines the labels the fragment jumps to at its end.
 cbpfc::Result<Fragment> compile_fragment(const cbpfc::Filter& filter,
                                          const Configuration& configuration,
                                          std::uint32_t packet_start_offset_bytes);
+
+/// Compiles a set.  Requires: not configuration.is_match_only().
+cbpfc::Result<Fragment> compile_set_fragment(std::span<const cbpfc::Filter> filters,
+                                             const Configuration& configuration,
+                                             std::uint32_t packet_start_offset_bytes);
 
 /// What a fragment does that it has promised not to: write registers or stack it was not given, write
 /// anything else, call.  Empty if nothing.

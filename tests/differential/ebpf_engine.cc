@@ -39,10 +39,10 @@ void add_prologue(Assembly& program, const cbpfc::EbpfOptions& options, bool ski
 }
 
 /// The whole program around a fragment: packet pointers in, value out as the XDP action.
-cbpfc::Result<std::vector<Insn>> wrap(const cbpfc::Filter& filter,
-                                      const Configuration& configuration, bool skip) {
+cbpfc::Result<std::vector<Insn>> wrap(const Compile& compile, const Configuration& configuration,
+                                      bool skip) {
   constexpr std::uint32_t kMostSkipped = 15;
-  const Fragment fragment = TRY(compile_fragment(filter, configuration, skip ? kMostSkipped : 0));
+  const Fragment fragment = TRY(compile(configuration, skip ? kMostSkipped : 0));
   Assembly program;
   add_prologue(program, fragment.options, skip);
   program.append(fragment.code);
@@ -55,14 +55,20 @@ cbpfc::Result<std::vector<Insn>> wrap(const cbpfc::Filter& filter,
 }  // namespace
 
 std::string EbpfEngine::load(const cbpfc::Filter& filter) {
-  filter_ = &filter;
+  return load([&filter](const Configuration& configuration, std::uint32_t offset) {
+    return compile_fragment(filter, configuration, offset);
+  });
+}
+
+std::string EbpfEngine::load(Compile compile) {
+  compile_ = std::move(compile);
   plain_.reset();
   skip_.reset();
   return load(embedded_);
 }
 
 std::string EbpfEngine::load(bool skip) {
-  const auto insns = wrap(*filter_, configuration_, skip);
+  const auto insns = wrap(compile_, configuration_, skip);
   if (!insns) {
     return insns.error().message;
   }

@@ -33,12 +33,14 @@ class EbpfEngine {
 
   const Configuration& configuration() const { return configuration_; }
 
-  /// Compiles and loads `filter`, for packets shorter than 14 bytes as a program of its own when the
+  /// Compiles and loads, for packets shorter than 14 bytes as a program of its own when the
   /// first of them comes. Returns what went wrong (the compiler's error or the verifier's log), empty
   /// when nothing did.
+  std::string load(Compile compile);
+  /// The same with a filter, which must outlive the runs.
   std::string load(const cbpfc::Filter& filter);
 
-  /// Runs the fragment over `packet` into `value`.  Requires: load(), whose filter still exists.
+  /// Runs the fragment over `packet` into `value`.  Requires: load().
   /// Returns as load().
   std::string run(std::span<const std::uint8_t> packet, std::uint32_t& value);
 
@@ -48,7 +50,7 @@ class EbpfEngine {
   XdpRunner* runner_;
   Configuration configuration_;
   bool embedded_;
-  const cbpfc::Filter* filter_ = nullptr;
+  Compile compile_;
   xdpcap::UniqueFd plain_;
   xdpcap::UniqueFd skip_;
 };

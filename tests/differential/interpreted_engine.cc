@@ -8,7 +8,13 @@
 namespace differential {
 
 std::string InterpretedEngine::load(const cbpfc::Filter& filter) {
-  const auto fragment = compile_fragment(filter, configuration_, 0);
+  return load([&filter](const Configuration& configuration, std::uint32_t offset) {
+    return compile_fragment(filter, configuration, offset);
+  });
+}
+
+std::string InterpretedEngine::load(const Compile& compile) {
+  const auto fragment = compile(configuration_, 0);
   if (!fragment) {
     return fragment.error().message;
   }

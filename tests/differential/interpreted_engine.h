@@ -23,7 +23,9 @@ class InterpretedEngine {
 
   const Configuration& configuration() const { return configuration_; }
 
-  /// Compiles `filter` and looks for broken promises.  Returns what went wrong, empty when nothing did.
+  /// Compiles and looks for broken promises.  Returns what went wrong, empty when nothing did.
+  std::string load(const Compile& compile);
+  /// The same with a filter, which must outlive the runs.
   std::string load(const cbpfc::Filter& filter);
 
   /// Runs the fragment over `packet` into `value`.  Requires: load().  Returns as load().

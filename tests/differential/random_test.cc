@@ -13,6 +13,7 @@
 #include "differential/environment.h"
 #include "differential/generator.h"
 #include "differential/packet_maker.h"
+#include "differential/set_engines.h"
 #include "differential/shape_generator.h"
 #include "differential/trial.h"
 
@@ -21,10 +22,14 @@ namespace {
 
 constexpr std::size_t kKernelStep = 4;  ///< every so manieth packet runs in the kernel, too
 
+std::uint64_t seed_of_part(std::uint64_t part) {
+  return from_environment("DIFFERENTIAL_SEED", 1) * 2 + part;
+}
+
 /// Runs programs of `next(seed)`, a new generator for each so that one can be repeated alone.
 void expect_agreement(std::uint64_t part, std::uint64_t programs,
                       const std::function<cbpfc::Filter(std::uint64_t)>& next) {
-  const std::uint64_t seed = from_environment("DIFFERENTIAL_SEED", 1) * 2 + part;
+  const std::uint64_t seed = seed_of_part(part);
   programs = programs * from_environment("DIFFERENTIAL_PROGRAMS", 100) / 100;
   Engines engines;
   std::uint64_t runs = 0;
@@ -62,6 +67,33 @@ TEST_P(Random, Addresses) {
 TEST_P(Random, Shapes) {
   expect_agreement(GetParam(), 25'000,
                    [](std::uint64_t seed) { return ShapeGenerator(seed).program(); });
+}
+
+/// Sets give the number of the first filter that matches.
+TEST_P(Random, Sets) {
+  const std::uint64_t seed = seed_of_part(GetParam());
+  const std::uint64_t sets = 30 * from_environment("DIFFERENTIAL_PROGRAMS", 100);
+  SetEngines engines;
+  std::uint64_t found = 0;
+  std::uint64_t runs = 0;
+  for (std::uint64_t n = 0; n < sets; ++n) {
+    Dice dice(seed << 32 | n);
+    const std::vector<cbpfc::Filter> filters =
+        ShapeGenerator(seed << 32 | n).programs(dice.between(1, dice.one_in(8) ? 30 : 6));
+    std::vector<Packet> packets;
+    for (int i = 0; i < 3; ++i) {
+      const std::vector<Packet> some = explore(dice.pick(filters), 4, dice);
+      packets.insert(packets.end(), some.begin(), some.end());
+    }
+    const std::string failure = engines.try_set(filters, packets, kKernelStep);
+    ASSERT_EQ(failure, "") << "set " << n << " of seed " << seed;
+    for (const Packet& packet : packets) {
+      ++runs;
+      found += SetEngines::expected(filters, packet) != 0 ? 1U : 0U;
+    }
+  }
+  EXPECT_GT(found, runs / 10);
+  EXPECT_LT(found, runs - runs / 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Half, Random, testing::Values(0, 1));

@@ -128,10 +128,7 @@ void ShapeGenerator::draw_theme() {
     theme_.fields.push_back(draw_field());
   }
   draw_constants();
-  const std::uint32_t returns = dice_.between(2, 4);
-  for (std::uint32_t i = 0; i < returns; ++i) {
-    theme_.returns.push_back(writer_.new_label());
-  }
+  theme_.returns.resize(dice_.between(2, 4));
 }
 
 // Instructions in a row.
@@ -452,8 +449,25 @@ void ShapeGenerator::returns() {
 }
 
 cbpfc::Filter ShapeGenerator::program() {
-  writer_ = {};
   draw_theme();
+  return write();
+}
+
+std::vector<cbpfc::Filter> ShapeGenerator::programs(std::size_t count) {
+  draw_theme();
+  std::vector<cbpfc::Filter> all;
+  while (all.size() < count) {
+    all.push_back(write());
+  }
+  return all;
+}
+
+/// A program on the theme.
+cbpfc::Filter ShapeGenerator::write() {
+  writer_ = {};
+  for (Label& label : theme_.returns) {
+    label = writer_.new_label();
+  }
   start();
   for (std::uint32_t i = dice_.below(dice_.one_in(6) ? 24 : 8); i > 0; --i) {
     if (writer_.size() < kMostInsns) {

@@ -35,6 +35,9 @@ class ShapeGenerator {
   /// A program that Filter::decode accepts.
   cbpfc::Filter program();
 
+  /// Programs with one theme, as the rules of one list have.
+  std::vector<cbpfc::Filter> programs(std::size_t count);
+
  private:
   /// A value that is looked at again and again.
   struct Field {
@@ -60,6 +63,7 @@ class ShapeGenerator {
     bool diamonds, early_returns, lists, wide_keys, arithmetic, intervals, reloads, far_offsets;
   };
 
+  cbpfc::Filter write();
   void draw_theme();
   void draw_constants();
   Field draw_field();

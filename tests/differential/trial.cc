@@ -19,9 +19,13 @@ std::string kind_of(const std::string& failure) {
   return failure.substr(0, std::min(failure.find(" says"), failure.find(": ")));
 }
 
+/// Without the middle of a verifier's log.
 std::string shortened(const std::string& text) {
-  constexpr std::size_t kMost = 3000;
-  return text.size() <= kMost ? text : "..." + text.substr(text.size() - kMost);
+  constexpr std::size_t kMostHead = 200;
+  constexpr std::size_t kMostTail = 1500;
+  return text.size() <= kMostHead + kMostTail
+             ? text
+             : text.substr(0, kMostHead) + "\n...\n" + text.substr(text.size() - kMostTail);
 }
 
 std::string program_text(const cbpfc::Filter& filter) {

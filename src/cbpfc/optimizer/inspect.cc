@@ -24,8 +24,8 @@ std::vector<PassDescription> optimizer_passes() {
 
 Result<std::vector<GraphView>> inspect_passes(const Filter& filter, const EbpfOptions& options) {
   const optimizer::PacketRules rules = optimizer::rules_for(options);
-  Cfg cfg = TRY(build_cfg(filter, rules.max_packet_offset, options.ancillary)
-                    .with_context("inspect filter"));
+  Cfg cfg = TRY(
+      build_cfg(filter, rules.max_packet_offset, options.ancillary).with_context("inspect filter"));
   simplify_jumps(cfg);
   auto graph = has_downward_edges(cfg) ? std::nullopt : optimizer::lift_filter(cfg, rules);
   if (!graph) {

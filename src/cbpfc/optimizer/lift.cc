@@ -147,9 +147,9 @@ class Lifter {
       lift_merged(id);
       return;
     }
-    for (const auto& [variables, froms] : groups) {
+    for (const auto& [variables, sources] : groups) {
       const NodeId entry = graph_.add(Forward{.next = 0});
-      for (const NodeId from : froms) {
+      for (const NodeId from : sources) {
         lead(from, entry);
       }
       lift_block(id, entry, variables);
