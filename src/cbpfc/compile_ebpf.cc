@@ -44,9 +44,10 @@ ebpf::Assembly with_both_labels(ebpf::Assembly code, const EbpfOptions& options)
 
 Result<ebpf::Assembly> compile_plain(Cfg cfg, const EbpfOptions& options) {
   TRY(run_passes(
-      cfg, max_packet_offset(options),
-      options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase,
-      options.optimize ? Guards::Shared : Guards::Each));
+          cfg, max_packet_offset(options),
+          options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase,
+          options.optimize ? Guards::Shared : Guards::Each)
+          .with_context("compile filter"));
   if (has_downward_edges(cfg)) {
     TRY(check_counter_room(options));
   }
@@ -106,8 +107,7 @@ Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& opt
       return check_size(with_both_labels(*std::move(code), options), filter.insns().size());
     }
   }
-  return check_size(TRY(compile_plain(std::move(cfg), options).with_context("compile filter")),
-                    filter.insns().size());
+  return check_size(TRY(compile_plain(std::move(cfg), options)), filter.insns().size());
 }
 
 Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,

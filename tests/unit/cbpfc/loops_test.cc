@@ -283,10 +283,9 @@ TEST(Loops, CountersThatTheVerifierFollows) {
             "  38: (0c) w5 += w4\n"
             "  39: (05) goto pc-22\n"
             "  40: (b4) w4 = 1\n"
-            "  41: (05) goto pc+2\n"
+            "  41: (05) goto pc+1\n"
             "  42: (b4) w4 = 0\n"
-            "  43: (05) goto pc+0\n"
-            "  44: (95) exit\n");
+            "  43: (95) exit\n");
 }
 
 TEST(Loops, CountersThatItDoesNot) {
@@ -334,10 +333,9 @@ TEST(Loops, CountersThatItDoesNot) {
             "  40: (0c) w5 += w4\n"
             "  41: (05) goto pc-24\n"
             "  42: (b4) w4 = 1\n"
-            "  43: (05) goto pc+2\n"
+            "  43: (05) goto pc+1\n"
             "  44: (b4) w4 = 0\n"
-            "  45: (05) goto pc+0\n"
-            "  46: (95) exit\n");
+            "  45: (95) exit\n");
 }
 
 TEST(KnownValues, AreBoundsAndLowZeroBits) {
