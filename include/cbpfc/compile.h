@@ -80,7 +80,7 @@ struct EbpfOptions {
   std::string result_label = "result";  ///< where the fragment jumps; the caller defines it
   std::string label_prefix = "filter";  ///< in front of every label the fragment defines
   /// Scratch slot i lies at R10 - stack_offset_bytes - 4 * (i + 1); a multiple of 4, at most 448.  The
-  /// counter of a filter with a loop takes eight bytes below them.
+  /// counter of a filter with a loop takes eight bytes below them, and below what probe reads use.
   std::uint32_t stack_offset_bytes = 0;
   /// Register with the packet's whole length, for packets of which packet_start .. packet_end is
   /// only a part; none: that part's length.  Not among `working`.

@@ -45,7 +45,7 @@ std::string promise_broken_by(const Insn& insn, const cbpfc::EbpfOptions& option
   }
   if (is_store(insn)) {
     const int top = -static_cast<int>(options.stack_offset_bytes);
-    const int bottom = top - 4 * cbpfc::kScratchSlots - 8;  // counter or probe
+    const int bottom = top - 4 * cbpfc::kScratchSlots - 16;  // a probe, a counter
     if (destination != 10 || insn.offset < bottom || insn.offset >= top) {
       return fmt::format("writes at R{}{:+}, which it was not given", destination, insn.offset);
     }

@@ -106,6 +106,11 @@ class Gatherer {
     predecessors_ = count_predecessors(graph_, order);
     done_.assign(graph_.nodes.size(), false);
     for (const NodeId id : order) {
+      if (as_switch(id) != nullptr) {
+        absorb_nested(id);
+      }
+    }
+    for (const NodeId id : order) {
       if (!done_[id] && as_switch(id) != nullptr) {
         absorb_followers(id);
         gather_from(id);
@@ -118,6 +123,44 @@ class Gatherer {
 
   static bool is_single(const Switch& node) {
     return node.cases.size() == 1 && node.cases.front().low == node.cases.front().high;
+  }
+
+  /// Makes one Switch of `id` and those behind its cases that look at the same value again, as the two ends of
+  /// a range of ports do.
+  void absorb_nested(NodeId id) {
+    Switch* head = as_switch(id);
+    const auto nested = [&](const Case& one) {
+      const Switch* inner = as_switch(one.target);
+      const bool fits =
+          inner != nullptr && inner->value == head->value && predecessors_[one.target] == 1;
+      return fits ? inner : nullptr;
+    };
+    if (std::ranges::none_of(head->cases,
+                             [&](const Case& one) { return nested(one) != nullptr; })) {
+      return;
+    }
+    CaseMap cases({});
+    for (const Case& one : head->cases) {
+      if (const Switch* inner = nested(one)) {
+        done_[one.target] = true;
+        for (const Case& part : inner->cases) {
+          const std::uint32_t low = std::max(one.low, part.low);
+          const std::uint32_t high = std::min(one.high, part.high);
+          if (low <= high) {
+            cases.add({.low = low, .high = high, .target = part.target});
+          }
+        }
+        cases.add({.low = one.low, .high = one.high, .target = inner->otherwise});
+      } else {
+        cases.add(one);
+      }
+    }
+    std::vector<Case> all = cases.take();
+    std::erase_if(all, [&](const Case& one) {
+      predecessors_[one.target] -= one.target == head->otherwise ? 1 : 0;
+      return one.target == head->otherwise;
+    });
+    head->cases = std::move(all);
   }
 
   /// Makes one Switch of `id` and what follows it directly with the same value, wherever they lead.
