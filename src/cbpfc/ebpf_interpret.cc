@@ -312,6 +312,11 @@ class Run {
     const bool by_register = (insn.opcode & opcode::kSourceReg) != 0;
     switch (insn.opcode & opcode::kOpMask) {
       case opcode::kJa: wide && !by_register ? go(insn.offset) : bad_opcode(insn); break;
+      case opcode::kJcond:  // may_goto, which the kernel takes after very many trips: go on
+        if (!wide || by_register) {
+          bad_opcode(insn);
+        }
+        break;
       case opcode::kCall: wide && !by_register ? call_helper(insn) : bad_opcode(insn); break;
       case opcode::kExit: wide && !by_register ? void(read(0)) : bad_opcode(insn); break;
       default:

@@ -57,6 +57,7 @@ rejected() {
 @test "signals end the compilation of a filter" {
   filter="port 1"
   for port in $(seq 3 2 2699); do filter+=" or port $port"; done
+  filter="ip and ($filter)"  # which libpcap has to take whole
   for signal in INT TERM HUP; do
     run timeout -k 5 -s $signal 1 "$xdpcap" "$bpffs/hook" "$file" "$filter"
     echo "$signal: $status"
@@ -80,12 +81,6 @@ rejected() {
 @test "an empty program" {
   rejected "0" "filter program: "
   rejected "0," "filter program: "
-}
-
-@test "a program that is too long" {
-  program=4097
-  for _ in $(seq 4096); do program+=",0 0 0 0"; done
-  rejected "$program,6 0 0 0" "filter program: .*409[67]"
 }
 
 @test "a program whose count disagrees" {

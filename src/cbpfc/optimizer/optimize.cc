@@ -105,7 +105,8 @@ std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool 
   if (!graph) {
     return std::nullopt;
   }
-  const std::optional<Graph> split = split_graph(*graph, rules);
+  // Not for sets: they are large, and what does not match one filter goes on to the next.
+  const std::optional<Graph> split = is_set ? std::nullopt : split_graph(*graph, rules);
   run_graph_passes(*graph, rules);
   auto code = emit_graph(*graph, options, rules.max_packet_offset);
   if (split) {
