@@ -306,7 +306,7 @@ TEST(EbpfInterpret, RefusesWhatTheVerifierWould) {
       {{raw(0xdb, 10, 0, -8, 0)}, "instruction 0: unknown opcode 0xdb"},
       {{mov(Reg::R0, 1), raw(0xe7, 0, 0, 0, 0)}, "instruction 1: unknown opcode 0xe7"},
       {{mov(Reg::R0, 1), raw(0xdc, 0, 0, 0, 8)}, "instruction 1: unknown opcode 0xdc"},
-      {{mov(Reg::R0, 1), raw(0xe5, 0, 0, 0, 0)}, "instruction 1: unknown opcode 0xe5"},
+      {{mov(Reg::R0, 1), raw(0xf5, 0, 0, 0, 0)}, "instruction 1: unknown opcode 0xf5"},
       {{raw(0x06, 0, 0, 0, 0)}, "instruction 0: unknown opcode 0x06"},
       {{raw(0xb7, 11, 0, 0, 0)}, "instruction 0: names a register above R10"},
       {{mov(Reg::R0, 1), raw(0x37, 0, 0, 1, 3)},
