@@ -84,7 +84,18 @@ bool asks_the_kernel(const cbpfc::Filter& filter) {
   });
 }
 
+/// Linux's A ^= X in the form of an ancillary load; it asks for nothing.
+bool is_xor_x(const cbpfc::Filter& filter) {
+  constexpr std::uint32_t kXorX = 40;  // SKF_AD_ALU_XOR_X
+  const auto* load = std::get_if<cbpfc::LoadAncillary>(&filter.insns().front());
+  return load != nullptr && load->offset == kXorX;
+}
+
 void expect_refusal_by_name(const cbpfc::Filter& filter) {
+  if (is_xor_x(filter)) {
+    EXPECT_TRUE(cbpfc::compile_ebpf(filter, {}));
+    return;
+  }
   for (const bool optimize : {false, true}) {
     cbpfc::EbpfOptions options;
     options.optimize = optimize;
