@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Tested by: tests/kernel/test_run_test.cc.
+// Tested by: tests/kernel/cbpfc_engine_test.cc.
 
 #include "kernel/test_run.h"
 

@@ -6,7 +6,7 @@
 // row into one program, and the time of a program without any is taken off.  Each packet is run many
 // times, so every branch is predicted; packets that vary cost more.
 //
-// Tested by: tests/cli/cbpfc_explain.bats.
+// Tested by: tests/kernel/cbpfc_engine_test.cc, tests/cli/cbpfc_explain.bats.
 
 #pragma once
 

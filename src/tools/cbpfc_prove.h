@@ -2,7 +2,7 @@
 //
 // `cbpfc --prove`: whether the code and the classic programs give the same answers, for every packet.
 //
-// Tested by: tests/cli/cbpfc_prove.bats.
+// Tested by: tests/unit/tools/cbpfc_prove_test.cc, tests/cli/cbpfc.bats.
 
 #pragma once
 

@@ -117,17 +117,14 @@ Result<std::string> print_c(const Subject& subject, const Options& options) {
     return fail(Errc::Unsupported,
                 "option --to c: a set of filters has no C function; --to object gives one to link");
   }
-  std::string comment = one_line(subject.describe());
-  for (std::size_t end = comment.find("*/"); end != std::string::npos; end = comment.find("*/")) {
-    comment.replace(end, 2, "* /");
-  }
   const std::string text =
       TRY(cbpfc::compile_c(subject.sources.front().filter,
                            {.function_name = options.function_name,
                             .no_inline = options.no_inline,
                             .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
                             .ancillary = options.ebpf.ancillary}));
-  return fmt::format("/* {} */\n{}", comment, text);
+  // No expression has the ends of a comment in it: no operator stands beside another.
+  return fmt::format("/* {} */\n{}", one_line(subject.describe()), text);
 }
 
 /// Of a set, one program a line, which --set reads again.

@@ -159,6 +159,13 @@ teardown() { rm -rf "$world"; }
   [ "$(wc -l <<<"$optimised")" -lt "$(wc -l <<<"$plain")" ]
 }
 
+@test "the C text compiles, whatever the expression looks like" {
+  "$cbpfc" --to c $'ip[0]*4/2\n= 2 or\tip' >filter.h
+  printf '#include <stdint.h>\n#include "filter.h"\nint main(void) { return (int)filter(0, 0); }\n' >main.c
+  cc -Wall -Wextra -Werror -o main main.c
+  ./main
+}
+
 @test "an output file is there whole or not at all" {
   "$cbpfc" -o out --to ebpf-hex ip
   diff out <("$cbpfc" --to ebpf-hex ip)
