@@ -67,8 +67,7 @@ class Follower {
   using Visit = Flow<MachineState>::Visit;
 
   RegisterSet read_at_end() const {
-    return claim_.labels ? RegisterSet{0}
-                         : static_cast<RegisterSet>(1U << static_cast<unsigned>(claim_.result));
+    return claim_.labels ? RegisterSet{0} : 1U << static_cast<unsigned>(claim_.result);
   }
 
   bool goes_on(const z3::expr& path, std::size_t insn) {

@@ -16,7 +16,7 @@ int op_of(const ebpf::Insn& insn) {
   return insn.opcode & opcode::kOpMask;
 }
 RegisterSet bit(unsigned number) {
-  return static_cast<RegisterSet>(1U << number);
+  return 1U << number;
 }
 bool is_call(const ebpf::Insn& insn) {
   return insn.opcode == (opcode::kJmp | opcode::kCall);
@@ -27,8 +27,7 @@ constexpr RegisterSet kClobberedByCalls = 0x3f;  // R0 to R5
 RegisterSet read_by(const ebpf::Insn& insn) {
   const RegisterSet dst = bit(insn.registers & 0xf);
   const RegisterSet src = bit(insn.registers >> 4);
-  const auto by_source =
-      static_cast<RegisterSet>((insn.opcode & opcode::kSourceReg) != 0 ? src : 0);
+  const RegisterSet by_source = (insn.opcode & opcode::kSourceReg) != 0 ? src : 0;
   switch (class_of(insn)) {
     case opcode::kLdx: return src;
     case opcode::kSt: return dst;
@@ -94,7 +93,7 @@ std::vector<RegisterSet> live_before(std::span<const ebpf::Insn> insns, Register
       if (target >= 0 && target <= static_cast<std::ptrdiff_t>(size)) {
         after |= live[static_cast<std::size_t>(target)];
       }
-      const auto before = static_cast<RegisterSet>(read_by(insn) | (after & ~written_by(insn)));
+      const RegisterSet before = read_by(insn) | (after & ~written_by(insn));
       changed = changed || before != live[at];
       live[at] = before;
     }

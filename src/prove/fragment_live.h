@@ -14,7 +14,7 @@
 namespace cbpfc::prove {
 
 /// Bit i: Ri.
-using RegisterSet = std::uint16_t;
+using RegisterSet = unsigned;
 
 /// The instruction a jump at `at` goes to, which may be outside the program.
 std::ptrdiff_t jump_target(const ebpf::Insn& insn, std::size_t at);
