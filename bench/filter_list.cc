@@ -69,8 +69,9 @@ std::string_view group_of(std::string_view expression) {
   return has("port") ? kGroups[1] : kGroups[0];
 }
 
-Result<Filter> classic_filter(const std::string& expression, bool optimize) {
-  return Filter::decode(TRY(cbpfc::compile_expression(expression, {.optimize = optimize})),
+Result<Filter> classic_filter(const std::string& expression,
+                              const cbpfc::ExpressionOptions& options) {
+  return Filter::decode(TRY(cbpfc::compile_expression(expression, options)),
                         cbpfc::Accept::Compiler);
 }
 

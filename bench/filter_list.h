@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cbpfc/cbpf.h>
+#include <cbpfc/pcap_filter.h>
 
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ inline constexpr std::array<std::string_view, 6> kGroups = {
     "protocol, length", "ports", "addresses", "header fields", "VLAN, MPLS", "or-lists"};
 
 /// Expression to filter.  Errors: those of libpcap and of Filter::decode().
-cbpfc::Result<cbpfc::Filter> classic_filter(const std::string& expression, bool optimize);
+cbpfc::Result<cbpfc::Filter> classic_filter(const std::string& expression,
+                                            const cbpfc::ExpressionOptions& options);
 
 }  // namespace bench

@@ -82,7 +82,8 @@ Result<Programs> Builder::build(Contender contender, const cbpfc::Filter& filter
 
 Result<FilterSubject> make_filter_subject(const std::string& expression, const Builder& builder,
                                           const SubjectOptions& options) {
-  const cbpfc::Filter filter = TRY(classic_filter(expression, options.libpcap_optimiser));
+  const cbpfc::Filter filter =
+      TRY(classic_filter(expression, {.optimize = options.libpcap_optimiser}));
   FilterSubject subject{.row = {.expression = expression,
                                 .group = std::string(group_of(expression)),
                                 .classic_insns = filter.insns().size()},
@@ -107,7 +108,8 @@ Result<FilterSubject> make_filter_subject(const std::string& expression, const B
 Result<ListSubject> make_list_subject(const List& list, const Builder& builder,
                                       const SubjectOptions& options) {
   Stopwatch stopwatch;
-  const cbpfc::Filter filter = TRY(classic_filter(list.expression, !list.is_raw));
+  const cbpfc::Filter filter =
+      TRY(classic_filter(list.expression, {.optimize = !list.is_raw, .for_compiler = list.is_raw}));
   const double front_end_ms = stopwatch.lap_ms();
   ListSubject subject{.row = {.name = list.name(),
                               .kind = list.kind,

@@ -51,8 +51,15 @@ GraphEmitter::GraphEmitter(const Graph& graph, const EbpfOptions& options,
       order_(std::move(order)),
       byte_order_(byte_order),
       ways_(longest_ways(graph, order_)),
+      predecessors_(count_predecessors(graph, order_)),
+      positions_(graph.nodes.size()),
+      is_asked_often_(values_asked_often(graph, order_)),
+      pads_(graph.nodes.size()),
       values_(graph, options, uses, byte_order, std::move(phi_slots), max_packet_offset),
       entry_states_(graph.nodes.size()) {
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    positions_[order_[i]] = i;
+  }
   values_.never_label =
       options.no_match_label.empty() ? options.label_prefix + "_never" : options.no_match_label;
 }
@@ -88,6 +95,9 @@ std::optional<ebpf::Assembly> GraphEmitter::run() {
     }
     next_ = after < order_.size() ? std::optional(order_[after]) : first_end_;
     values_.position = i;
+    if (pads_[id]) {
+      emit_pad(id);
+    }
     values_.state = *entry_states_[id];
     values_.code.label(label(id));
     std::visit([&](const auto& node) { emit(node); }, graph_.nodes[id]);
@@ -139,17 +149,33 @@ void GraphEmitter::flow(NodeId target, const MachineState& state) {
   entry = entry ? MachineState::meet(*entry, state) : state;
 }
 
+std::string GraphEmitter::way_to(NodeId target, const MachineState& state) {
+  if (must_forget(target, state)) {
+    return flow_to_pad(target, state);
+  }
+  flow(target, state);
+  return label(target);
+}
+
 void GraphEmitter::jump_if(ebpf::Cmp condition, Reg reg, std::uint32_t k, NodeId target) {
-  flow(target, values_.state);
-  values_.code.jump_if32(condition, reg, k, label(target));
+  MachineState there = values_.state;
+  if (condition == ebpf::Cmp::Equal) {
+    pin_down(reg, there);
+  }
+  values_.code.jump_if32(condition, reg, k, way_to(target, there));
+  if (condition == ebpf::Cmp::NotEqual) {
+    pin_down(reg, values_.state);
+  }
 }
 
 void GraphEmitter::go_to(NodeId target) {
-  flow(target, values_.state);
+  const bool goes_by_pad = must_forget(target, values_.state);
+  const std::string there = way_to(target, values_.state);
   // Where the caller's labels are is not known; a jump to what turns out to follow is dropped later.
   const bool is_callers = is_end(target) && !options_.match_label.empty();
-  if (next_ != target || is_callers) {
-    values_.code.jump(label(target));
+  const bool follows = next_ == target && (goes_by_pad || !pads_[target]);
+  if (!follows || is_callers) {
+    values_.code.jump(there);
   }
 }
 
@@ -165,16 +191,23 @@ void GraphEmitter::emit(const Compare& node) {
   const Reg right = values_.value(node.right);
   const bool is_inverted = node.if_true == next_ && node.condition != Condition::AnyBitSet;
   const NodeId target = is_inverted ? node.if_false : node.if_true;
-  flow(target, values_.state);
   values_.code.jump_if32(is_inverted ? inverse(node.condition) : compare(node.condition), left,
-                         right, label(target));
+                         right, way_to(target, values_.state));
   go_to(is_inverted ? node.if_true : node.if_false);
 }
 
 void GraphEmitter::emit(const Fits& node) {
-  const std::string outside = label(node.if_outside);
-  flow(node.if_outside, node.index ? values_.guard_index(*node.index, node.begin, node.end, outside)
-                                   : values_.guard(static_cast<std::uint32_t>(node.end), outside));
+  const bool by_pad = must_forget(node.if_outside, values_.state);
+  const std::string outside =
+      by_pad ? flow_to_pad(node.if_outside, values_.state) : label(node.if_outside);
+  const MachineState there = node.index
+                                 ? values_.guard_index(*node.index, node.begin, node.end, outside)
+                                 : values_.guard(static_cast<std::uint32_t>(node.end), outside);
+  if (by_pad) {
+    flow_to_pad(node.if_outside, there);
+  } else {
+    flow(node.if_outside, there);
+  }
   go_to(node.if_inside);
 }
 
@@ -185,14 +218,13 @@ void GraphEmitter::emit(const WideEqual& node) {
   const NodeId target = is_inverted ? node.otherwise : node.if_equal;
   const ebpf::Cmp condition = is_inverted ? ebpf::Cmp::NotEqual : ebpf::Cmp::Equal;
   if (std::in_range<std::int32_t>(number)) {
-    flow(target, values_.state);
-    values_.code.jump_if(condition, loaded, static_cast<std::int32_t>(number), label(target));
+    values_.code.jump_if(condition, loaded, static_cast<std::int32_t>(number),
+                         way_to(target, values_.state));
   } else {
     values_.pin(loaded);
     const Reg expected = values_.scratch();
-    flow(target, values_.state);
     values_.code.add_constant64(expected, static_cast<std::uint64_t>(number));
-    values_.code.jump_if(condition, loaded, expected, label(target));
+    values_.code.jump_if(condition, loaded, expected, way_to(target, values_.state));
   }
   go_to(is_inverted ? node.if_equal : node.otherwise);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The emitter behind emit_graph(): emit_graph.cc has nodes and layout, switch_code.cc comparisons with many
-// constants.
+// constants, forget.cc what the verifier must not know.
 
 #pragma once
 
@@ -14,6 +14,9 @@
 
 namespace cbpfc::optimizer {
 
+/// The values that so many questions ask for that the verifier must forget what it learns of them.
+std::vector<bool> values_asked_often(const Graph& graph, const std::vector<NodeId>& order);
+
 class GraphEmitter {
  public:
   GraphEmitter(const Graph& graph, const EbpfOptions& options, std::vector<NodeId> order,
@@ -23,6 +26,12 @@ class GraphEmitter {
   std::optional<ebpf::Assembly> run();
 
  private:
+  /// Code before a node, for the ways that come with registers to load again (forget.cc).
+  struct Pad {
+    std::string label;
+    MachineState state;  ///< of all ways to it; pinned down: on any of them
+  };
+
   bool is_end(NodeId id) const { return graph_.returned_constant(id).has_value(); }
   std::string label(NodeId id) const;
   std::string local_label();
@@ -30,6 +39,8 @@ class GraphEmitter {
   void emit_ends();
   void emit_return(const Return& node);
   void flow(NodeId target, const MachineState& state);
+  /// flow(), and the label to jump to.
+  std::string way_to(NodeId target, const MachineState& state);
   void jump_if(ebpf::Cmp condition, ebpf::Reg reg, std::uint32_t k, NodeId target);
   void go_to(NodeId target);
 
@@ -56,11 +67,21 @@ class GraphEmitter {
                            NodeId otherwise, bool is_last);
   void go_from_leaf(NodeId target, bool is_last);
 
+  // forget.cc
+  void pin_down(ebpf::Reg reg, MachineState& state) const;
+  bool must_forget(NodeId target, const MachineState& state) const;
+  std::string flow_to_pad(NodeId target, const MachineState& state);
+  void emit_pad(NodeId target);
+
   const Graph& graph_;
   const EbpfOptions& options_;
   std::vector<NodeId> order_;
   const ByteOrder& byte_order_;
   std::vector<std::uint32_t> ways_;
+  std::vector<std::uint32_t> predecessors_;
+  std::vector<std::size_t> positions_;  ///< in `order_`, by node
+  std::vector<bool> is_asked_often_;    ///< by value
+  std::vector<std::optional<Pad>> pads_;
   ValueCode values_;
   std::vector<std::optional<MachineState>> entry_states_;
   std::vector<NodeId> ends_;  ///< the returns of constants

@@ -32,6 +32,8 @@ namespace {
 constexpr int kMostCopied = 2;
 /// Nodes looked at for one copy, and between two guards.
 constexpr int kMostVisited = 64;
+/// Answered questions that one copy is led past.
+constexpr int kMostPassed = 512;
 /// How often one guard is widened.
 constexpr int kMostRounds = 6;
 /// Furthest that bytes may lie apart under one guard, the reach of an instruction's signed offset.
@@ -51,7 +53,7 @@ class Copier {
   std::optional<NodeId> copy(NodeId id, const Facts& facts) {
     const std::size_t nodes_before = graph_.nodes.size();
     const NodeId entry = visit(id, facts);
-    if (visits_ > kMostVisited || copied_ > kMostCopied) {
+    if (is_too_large()) {
       graph_.nodes.resize(nodes_before, Forward{.next = 0});
       return std::nullopt;
     }
@@ -59,15 +61,22 @@ class Copier {
   }
 
  private:
+  bool is_too_large() const {
+    return visits_ > kMostVisited || passed_ > kMostPassed || copied_ > kMostCopied;
+  }
+
   NodeId visit(NodeId id, const Facts& facts) {
     while (const auto next = facts.decide(graph_.values, graph_.nodes[id])) {
       id = *next;
+      if (++passed_ > kMostPassed) {
+        return id;
+      }
     }
     if (std::holds_alternative<Return>(graph_.nodes[id])) {
       return id;
     }
     visits_ += weight(graph_.nodes[id]);
-    if (visits_ > kMostVisited) {
+    if (is_too_large()) {
       return id;
     }
     Node node = graph_.nodes[id];
@@ -88,6 +97,7 @@ class Copier {
 
   Graph& graph_;
   int visits_ = 0;
+  int passed_ = 0;
   int copied_ = 0;
 };
 

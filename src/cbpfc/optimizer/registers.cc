@@ -16,6 +16,7 @@ MachineState MachineState::meet(const MachineState& left, const MachineState& ri
       both.held[i] = here;
       both.held[i].begin = std::max(here.begin, there.begin);
       both.held[i].end = std::min(here.end, there.end);
+      both.held[i].is_pinned_down = here.is_pinned_down && there.is_pinned_down;
     }
   }
   return both;

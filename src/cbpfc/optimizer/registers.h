@@ -39,6 +39,7 @@ struct Held {
   std::int64_t shift = 0;
   std::int64_t begin = 0;  ///< Pointer: the bytes shown to be there, relative to the index
   std::int64_t end = 0;
+  bool is_pinned_down = false;  ///< Number: an equal comparison told the verifier which it is
 
   bool is_value(ValueId id) const { return kind == Kind::Number && value == id; }
   bool is_pointer(ValueId index) const { return kind == Kind::Pointer && value == index; }

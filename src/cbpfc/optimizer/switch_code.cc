@@ -163,8 +163,7 @@ void GraphEmitter::go_from_leaf(NodeId target, bool is_last) {
   if (is_last) {
     go_to(target);
   } else {
-    flow(target, values_.state);
-    values_.code.jump(label(target));
+    values_.code.jump(way_to(target, values_.state));
   }
 }
 

@@ -160,6 +160,31 @@ Reg ValueCode::compute_load(const PacketLoad& load, bool is_raw) {
   return reg;
 }
 
+bool ValueCode::can_reload(ValueId value, const MachineState& there) const {
+  if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
+    return !load->index && load->offset <= std::numeric_limits<std::int16_t>::max() &&
+           load->offset + static_cast<std::uint32_t>(load->size) <= there.bytes_proven;
+  }
+  const auto* arithmetic = std::get_if<Arithmetic>(&graph_.values[value]);
+  return arithmetic != nullptr && graph_.values.known(arithmetic->right) &&
+         can_reload(arithmetic->left, there);
+}
+
+void ValueCode::reload(Reg reg, ValueId value) {
+  if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
+    code.add(ebpf::load(width_of(load->size), reg, options_.packet_start,
+                        static_cast<std::int16_t>(load->offset)));
+    if (!byte_order_.is_raw(value) && load->size != Size::Byte) {
+      code.add(ebpf::from_be(reg, 8 * static_cast<int>(load->size)));
+    }
+    return;
+  }
+  const auto& arithmetic = std::get<Arithmetic>(graph_.values[value]);
+  reload(reg, arithmetic.left);
+  const std::uint32_t right = *graph_.values.known(arithmetic.right);
+  code.add(ebpf::alu32(alu_op(arithmetic.op), reg, byte_order_.number(value, right)));
+}
+
 Reg ValueCode::raw_load(Width width, std::uint32_t size_bytes, std::optional<ValueId> index,
                         std::uint32_t offset) {
   const Address from = address(size_bytes, index, offset);

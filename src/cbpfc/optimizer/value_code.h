@@ -61,6 +61,14 @@ class ValueCode {
   /// Loads `width` bytes at index + offset as they lie there.
   ebpf::Reg raw_load(ebpf::Width width, std::uint32_t size_bytes, std::optional<ValueId> index,
                      std::uint32_t offset);
+  /// Whether a node from `from` on wants what `held` is.
+  bool is_wanted(const Held& held, std::size_t from) const {
+    return uses_.next(held, from) != Uses::kNever;
+  }
+  /// Whether reload() can compute `value` there: from a fixed place of the packet, by constants.
+  bool can_reload(ValueId value, const MachineState& there) const;
+  /// Computes `value` again, in `reg`, from bytes that were shown to be there.
+  void reload(ebpf::Reg reg, ValueId value);
   /// Stores `value` in the cell `phi`.
   void set_phi(ValueId phi, ValueId value);
 

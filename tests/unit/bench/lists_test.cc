@@ -21,7 +21,7 @@ TEST(Lists, HalfOfTheKeysMatch) {
     if (list.is_raw) {
       continue;  // the same with longer programs
     }
-    const auto filter = classic_filter(list.expression, true);
+    const auto filter = classic_filter(list.expression, {});
     ASSERT_TRUE(filter) << filter.error().message;
     const auto matching = matching_keys(list, *filter);
     ASSERT_TRUE(matching) << matching.error().message;
@@ -44,7 +44,7 @@ TEST(Rules, AreDifferentAndValid) {
   const std::vector<std::string> rules = drop_rules(100);
   EXPECT_EQ(std::set(rules.begin(), rules.end()).size(), rules.size());
   for (const std::string& rule : rules) {
-    EXPECT_TRUE(classic_filter(rule, true)) << rule;
+    EXPECT_TRUE(classic_filter(rule, {})) << rule;
   }
 }
 
