@@ -20,7 +20,6 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <cstdio>
@@ -31,6 +30,7 @@
 #include "differential/xdp_runner.h"
 #include "support/frame_maker.h"
 #include "support/netns.h"
+#include "support/one_cpu.h"
 
 namespace differential {
 namespace {
@@ -164,16 +164,10 @@ TEST(Ancillary, PacketSocketsAreToldTheSame) {
 class XdpAncillary : public testing::Test {
  protected:
   XdpAncillary() {
-    // Facts must not change while a test runs.
-    cpu_ = static_cast<std::uint32_t>(::sched_getcpu());
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu_, &one);
-    EXPECT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
     facts_ = {.from_frame = true,
               .ifindex = ::if_nametoindex("lo"),
               .rx_queue = 0,
-              .cpu = cpu_,
+              .cpu = static_cast<std::uint32_t>(one_cpu_.cpu()),
               .random = std::nullopt};
   }
 
@@ -214,7 +208,7 @@ class XdpAncillary : public testing::Test {
   }
 
   XdpRunner runner_;
-  std::uint32_t cpu_ = 0;
+  xdpcap::test::OnOneCpu one_cpu_;  // what is asked must not change while a test runs
   cbpfc::AncillaryFacts facts_;
   int matches_ = 0;
 };

@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <array>
 
 #include "capture.h"
 #include "rig.h"
+#include "support/one_cpu.h"
 
 namespace xdpcap::test {
 namespace {
@@ -131,23 +131,16 @@ TEST_F(Queues, AreNamedByNumber) {
   Capture capture(rig.target().hook_fd(), {rig.hook(), rig.file("out.pcapng")});
   const PacketSocket sender = rig.sending();
   const PacketSocket delivered = rig.delivered();
-  cpu_set_t before;
-  ASSERT_EQ(::sched_getaffinity(0, sizeof(before), &before), 0);
   constexpr std::uint32_t kCpus = 2;  // the transmit queue is that of the CPU
-  ASSERT_GE(CPU_COUNT(&before), static_cast<int>(kCpus)) << "this test needs two CPUs";
   std::map<Bytes, std::string> queues;
   for (std::uint32_t cpu = 0; cpu < kCpus; ++cpu) {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
+    const test::OnOneCpu on(static_cast<int>(cpu));  // fails where there are not two
     for (std::uint32_t i = 0; i < 10; ++i) {
       const Bytes frame = numbered_frame(100 * cpu + i, 100);
       queues[frame] = std::to_string(cpu);
       sender.send(frame);
     }
   }
-  ASSERT_EQ(::sched_setaffinity(0, sizeof(before), &before), 0);
   EXPECT_EQ(delivered.receive(queues.size()).size(), queues.size());
   capture.stop();
   const std::vector<Captured> packets = read_capture(rig.file("out.pcapng"));
