@@ -19,7 +19,7 @@
 // compares later ones with are general ones.
 //
 // Source: kernel/bpf/verifier.c, v6.12: check_cond_jmp_op(), is_branch_taken(), regsafe().
-// Tested by: emit_graph_test.cc, and by a thousand rules in tests/kernel/cbpfc_engine_test.cc.
+// Tested by: tests/differential/drop_rules_test.cc.
 
 #include <algorithm>
 

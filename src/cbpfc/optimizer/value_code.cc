@@ -123,23 +123,22 @@ Reg ValueCode::value(ValueId value) {
 }
 
 Reg ValueCode::compute(ValueId value) {
-  return std::visit(
-      Overloaded{
-          [&](const Constant& v) {
-            const Reg reg = allocate();
-            code.add(ebpf::mov32(reg, v.value));
-            return reg;
-          },
-          [&](const PacketLoad& v) { return compute_load(v, byte_order_.is_raw(value)); },
-          [&](const PacketLength&) { return compute_length(); },
-          [&](const Arithmetic& v) { return compute_arithmetic(value, v); },
-          [&](const Phi&) {
-            const Reg reg = allocate();
-            code.add(ebpf::load(Width::Word, reg, Reg::R10, slot_offset(value)));
-            return reg;
-          },
-      },
-      graph_.values[value]);
+  return std::visit(Overloaded{
+                        [&](const Constant& v) {
+                          const Reg reg = allocate();
+                          code.add(ebpf::mov32(reg, v.value));
+                          return reg;
+                        },
+                        [&](const PacketLoad& v) { return compute_load(value, v); },
+                        [&](const PacketLength&) { return compute_length(); },
+                        [&](const Arithmetic& v) { return compute_arithmetic(value, v); },
+                        [&](const Phi&) {
+                          const Reg reg = allocate();
+                          code.add(ebpf::load(Width::Word, reg, Reg::R10, slot_offset(value)));
+                          return reg;
+                        },
+                    },
+                    graph_.values[value]);
 }
 
 std::int16_t ValueCode::slot_offset(ValueId phi) const {
@@ -151,13 +150,18 @@ void ValueCode::set_phi(ValueId phi, ValueId from) {
   code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(phi), value(from)));
 }
 
-Reg ValueCode::compute_load(const PacketLoad& load, bool is_raw) {
+Reg ValueCode::compute_load(ValueId id, const PacketLoad& load) {
   const Reg reg =
       raw_load(width_of(load.size), static_cast<std::uint32_t>(load.size), load.index, load.offset);
-  if (!is_raw && load.size != Size::Byte) {
+  add_byte_swap(reg, id, load);
+  return reg;
+}
+
+/// What follows the load of value `id` into `reg`.
+void ValueCode::add_byte_swap(Reg reg, ValueId id, const PacketLoad& load) {
+  if (!byte_order_.is_raw(id) && load.size != Size::Byte) {
     code.add(ebpf::from_be(reg, 8 * static_cast<int>(load.size)));
   }
-  return reg;
 }
 
 bool ValueCode::can_reload(ValueId value, const MachineState& there) const {
@@ -174,9 +178,7 @@ void ValueCode::reload(Reg reg, ValueId value) {
   if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
     code.add(ebpf::load(width_of(load->size), reg, options_.packet_start,
                         static_cast<std::int16_t>(load->offset)));
-    if (!byte_order_.is_raw(value) && load->size != Size::Byte) {
-      code.add(ebpf::from_be(reg, 8 * static_cast<int>(load->size)));
-    }
+    add_byte_swap(reg, value, *load);
     return;
   }
   const auto& arithmetic = std::get<Arithmetic>(graph_.values[value]);

@@ -84,7 +84,8 @@ class ValueCode {
   ebpf::Reg allocate();
   ebpf::Reg give_up();
   ebpf::Reg compute(ValueId value);
-  ebpf::Reg compute_load(const PacketLoad& load, bool is_raw);
+  ebpf::Reg compute_load(ValueId id, const PacketLoad& load);
+  void add_byte_swap(ebpf::Reg reg, ValueId id, const PacketLoad& load);
   ebpf::Reg compute_length();
   ebpf::Reg compute_arithmetic(ValueId id, const Arithmetic& arithmetic);
   ebpf::Reg own(ValueId value);
