@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 
 #include "filter_list.h"
 #include "kernel/program.h"
 #include "programs.h"
 #include "stopwatch.h"
+#include "support/drop_rules.h"
 
 namespace bench {
 namespace {
@@ -46,34 +46,6 @@ BuildTime measure(const ListSubject& list, bool with_kernel) {
   return *std::ranges::min_element(times, {}, &BuildTime::total_ms);
 }
 
-std::string address(std::uint32_t value) {
-  return fmt::format("{}.{}.{}.{}", value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255);
-}
-
-/// One rule, of one of five kinds in turn.
-std::string drop_rule(int index, std::mt19937_64& random) {
-  const auto below = [&random](std::uint32_t bound) {
-    return static_cast<std::uint32_t>(random() % bound);
-  };
-  const std::uint32_t victim = 198U << 24 | 18U << 16 | below(1U << 17);
-  const std::string source = address(below(0xdfffffff));
-  switch (index % 5) {
-    case 0: return fmt::format("ip src host {} and ip dst host {}", source, address(victim));
-    case 1:
-      return fmt::format("ip dst host {} and udp src port {} and greater {}", address(victim),
-                         1 + below(1023), 100 + below(400));
-    case 2:
-      return fmt::format("ip src net {}/24 and tcp dst port {}", address(victim & ~255U),
-                         1 + below(65535));
-    case 3:
-      return fmt::format("ip dst host {} and tcp[tcpflags] == tcp-syn and tcp[14:2] == {}",
-                         address(victim), 512 + below(60000));
-    default:
-      return fmt::format("ip dst host {} and udp dst port {} and udp[8:4] == {:#x}",
-                         address(victim), 1 + below(65535), below(0xffffffff));
-  }
-}
-
 /// The program around a set: the number of the rule as its value.
 Result<Program> set_program(std::span<const cbpfc::Filter> filters, std::size_t& emitted_insns) {
   using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace)
@@ -94,8 +66,8 @@ Result<BuildTime> measure_set(bool with_kernel) {
   BuildTime time{.what = kSetName};
   Stopwatch stopwatch;
   std::vector<cbpfc::Filter> filters;
-  for (const std::string& rule : drop_rules(kManyTerms)) {
-    filters.push_back(TRY(classic_filter(rule, {})));
+  for (const xdpcap::test::DropRule& rule : xdpcap::test::drop_rules(kManyTerms)) {
+    filters.push_back(TRY(classic_filter(rule.expression(), {})));
   }
   time.front_end_ms = stopwatch.lap_ms();
   const Program program = TRY(set_program(filters, time.emitted_insns));
@@ -108,16 +80,6 @@ Result<BuildTime> measure_set(bool with_kernel) {
 }
 
 }  // namespace
-
-std::vector<std::string> drop_rules(int count) {
-  constexpr std::uint64_t kSeed = 11;
-  std::mt19937_64 random(kSeed);
-  std::vector<std::string> rules;
-  for (int i = 0; i < count; ++i) {
-    rules.push_back(drop_rule(i, random));
-  }
-  return rules;
-}
 
 BuildTime measure_set_build_time(bool with_kernel) {
   auto time = measure_set(with_kernel);

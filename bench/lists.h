@@ -11,7 +11,7 @@
 // no comparison of a prefix tells them apart.
 //
 // libpcap's optimiser takes a second for 256 hosts, and more than 25 for 1,000, so long lists are also
-// measured as libpcap makes them without it, for all contenders alike: "raw".
+// measured as libpcap makes them in parts and without it, for all contenders alike: "raw".
 
 #pragma once
 

@@ -93,6 +93,15 @@ std::vector<Configuration> configurations() {
           {.name = "optimised, jumps on a match", .options = jumping}};
 }
 
+Configuration configuration(std::string_view name) {
+  std::vector<Configuration> all = configurations();
+  const auto found = std::ranges::find(all, name, &Configuration::name);
+  if (found == all.end()) {
+    std::abort();
+  }
+  return *std::move(found);
+}
+
 std::vector<Configuration> other_configurations() {
   constexpr std::uint32_t kBufferBytes = 65535;
   cbpfc::EbpfOptions buffer;

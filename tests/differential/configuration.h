@@ -33,6 +33,9 @@ struct Configuration {
 /// Those over XDP packets, plain first.
 std::vector<Configuration> configurations();
 
+/// The one of them with this name.
+Configuration configuration(std::string_view name);
+
 /// Those over bytes elsewhere.
 std::vector<Configuration> other_configurations();
 

@@ -59,15 +59,6 @@ std::string try_long_list(EbpfEngine& engine, const cbpfc::Filter& filter, std::
   return {};
 }
 
-Configuration optimised_configuration() {
-  for (Configuration& configuration : configurations()) {
-    if (configuration.options.optimize && !configuration.is_match_only()) {
-      return configuration;
-    }
-  }
-  std::abort();
-}
-
 class Expressions : public testing::TestWithParam<std::uint64_t> {
  protected:
   std::uint64_t seed() const { return from_environment("DIFFERENTIAL_SEED", 1) * 2 + GetParam(); }
@@ -102,7 +93,7 @@ TEST_P(Expressions, Lists) {
   Dice dice(seed());
   Engines engines;
   XdpRunner runner;
-  EbpfEngine optimised(runner, optimised_configuration());
+  EbpfEngine optimised(runner, configuration("optimised"));
   std::uint64_t compiled = 0;
   double slowest_s = 0;
   for (std::uint64_t n = 0; n < lists; ++n) {

@@ -40,14 +40,6 @@ TEST(Lists, ARunDrawsAsManyKeysAsItHasLoops) {
   EXPECT_EQ(matches_of_run(list, std::vector<bool>(kKeys, false), 1), 0U);
 }
 
-TEST(Rules, AreDifferentAndValid) {
-  const std::vector<std::string> rules = drop_rules(100);
-  EXPECT_EQ(std::set(rules.begin(), rules.end()).size(), rules.size());
-  for (const std::string& rule : rules) {
-    EXPECT_TRUE(classic_filter(rule, {})) << rule;
-  }
-}
-
 /// By hand: 1 ^ 1 << 13 = 0x2001; ^ 0x2001 >> 7 = 0x2041; ^ 0x2041 << 17 = 0x40822041.
 TEST(Lists, TheGeneratorIsXorshift) {
   EXPECT_EQ(next_random(1), 0x40822041U);
