@@ -115,6 +115,10 @@ class Assembly {
   /// Appends all of `other`; its labels must not be defined here.
   void append(const Assembly& other);
 
+  /// Lets assemble() turn the branches appended so far, "if a == b goto here; goto there; here:" into
+  /// "if a != b goto there; here:".  Not for code that depends on which way the verifier explores first.
+  void allow_turning();
+
   std::size_t size() const { return insns_.size(); }
   /// Whether some jump leads to `label`.
   bool jumps_to(std::string_view label) const;
@@ -131,6 +135,7 @@ class Assembly {
   struct JumpTo {
     std::size_t insn;
     std::string target;
+    bool may_turn = false;
   };
   struct Label {
     std::string name;

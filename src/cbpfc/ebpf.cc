@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Encodes eBPF instructions and collects them in an Assembly; ebpf_islands.cc resolves the jumps.
+// Encodes eBPF instructions and collects them in an Assembly; ebpf_branches.cc and ebpf_islands.cc
+// resolve the jumps.
 //
 // Source: Linux v6.18 Documentation/bpf/standardization/instruction-set.rst.
 // Tested by: ebpf_test.cc.
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "ebpf_branches.h"
 #include "ebpf_islands.h"
 #include "ebpf_opcodes.h"
 
@@ -111,7 +113,7 @@ void Assembly::label(std::string name) {
 }
 
 void Assembly::add_jump(const Insn& insn, std::string target) {
-  jumps_.push_back({.insn = insns_.size(), .target = std::move(target)});
+  jumps_.push_back({.insn = insns_.size(), .target = std::move(target), .may_turn = false});
   insns_.push_back(insn);
 }
 
@@ -144,51 +146,18 @@ void Assembly::append(const Assembly& other) {
   const std::size_t base = insns_.size();
   insns_.insert(insns_.end(), other.insns_.begin(), other.insns_.end());
   for (const JumpTo& jump : other.jumps_) {
-    jumps_.push_back({.insn = base + jump.insn, .target = jump.target});
+    jumps_.push_back({.insn = base + jump.insn, .target = jump.target, .may_turn = jump.may_turn});
   }
   for (const Label& label : other.labels_) {
     labels_.push_back({.name = label.name, .insn = base + label.insn});
   }
 }
 
-namespace {
-
-/// Takes out jumps to what follows anyway, as a fragment's last one is when its label comes next.
-void remove_empty_jumps(Unplaced& program) {
-  constexpr std::size_t kNoJump = ~std::size_t{0};
-  std::vector<std::size_t> target(program.insns.size(), kNoJump);
-  for (const Unplaced::Jump& jump : program.jumps) {
-    if (program.insns[jump.insn].opcode == (opcode::kJmp | opcode::kJa)) {
-      target[jump.insn] = program.labels[jump.label];
-    }
+void Assembly::allow_turning() {
+  for (JumpTo& jump : jumps_) {
+    jump.may_turn = true;
   }
-  // Upwards, so that what follows a jump is known: the first instruction behind it that stays.
-  std::vector<bool> stays(program.insns.size(), true);
-  std::size_t next = program.insns.size();
-  for (std::size_t insn = program.insns.size(); insn-- > 0;) {
-    stays[insn] = target[insn] == kNoJump || target[insn] <= insn || target[insn] > next;
-    next = stays[insn] ? insn : next;
-  }
-  std::vector<std::size_t> moved(program.insns.size() + 1, 0);
-  std::vector<Insn> kept;
-  for (std::size_t insn = 0; insn < program.insns.size(); ++insn) {
-    moved[insn] = kept.size();
-    if (stays[insn]) {
-      kept.push_back(program.insns[insn]);
-    }
-  }
-  moved.back() = kept.size();
-  std::erase_if(program.jumps, [&](const Unplaced::Jump& jump) { return !stays[jump.insn]; });
-  for (Unplaced::Jump& jump : program.jumps) {
-    jump.insn = moved[jump.insn];
-  }
-  for (std::size_t& label : program.labels) {
-    label = moved[label];
-  }
-  program.insns = std::move(kept);
 }
-
-}  // namespace
 
 bool Assembly::jumps_to(std::string_view label) const {
   return std::ranges::any_of(jumps_, [&](const JumpTo& jump) { return jump.target == label; });
@@ -213,8 +182,10 @@ Result<std::vector<Insn>> Assembly::assemble() const {
       return fail(Errc::InvalidArgument,
                   fmt::format("assemble: label \"{}\" is jumped to but not defined", jump.target));
     }
-    program.jumps.push_back({.insn = jump.insn, .label = number->second});
+    program.jumps.push_back(
+        {.insn = jump.insn, .label = number->second, .may_turn = jump.may_turn});
   }
+  turn_branches(program);
   remove_empty_jumps(program);
   std::vector<Insn> placed = TRY(place(program));
   if (placed.size() > kMaxInsns) {

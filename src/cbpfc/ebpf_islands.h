@@ -16,9 +16,10 @@ struct Unplaced {
   struct Jump {
     std::size_t insn;
     std::size_t label;
+    bool may_turn = false;  ///< a branch whose two ways may change places
   };
   std::vector<Insn> insns;
-  std::vector<Jump> jumps;
+  std::vector<Jump> jumps;          ///< in the order of their instructions
   std::vector<std::size_t> labels;  ///< label number -> instruction, one behind the last at most
 };
 

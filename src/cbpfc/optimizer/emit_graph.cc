@@ -110,6 +110,7 @@ std::optional<ebpf::Assembly> GraphEmitter::run() {
     return std::nullopt;
   }
   emit_ends();
+  values_.code.allow_turning();
   return std::move(values_.code);
 }
 

@@ -37,6 +37,7 @@ class Threader {
         const Facts facts = *std::move(known_[id]);
         known_[id].reset();
         drop_impossible_cases(graph_.nodes[id], facts);
+        drop_needless_cases(graph_.nodes[id], facts);
         lead_edges(graph_.nodes[id], facts);
       }
     }
@@ -51,14 +52,36 @@ class Threader {
     }
   }
 
+  /// Drops cases that lead where the next question of the same value would lead anyway.
+  void drop_needless_cases(Node& node, const Facts& facts) {
+    auto* many = std::get_if<Switch>(&node);
+    const auto* next =
+        many != nullptr ? std::get_if<Switch>(&graph_.nodes[many->otherwise]) : nullptr;
+    if (next == nullptr || next->value != many->value) {
+      return;
+    }
+    const Node before = node;
+    std::size_t slot = 0;
+    std::erase_if(many->cases, [&](const Case& one) {
+      const Facts after = facts_on_edge(graph_.values, before, slot++, facts);
+      const auto there = after.decide(graph_.values, graph_.nodes[many->otherwise]);
+      return there && lead(*there, after) == lead(one.target, after);
+    });
+  }
+
+  /// The first question from `target` on that the facts do not answer.
+  NodeId lead(NodeId target, const Facts& facts) const {
+    while (const auto next = facts.decide(graph_.values, graph_.nodes[target])) {
+      target = *next;
+    }
+    return target;
+  }
+
   void lead_edges(Node& node, const Facts& facts) {
     std::size_t slot = 0;
     for_each_edge(node, [&](NodeId& target) {
       Facts after = facts_on_edge(graph_.values, node, slot++, facts);
-      for (auto next = after.decide(graph_.values, graph_.nodes[target]); next;
-           next = after.decide(graph_.values, graph_.nodes[target])) {
-        target = *next;
-      }
+      target = lead(target, after);
       known_[target] = known_[target] ? Facts::meet(*known_[target], after) : std::move(after);
     });
   }

@@ -36,6 +36,8 @@ constexpr int kMostVisited = 64;
 constexpr int kMostPassed = 512;
 /// How often one guard is widened.
 constexpr int kMostRounds = 6;
+/// Bytes that one guard may ask for more than the one in its place did: packets that end there pay twice.
+constexpr std::int64_t kMostWidened = 16;
 /// Furthest that bytes may lie apart under one guard, the reach of an instruction's signed offset.
 constexpr std::int64_t kMaxSpan = 32767;
 
@@ -83,13 +85,22 @@ class Copier {
     std::size_t slot = 0;
     std::optional<NodeId> only;
     bool is_one = !std::holds_alternative<SetPhi>(node);
+    bool is_the_same = true;
     for_each_edge(node, [&](NodeId& target) {
+      const NodeId before = target;
       target = visit(target, facts_on_edge(graph_.values, graph_.nodes[id], slot++, facts));
+      is_the_same = is_the_same && target == before;
       is_one = is_one && (!only || *only == target);
       only = target;
     });
+    if (is_the_same) {
+      return id;  // the facts change nothing from here on
+    }
     if (is_one) {
       return *only;
+    }
+    if (auto* many = std::get_if<Switch>(&node)) {
+      std::erase_if(many->cases, [&](const Case& one) { return one.target == many->otherwise; });
     }
     copied_ += weight(node);
     return graph_.add(std::move(node));
@@ -112,8 +123,10 @@ std::optional<Fits> find_wider(const Graph& graph, const Fits& own) {
       Fits wider = own;
       wider.begin = std::min(own.begin, fits->begin);
       wider.end = std::max(own.end, fits->end);
-      return wider.index && wider.end - wider.begin > kMaxSpan ? std::nullopt
-                                                               : std::optional(wider);
+      const std::int64_t span = wider.end - wider.begin;
+      const bool is_too_wide =
+          span - (own.end - own.begin) > kMostWidened || (wider.index && span > kMaxSpan);
+      return is_too_wide ? std::nullopt : std::optional(wider);
     }
     for_each_edge(node, [&](NodeId target) {
       if (std::ranges::find(seen, target) == seen.end()) {
@@ -137,8 +150,8 @@ void version_guards(Graph& graph, const PacketRules& rules) {
       Facts facts(rules.max_packet_offset);
       facts.learn_fits(wider->index, wider->begin, wider->end, false);
       const auto shorter = Copier(graph).copy(id, facts);
-      if (!shorter) {
-        break;
+      if (!shorter || *shorter == id) {
+        break;  // too much to copy, or nothing that shorter packets are spared
       }
       wider->if_outside = *shorter;
       graph.nodes[id] = *wider;

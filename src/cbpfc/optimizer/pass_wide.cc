@@ -16,6 +16,7 @@
 // Tested by: compare_passes_test.cc.
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -58,27 +59,38 @@ std::optional<std::pair<PacketLoad, std::uint32_t>> masked_load(const Values& va
   return load != nullptr ? std::optional(std::pair(*load, mask)) : std::nullopt;
 }
 
-std::optional<FieldTest> as_field_test(const Graph& graph, NodeId id) {
+/// The field tests that a node is: a test of one bit is two, of either number.
+std::vector<FieldTest> field_tests(const Graph& graph, NodeId id) {
   if (const auto* node = std::get_if<Switch>(&graph.nodes[id])) {
     const bool is_single = node->cases.size() == 1 && node->cases[0].low == node->cases[0].high;
     const auto load = is_single ? masked_load(graph.values, node->value) : std::nullopt;
     if (load && (node->cases[0].low & ~load->second) == 0) {
-      return FieldTest{.load = load->first,
-                       .mask = load->second,
-                       .number = node->cases[0].low,
-                       .if_equal = node->cases[0].target,
-                       .otherwise = node->otherwise};
+      return {{.load = load->first,
+               .mask = load->second,
+               .number = node->cases[0].low,
+               .if_equal = node->cases[0].target,
+               .otherwise = node->otherwise}};
     }
   } else if (const auto* bits = std::get_if<AnyBit>(&graph.nodes[id])) {
     if (const auto load = masked_load(graph.values, bits->value)) {
-      return FieldTest{.load = load->first,
-                       .mask = load->second & bits->mask,
-                       .number = 0,
-                       .if_equal = bits->if_clear,
-                       .otherwise = bits->if_set};
+      const std::uint32_t mask = load->second & bits->mask;
+      const FieldTest are_clear{.load = load->first,
+                                .mask = mask,
+                                .number = 0,
+                                .if_equal = bits->if_clear,
+                                .otherwise = bits->if_set};
+      if (!std::has_single_bit(mask)) {
+        return {are_clear};
+      }
+      return {are_clear,
+              {.load = load->first,
+               .mask = mask,
+               .number = mask,
+               .if_equal = bits->if_set,
+               .otherwise = bits->if_clear}};
     }
   }
-  return std::nullopt;
+  return {};
 }
 
 class Joiner {
@@ -149,22 +161,30 @@ class Joiner {
     return !wanted;
   }
 
+  /// Joins node `id` with the one behind it, if they can be.
   bool join(NodeId id) {
-    const auto first = as_field_test(graph_, id);
-    if (!first || predecessors_[first->if_equal] != 1) {
+    for (const FieldTest& first : field_tests(graph_, id)) {
+      if (predecessors_[first.if_equal] != 1) {
+        continue;
+      }
+      for (const FieldTest& second : field_tests(graph_, first.if_equal)) {
+        if (join(id, first, second)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  bool join(NodeId id, const FieldTest& first, const FieldTest& second) {
+    if (second.otherwise != first.otherwise || second.load.index != first.load.index) {
       return false;
     }
-    const NodeId behind = first->if_equal;
-    const auto second = as_field_test(graph_, behind);
-    if (!second || second->otherwise != first->otherwise ||
-        second->load.index != first->load.index) {
-      return false;
-    }
-    const FieldTest& left = first->begin() <= second->begin() ? *first : *second;
-    const FieldTest& right = first->begin() <= second->begin() ? *second : *first;
-    auto node = joined(left, right, second->if_equal, first->otherwise);
-    if (!node || !is_wanted_here_only(first->load, id, behind) ||
-        !is_wanted_here_only(second->load, id, behind)) {
+    const FieldTest& left = first.begin() <= second.begin() ? first : second;
+    const FieldTest& right = first.begin() <= second.begin() ? second : first;
+    auto node = joined(left, right, second.if_equal, first.otherwise);
+    if (!node || !is_wanted_here_only(first.load, id, first.if_equal) ||
+        !is_wanted_here_only(second.load, id, first.if_equal)) {
       return false;
     }
     graph_.nodes[id] = *std::move(node);

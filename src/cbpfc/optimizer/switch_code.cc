@@ -31,7 +31,7 @@ namespace {
 using ebpf::Cmp;
 using ebpf::Reg;
 
-constexpr std::size_t kLeafCases = 8;
+constexpr std::size_t kLeafCases = 4;
 /// From here on a hash takes the place of a tree.
 constexpr std::size_t kHashedCases = 40;
 

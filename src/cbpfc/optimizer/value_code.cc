@@ -53,7 +53,8 @@ ValueCode::ValueCode(const Graph& graph, const EbpfOptions& options, const Uses&
       byte_order_(byte_order),
       phi_slots_(std::move(phi_slots)),
       max_packet_offset_(max_packet_offset),
-      pool_(options.working.begin(), options.working.end()) {
+      pool_(options.working.begin(), options.working.end()),
+      homes_(graph.values.size()) {
   pool_.insert(pool_.end(), options.spare.begin(), options.spare.end());
 }
 
@@ -83,12 +84,28 @@ std::optional<Reg> ValueCode::find_pointer(ValueId index, std::int64_t begin,
   return std::nullopt;
 }
 
+bool ValueCode::is_pinned(Reg reg) const {
+  return (pinned_ >> static_cast<unsigned>(reg) & 1) != 0;
+}
+
+/// A register to fill with `value`: the one it was in before, so that it is there wherever paths meet; if that
+/// is not free, any.
+Reg ValueCode::allocate_for(ValueId value) {
+  if (const auto home = homes_[value]) {
+    if (!is_pinned(*home) && uses_.next(held(*home), position) == Uses::kNever) {
+      held(*home) = Held{};
+      return *home;
+    }
+  }
+  return allocate();
+}
+
 /// A register to fill: a free one, else the one whose content is wanted last.
 Reg ValueCode::allocate() {
   std::optional<Reg> best;
   std::size_t best_next = 0;
   for (const Reg reg : pool_) {
-    if ((pinned_ >> static_cast<unsigned>(reg) & 1) != 0) {
+    if (is_pinned(reg)) {
       continue;
     }
     const std::size_t next = uses_.next(held(reg), position);
@@ -119,21 +136,22 @@ Reg ValueCode::value(ValueId value) {
   const Reg reg = compute(value);
   --depth_;
   held(reg) = Held{.kind = Held::Kind::Number, .value = value};
+  homes_[value] = reg;
   return reg;
 }
 
 Reg ValueCode::compute(ValueId value) {
   return std::visit(Overloaded{
                         [&](const Constant& v) {
-                          const Reg reg = allocate();
+                          const Reg reg = allocate_for(value);
                           code.add(ebpf::mov32(reg, v.value));
                           return reg;
                         },
                         [&](const PacketLoad& v) { return compute_load(value, v); },
-                        [&](const PacketLength&) { return compute_length(); },
+                        [&](const PacketLength&) { return compute_length(value); },
                         [&](const Arithmetic& v) { return compute_arithmetic(value, v); },
                         [&](const Phi&) {
-                          const Reg reg = allocate();
+                          const Reg reg = allocate_for(value);
                           code.add(ebpf::load(Width::Word, reg, Reg::R10, slot_offset(value)));
                           return reg;
                         },
@@ -151,8 +169,9 @@ void ValueCode::set_phi(ValueId phi, ValueId from) {
 }
 
 Reg ValueCode::compute_load(ValueId id, const PacketLoad& load) {
-  const Reg reg =
-      raw_load(width_of(load.size), static_cast<std::uint32_t>(load.size), load.index, load.offset);
+  const Address from = address(static_cast<std::uint32_t>(load.size), load.index, load.offset);
+  const Reg reg = allocate_for(id);
+  code.add(ebpf::load(width_of(load.size), reg, from.base, from.offset));
   add_byte_swap(reg, id, load);
   return reg;
 }
@@ -227,8 +246,8 @@ ValueCode::Address ValueCode::address(std::uint32_t size_bytes, std::optional<Va
   return {.base = options_.packet_start, .offset = static_cast<std::int16_t>(offset)};
 }
 
-Reg ValueCode::compute_length() {
-  const Reg reg = allocate();
+Reg ValueCode::compute_length(ValueId id) {
+  const Reg reg = allocate_for(id);
   if (options_.packet_length) {
     code.add(ebpf::mov32(reg, *options_.packet_length));
     return reg;
@@ -242,8 +261,7 @@ Reg ValueCode::compute_length() {
 /// A register with `value` that may be overwritten.
 Reg ValueCode::own(ValueId wanted) {
   const Reg from = value(wanted);
-  const bool is_pinned = (pinned_ >> static_cast<unsigned>(from) & 1) != 0;
-  if (!is_pinned && uses_.next_value(wanted, position) == Uses::kNever) {
+  if (!is_pinned(from) && uses_.next_value(wanted, position) == Uses::kNever) {
     held(from) = Held{};
     return from;
   }
@@ -264,7 +282,7 @@ Reg ValueCode::compute_arithmetic(ValueId id, const Arithmetic& arithmetic) {
     // Not as a copy that something is added to: the verifier would tie it to its original.
     const Reg from = value(arithmetic.left);
     pin(from);
-    dst = allocate();
+    dst = allocate_for(id);
     code.add(ebpf::mov32(dst, *right_k));
     code.add(ebpf::alu32(ebpf::Alu::Add, dst, from));
   } else if (right_k) {

@@ -81,12 +81,14 @@ class ValueCode {
   Held& held(ebpf::Reg reg) { return state.held[static_cast<std::size_t>(reg)]; }
   std::optional<ebpf::Reg> find_value(ValueId value) const;
   std::optional<ebpf::Reg> find_pointer(ValueId index, std::int64_t begin, std::int64_t end) const;
+  bool is_pinned(ebpf::Reg reg) const;
+  ebpf::Reg allocate_for(ValueId value);
   ebpf::Reg allocate();
   ebpf::Reg give_up();
   ebpf::Reg compute(ValueId value);
   ebpf::Reg compute_load(ValueId id, const PacketLoad& load);
   void add_byte_swap(ebpf::Reg reg, ValueId id, const PacketLoad& load);
-  ebpf::Reg compute_length();
+  ebpf::Reg compute_length(ValueId id);
   ebpf::Reg compute_arithmetic(ValueId id, const Arithmetic& arithmetic);
   ebpf::Reg own(ValueId value);
   ebpf::Reg copy(ebpf::Reg from);
@@ -105,6 +107,7 @@ class ValueCode {
   std::vector<std::uint8_t> phi_slots_;
   std::uint32_t max_packet_offset_;
   std::vector<ebpf::Reg> pool_;
+  std::vector<std::optional<ebpf::Reg>> homes_;  ///< by value: the register it was computed in last
   std::uint32_t pinned_ = 0;
   int depth_ = 0;
   bool gave_up_ = false;

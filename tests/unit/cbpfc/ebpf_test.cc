@@ -56,6 +56,48 @@ TEST(Ebpf, ResolvesLabelsBothWaysAndAcrossMapLoads) {
             "   5: (95) exit\n");
 }
 
+/// "if r1 < 7 goto yes; goto no; yes: w0 = 1; no: exit", and whether the branch may be turned.
+std::string branch_over_goto(Cmp condition, bool may_turn, bool goto_is_a_target = false) {
+  Assembly code;
+  code.jump_if(condition, Reg::R1, 7, "yes");
+  code.label("goto");
+  code.jump("no");
+  if (may_turn) {
+    code.allow_turning();
+  }
+  code.label("yes");
+  code.add(mov32(Reg::R0, 1U));
+  if (goto_is_a_target) {
+    code.jump_if(Cmp::Equal, Reg::R2, 0, "goto");
+  }
+  code.label("no");
+  code.add(exit_insn());
+  return print(*code.assemble());
+}
+
+TEST(Ebpf, TurnsBranchesThatMayBe) {
+  EXPECT_EQ(branch_over_goto(Cmp::Less, true),
+            "   0: (35) if r1 >= 7 goto pc+1\n"
+            "   1: (b4) w0 = 1\n"
+            "   2: (95) exit\n");
+  const std::string as_it_was =
+      "goto pc+1\n"
+      "   1: (05) goto pc+1\n"
+      "   2: (b4) w0 = 1\n"
+      "   3: (95) exit\n";
+  EXPECT_EQ(branch_over_goto(Cmp::Less, false), "   0: (a5) if r1 < 7 " + as_it_was);
+  EXPECT_EQ(branch_over_goto(Cmp::Any, true), "   0: (45) if r1 & 7 " + as_it_was);
+}
+
+TEST(Ebpf, TurnsNoBranchOverAGotoThatIsATarget) {
+  EXPECT_EQ(branch_over_goto(Cmp::Less, true, true),
+            "   0: (a5) if r1 < 7 goto pc+1\n"
+            "   1: (05) goto pc+2\n"
+            "   2: (b4) w0 = 1\n"
+            "   3: (15) if r2 == 0 goto pc-3\n"
+            "   4: (95) exit\n");
+}
+
 TEST(Ebpf, RefusesUnknownAndDoubleLabels) {
   Assembly unknown;
   unknown.jump("nowhere");

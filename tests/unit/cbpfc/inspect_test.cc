@@ -69,8 +69,9 @@ TEST(Inspect, QuestionsBecomeFewer) {
     ++filters;
     for (std::size_t i = 1; i < views->size(); ++i) {
       const GraphView& view = (*views)[i];
-      // A copy for packets that end between two guards has questions of its own; all else only saves.
-      if (view.pass != "version-guards") {
+      // A copy for packets that end between two guards has questions of its own, and an interval of two networks
+      // is two comparisons for equality in place of two of order, which count as one question; all else only saves.
+      if (view.pass != "version-guards" && view.pass != "choose-masks") {
         EXPECT_LE(view.decisions, (*views)[i - 1].decisions) << expression << " " << view.pass;
         EXPECT_LE(view.guards, (*views)[i - 1].guards) << expression << " " << view.pass;
       }

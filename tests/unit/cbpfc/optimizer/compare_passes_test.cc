@@ -179,7 +179,64 @@ TEST(GraphPasses, Masks) {
        "  0: p32[30]  0xc6122000..0xc61220ff -> 2  0xc6124000..0xc6124fff -> 2  else -> 1\n"
        "  1: return 0x0\n"
        "  2: return 0x1\n",
+       "  0: (p32[30] & 0xfffff000)  0xc6124000 -> 3  else -> 1\n"
+       "  1: (p32[30] & 0xffffff00)  0xc6122000 -> 3  else -> 2\n"
+       "  2: return 0x0\n"
+       "  3: return 0x1\n"},
+      {"networks of three sizes, of which two are leading bytes, and other places to go",
+       [](Ground& g) {
+         return g.graph.add(
+             Switch{.value = g.p32(30),
+                    .cases = {{.low = 0x0a000000, .high = 0x0affffff, .target = g.no},
+                              {.low = 0xac100000, .high = 0xac1fffff, .target = g.yes},
+                              {.low = 0xc0a80000, .high = 0xc0a8ffff, .target = g.yes}},
+                    .otherwise = g.is(g.p8(1), 1, g.yes, g.no)});
+       },
+       masks,
+       "  0: p32[30]  0xa000000..0xaffffff -> 3  0xac100000..0xac1fffff -> 2  "
+       "0xc0a80000..0xc0a8ffff -> 2  else -> 1\n"
+       "  1: p8[1]  0x1 -> 2  else -> 3\n"
+       "  2: return 0x1\n"
+       "  3: return 0x0\n",
+       "  0: p8[30]  0xa -> 5  else -> 1\n"
+       "  1: (p16[30] & 0xfff0)  0xac10 -> 4  else -> 2\n"
+       "  2: p16[30]  0xc0a8 -> 4  else -> 3\n"
+       "  3: p8[1]  0x1 -> 4  else -> 5\n"
+       "  4: return 0x1\n"
+       "  5: return 0x0\n"},
+      {"networks of four sizes",
+       [](Ground& g) {
+         return g.graph.add(Switch{.value = g.p32(30),
+                                   .cases = {{.low = 0x100, .high = 0x1ff, .target = g.yes},
+                                             {.low = 0x400, .high = 0x5ff, .target = g.yes},
+                                             {.low = 0x800, .high = 0xbff, .target = g.yes},
+                                             {.low = 0x1000, .high = 0x17ff, .target = g.yes}},
+                                   .otherwise = g.no});
+       },
+       masks,
+       "  0: p32[30]  0x100..0x1ff -> 2  0x400..0x5ff -> 2  0x800..0xbff -> 2  "
+       "0x1000..0x17ff -> 2  else -> 1\n"
+       "  1: return 0x0\n"
+       "  2: return 0x1\n",
        nullptr},
+      {"neighbours among networks",
+       [](Ground& g) {
+         Switch node{.value = g.p32(30), .cases = {}, .otherwise = g.no};
+         for (const std::uint32_t net : {0x1U, 0x5U, 0x8U, 0xbU}) {
+           const std::uint32_t last = net == 5 ? 6 : net;
+           node.cases.push_back(
+               {.low = net << 8, .high = last << 8 | 0xff, .target = net == 8 ? g.no : g.yes});
+         }
+         return g.graph.add(node);
+       },
+       masks,
+       "  0: p32[30]  0x100..0x1ff -> 2  0x500..0x6ff -> 2  0x800..0x8ff -> 1  "
+       "0xb00..0xbff -> 2  else -> 1\n"
+       "  1: return 0x0\n"
+       "  2: return 0x1\n",
+       "  0: (p32[30] & 0xffffff00)  0x100 -> 2  0x500 -> 2  0x600 -> 2  0x800 -> 1  0xb00 -> 2  else -> 1\n"
+       "  1: return 0x0\n"
+       "  2: return 0x1\n"},
       {"short intervals among numbers",
        [](Ground& g) {
          Switch node{.value = g.p16(36), .cases = {}, .otherwise = g.no};
@@ -246,6 +303,32 @@ TEST(GraphPasses, Wide) {
        "  0: (p32[20] & 0x1fff00ff)  0x6 -> 2  else -> 1\n"
        "  1: return 0x0\n"
        "  2: return 0x1\n"},
+      {"a label and the bit behind it that must be set",
+       [](Ground& g) {
+         const NodeId bit =
+             g.graph.add(AnyBit{.value = g.p8(16), .mask = 1, .if_set = g.yes, .if_clear = g.no});
+         return g.is(g.op(AluOp::And, g.p32(14), g.k(0xfffff000)), 0x64000, bit, g.no);
+       },
+       wide,
+       "  0: (p32[14] & 0xfffff000)  0x64000 -> 1  else -> 3\n"
+       "  1: p8[16] & 0x1  yes -> 2  no -> 3\n"
+       "  2: return 0x1\n"
+       "  3: return 0x0\n",
+       "  0: (p32[14] & 0xfffff100)  0x64100 -> 2  else -> 1\n"
+       "  1: return 0x0\n"
+       "  2: return 0x1\n"},
+      {"one of two bits that must be set",
+       [](Ground& g) {
+         const NodeId bits =
+             g.graph.add(AnyBit{.value = g.p8(16), .mask = 3, .if_set = g.yes, .if_clear = g.no});
+         return g.is(g.op(AluOp::And, g.p32(14), g.k(0xfffff000)), 0x64000, bits, g.no);
+       },
+       wide,
+       "  0: (p32[14] & 0xfffff000)  0x64000 -> 1  else -> 3\n"
+       "  1: p8[16] & 0x3  yes -> 2  no -> 3\n"
+       "  2: return 0x1\n"
+       "  3: return 0x0\n",
+       nullptr},
       {"two bytes",
        [](Ground& g) { return g.is(g.p8(1), 6, g.is(g.p8(0), 0x45, g.yes, g.no), g.no); }, wide,
        "  0: p8[1]  0x6 -> 1  else -> 3\n"

@@ -246,7 +246,7 @@ struct RandomSwitch {
 };
 
 TEST(EmitGraph, ListsOfNumbersAreAnsweredRightly) {
-  for (const std::size_t cases : {1U, 8U, 9U, 39U, 40U, 64U, 300U}) {
+  for (const std::size_t cases : {1U, 4U, 5U, 39U, 40U, 64U, 300U}) {
     for (const std::size_t targets : {1U, 2U, 5U}) {
       SCOPED_TRACE(std::to_string(cases) + " numbers, " + std::to_string(targets) + " targets");
       RandomSwitch list(cases, targets, cases);
@@ -268,7 +268,7 @@ std::uint64_t most_executed(const RandomSwitch& list, const std::vector<ebpf::In
 
 TEST(EmitGraph, LongListsTakeFewInstructions) {
   const RandomSwitch tree(39, 1, 7);
-  EXPECT_EQ(most_executed(tree, assemble(*emit_graph(tree.g.graph, EbpfOptions{}, 0xffff))), 14U);
+  EXPECT_EQ(most_executed(tree, assemble(*emit_graph(tree.g.graph, EbpfOptions{}, 0xffff))), 13U);
   const RandomSwitch hash(64, 1, 7);
   const auto insns = assemble(*emit_graph(hash.g.graph, EbpfOptions{}, 0xffff));
   EXPECT_EQ(most_executed(hash, insns), 26U);

@@ -42,6 +42,22 @@ TEST(GraphPasses, Thread) {
        "  2: p32[26]  0xb -> 3  else -> 4\n"
        "  3: return 0x1\n"
        "  4: return 0x0\n"},
+      {"a case that the next question would lead to the same place",
+       [](Ground& g) {
+         return g.graph.add(Switch{.value = g.p16(12),
+                                   .cases = {{.low = 0x806, .high = 0x806, .target = g.yes},
+                                             {.low = 0x86dd, .high = 0x86dd, .target = g.no}},
+                                   .otherwise = g.is(g.p16(12), 0x800, g.yes, g.no)});
+       },
+       thread,
+       "  0: p16[12]  0x806 -> 3  0x86dd -> 2  else -> 1\n"
+       "  1: p16[12]  0x800 -> 3  else -> 2\n"
+       "  2: return 0x0\n"
+       "  3: return 0x1\n",
+       "  0: p16[12]  0x806 -> 3  else -> 1\n"
+       "  1: p16[12]  0x800 -> 3  else -> 2\n"
+       "  2: return 0x0\n"
+       "  3: return 0x1\n"},
       {"a guard that a wider one covers, and one that a failed one answers",
        [](Ground& g) {
          const NodeId inner = g.has(14, g.is(g.p8(0), 1, g.yes, g.no), g.no);
@@ -318,7 +334,7 @@ TEST(GraphPasses, Version) {
        "  7: return 0x0\n"},
       {"a copy that would be too long",
        [](Ground& g) {
-         NodeId chain = g.has(60, g.is(g.p8(59), 1, g.yes, g.no), g.no);
+         NodeId chain = g.has(20, g.is(g.p8(19), 1, g.yes, g.no), g.no);
          for (std::uint32_t offset = 10; offset-- > 7;) {
            chain = g.is(g.p8(offset), 1, g.yes, chain);
          }
@@ -329,10 +345,48 @@ TEST(GraphPasses, Version) {
        "  1: p8[7]  0x1 -> 6  else -> 2\n"
        "  2: p8[8]  0x1 -> 6  else -> 3\n"
        "  3: p8[9]  0x1 -> 6  else -> 4\n"
-       "  4: has p[..60]  yes -> 5  no -> 7\n"
-       "  5: p8[59]  0x1 -> 6  else -> 7\n"
+       "  4: has p[..20]  yes -> 5  no -> 7\n"
+       "  5: p8[19]  0x1 -> 6  else -> 7\n"
        "  6: return 0x1\n"
        "  7: return 0x0\n",
+       nullptr},
+      {"a copy that shares what is behind",
+       [](Ground& g) {
+         const NodeId arp = g.has(32, g.is(g.p32(28), 0xa, g.yes, g.no), g.no);
+         const NodeId ip = g.is(g.p32(26), 0xa, g.yes, g.no);
+         return g.has(30, g.is(g.p16(12), 0x806, arp, g.is(g.p16(12), 0x800, ip, g.no)), g.no);
+       },
+       version,
+       "  0: has p[..30]  yes -> 1  no -> 7\n"
+       "  1: p16[12]  0x806 -> 4  else -> 2\n"
+       "  2: p16[12]  0x800 -> 3  else -> 7\n"
+       "  3: p32[26]  0xa -> 6  else -> 7\n"
+       "  4: has p[..32]  yes -> 5  no -> 7\n"
+       "  5: p32[28]  0xa -> 6  else -> 7\n"
+       "  6: return 0x1\n"
+       "  7: return 0x0\n",
+       "  0: has p[..32]  yes -> 1  no -> 4\n"
+       "  1: p16[12]  0x806 -> 2  else -> 6\n"
+       "  2: has p[..32]  yes -> 3  no -> 9\n"
+       "  3: p32[28]  0xa -> 8  else -> 9\n"
+       "  4: has p[..30]  yes -> 5  no -> 9\n"
+       "  5: p16[12]  0x806 -> 9  else -> 6\n"
+       "  6: p16[12]  0x800 -> 7  else -> 9\n"
+       "  7: p32[26]  0xa -> 8  else -> 9\n"
+       "  8: return 0x1\n"
+       "  9: return 0x0\n"},
+      {"a guard that is much wider",
+       [](Ground& g) {
+         return g.has(14, g.is(g.p8(12), 1, g.has(31, g.is(g.p8(30), 1, g.yes, g.no), g.no), g.no),
+                      g.no);
+       },
+       version,
+       "  0: has p[..14]  yes -> 1  no -> 5\n"
+       "  1: p8[12]  0x1 -> 2  else -> 5\n"
+       "  2: has p[..31]  yes -> 3  no -> 5\n"
+       "  3: p8[30]  0x1 -> 4  else -> 5\n"
+       "  4: return 0x1\n"
+       "  5: return 0x0\n",
        nullptr},
       {"no wider guard behind it",
        [](Ground& g) { return g.has(14, g.has(10, g.yes, g.no), g.no); }, version,
