@@ -14,7 +14,7 @@
 // value a level.  Comparisons of one value right behind each other become one Switch wherever they lead; the
 // first that holds counts.
 //
-// A Switch is compared with its constants one by one or as a tree (emit_switch.cc), so a list of a thousand
+// A Switch is compared with its constants one by one or as a tree (switch_code.cc), so a list of a thousand
 // addresses costs ten comparisons.
 //
 // Requires: thread_edges and version_guards before, or guards and repeated tests stand in between.

@@ -29,7 +29,7 @@ namespace cbpfc::optimizer {
 namespace {
 
 /// Questions a copy may have; a guard counts as one, each case of a Switch as one.
-constexpr int kMostCopied = 2;
+constexpr int kMostCopied = 4;
 /// Nodes looked at for one copy, and between two guards.
 constexpr int kMostVisited = 64;
 /// Answered questions that one copy is led past.

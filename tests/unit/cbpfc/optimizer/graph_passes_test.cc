@@ -335,20 +335,22 @@ TEST(GraphPasses, Version) {
       {"a copy that would be too long",
        [](Ground& g) {
          NodeId chain = g.has(20, g.is(g.p8(19), 1, g.yes, g.no), g.no);
-         for (std::uint32_t offset = 10; offset-- > 7;) {
+         for (std::uint32_t offset = 12; offset-- > 7;) {
            chain = g.is(g.p8(offset), 1, g.yes, chain);
          }
          return g.has(14, chain, g.no);
        },
        version,
-       "  0: has p[..14]  yes -> 1  no -> 7\n"
-       "  1: p8[7]  0x1 -> 6  else -> 2\n"
-       "  2: p8[8]  0x1 -> 6  else -> 3\n"
-       "  3: p8[9]  0x1 -> 6  else -> 4\n"
-       "  4: has p[..20]  yes -> 5  no -> 7\n"
-       "  5: p8[19]  0x1 -> 6  else -> 7\n"
-       "  6: return 0x1\n"
-       "  7: return 0x0\n",
+       "  0: has p[..14]  yes -> 1  no -> 9\n"
+       "  1: p8[7]  0x1 -> 8  else -> 2\n"
+       "  2: p8[8]  0x1 -> 8  else -> 3\n"
+       "  3: p8[9]  0x1 -> 8  else -> 4\n"
+       "  4: p8[10]  0x1 -> 8  else -> 5\n"
+       "  5: p8[11]  0x1 -> 8  else -> 6\n"
+       "  6: has p[..20]  yes -> 7  no -> 9\n"
+       "  7: p8[19]  0x1 -> 8  else -> 9\n"
+       "  8: return 0x1\n"
+       "  9: return 0x0\n",
        nullptr},
       {"a copy that shares what is behind",
        [](Ground& g) {
