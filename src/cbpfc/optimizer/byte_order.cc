@@ -14,7 +14,7 @@ bool works_on_bytes(const Values& values, const Arithmetic& arithmetic) {
          (arithmetic.op == AluOp::And || arithmetic.op == AluOp::Or || arithmetic.op == AluOp::Xor);
 }
 
-/// Marks the values that a node wants as numbers.
+/// Marks the values that a node wants as numbers; cells are seen to by settle_cells().
 void mark_numbers(const Node& node, std::vector<bool>& wants_number) {
   if (const auto* many = std::get_if<Switch>(&node)) {
     const bool equality_only =
@@ -24,11 +24,44 @@ void mark_numbers(const Node& node, std::vector<bool>& wants_number) {
     }
     return;
   }
-  if (!std::holds_alternative<AnyBit>(node)) {
+  if (!std::holds_alternative<AnyBit>(node) && !std::holds_alternative<SetPhi>(node)) {
     for (const ValueId value : values_of(node)) {
       wants_number[value] = true;
     }
   }
+}
+
+/// Users have higher numbers than what they use, but for cells.
+void mark_operands(const Values& values, const std::vector<bool>& lives,
+                   std::vector<bool>& wants_number) {
+  for (auto value = static_cast<ValueId>(values.size()); value-- > 0;) {
+    const auto* arithmetic = std::get_if<Arithmetic>(&values[value]);
+    const bool on_bytes = arithmetic != nullptr && works_on_bytes(values, *arithmetic) &&
+                          !std::holds_alternative<Phi>(values[arithmetic->left]);
+    if (lives[value] && (!on_bytes || wants_number[value])) {
+      for (const ValueId operand : values.operands(value)) {
+        wants_number[operand] = true;
+      }
+    }
+  }
+}
+
+/// Bytes that are turned where `value` is raw: a load's, also when bits are masked.  0 for what is a number.
+std::uint8_t bytes_turned(const Values& values, ValueId value,
+                          const std::vector<bool>& wants_number) {
+  while (!wants_number[value]) {
+    const auto* arithmetic = std::get_if<Arithmetic>(&values[value]);
+    if (arithmetic == nullptr) {
+      const auto* load = std::get_if<PacketLoad>(&values[value]);
+      return load == nullptr || load->size == Size::Byte ? 0
+                                                         : static_cast<std::uint8_t>(load->size);
+    }
+    if (!works_on_bytes(values, *arithmetic)) {
+      return 0;
+    }
+    value = arithmetic->left;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -37,31 +70,49 @@ ByteOrder::ByteOrder(const Graph& graph, const std::vector<NodeId>& order)
     : raw_bytes_(graph.values.size(), 0) {
   const Values& values = graph.values;
   std::vector<bool> wants_number(values.size(), false);
+  std::vector<SetPhi> sets;
   for (const NodeId id : order) {
     mark_numbers(graph.nodes[id], wants_number);
+    if (const auto* set = std::get_if<SetPhi>(&graph.nodes[id])) {
+      sets.push_back(*set);
+    }
   }
   const std::vector<bool> lives = living_values(graph, order);
-  // Users have higher numbers than what they use.
-  for (auto value = static_cast<ValueId>(values.size()); value-- > 0;) {
-    const auto* arithmetic = std::get_if<Arithmetic>(&values[value]);
-    const bool on_bytes = arithmetic != nullptr && works_on_bytes(values, *arithmetic);
-    if (lives[value] && (!on_bytes || wants_number[value])) {
-      for (const ValueId operand : values.operands(value)) {
-        wants_number[operand] = true;
-      }
-    }
+  mark_operands(values, lives, wants_number);
+  for (bool is_settled = false; !is_settled;) {
+    is_settled = !settle_cells(values, sets, wants_number);
+    mark_operands(values, lives, wants_number);
   }
   for (ValueId value = 0; value < values.size(); ++value) {
-    if (wants_number[value]) {
-      continue;
+    raw_bytes_[value] = bytes_turned(values, value, wants_number);
+  }
+  for (const SetPhi& set : sets) {
+    raw_bytes_[set.phi] = raw_bytes_[set.value];  // of all that are put into it alike
+  }
+}
+
+/// A cell is raw if all that is put into it is, with as many bytes.  Whether something became a number.
+bool ByteOrder::settle_cells(const Values& values, const std::vector<SetPhi>& sets,
+                             std::vector<bool>& wants_number) {
+  std::vector<std::uint8_t> bytes(values.size(), 0);
+  bool has_changed = false;
+  const auto want = [&](ValueId value) {
+    has_changed = has_changed || !wants_number[value];
+    wants_number[value] = true;
+  };
+  for (const SetPhi& set : sets) {
+    const std::uint8_t turned = bytes_turned(values, set.value, wants_number);
+    if (turned == 0 || (bytes[set.phi] != 0 && bytes[set.phi] != turned)) {
+      want(set.phi);
     }
-    if (const auto* load = std::get_if<PacketLoad>(&values[value])) {
-      raw_bytes_[value] = load->size == Size::Byte ? 0 : static_cast<std::uint8_t>(load->size);
-    } else if (const auto* arithmetic = std::get_if<Arithmetic>(&values[value]);
-               arithmetic != nullptr && works_on_bytes(values, *arithmetic)) {
-      raw_bytes_[value] = raw_bytes_[arithmetic->left];
+    bytes[set.phi] = turned;
+  }
+  for (const SetPhi& set : sets) {
+    if (wants_number[set.phi]) {
+      want(set.value);
     }
   }
+  return has_changed;
 }
 
 std::uint32_t ByteOrder::number(ValueId value, std::uint32_t k) const {

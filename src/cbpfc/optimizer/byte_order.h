@@ -9,7 +9,7 @@
 //     p16[12] == 0x800     r4 = *(u16 *)(r2 + 12); if w4 == 0x8
 //
 // A value is kept raw when nothing asks for more than that: no order, no arithmetic, no address, and it is not
-// returned.
+// returned; a cell, when all that is put into it is.
 //
 // Tested by: emit_graph_test.cc.
 
@@ -32,6 +32,9 @@ class ByteOrder {
   std::uint32_t number(ValueId value, std::uint32_t k) const;
 
  private:
+  static bool settle_cells(const Values& values, const std::vector<SetPhi>& sets,
+                           std::vector<bool>& wants_number);
+
   std::vector<std::uint8_t> raw_bytes_;  ///< by value: bytes that are turned, 0 for host order
 };
 

@@ -250,16 +250,25 @@ void GraphEmitter::emit_return(const Return& node) {
 
 std::optional<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options,
                                          std::uint32_t max_packet_offset) {
-  std::vector<NodeId> order = topological_order(graph);
+  const std::vector<NodeId> order = topological_order(graph);
   const Uses uses(graph, order);
   const ByteOrder byte_order(graph, order);
   auto phi_slots = place_phis(graph, order);
   if (!phi_slots) {
     return std::nullopt;
   }
-  return GraphEmitter(graph, options, std::move(order), uses, byte_order, *std::move(phi_slots),
-                      max_packet_offset)
-      .run();
+  const auto emitter = [&] {
+    return GraphEmitter(graph, options, order, uses, byte_order, *phi_slots, max_packet_offset);
+  };
+  GraphEmitter first = emitter();
+  auto code = first.run();
+  if (!code || std::ranges::find(first.cells_read(), false) == first.cells_read().end()) {
+    return code;
+  }
+  // The same once more, without storing what turned out to stay in registers.
+  GraphEmitter second = emitter();
+  second.keep_cells(first.cells_read());
+  return second.run();
 }
 
 }  // namespace cbpfc::optimizer

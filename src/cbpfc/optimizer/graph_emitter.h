@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "value_code.h"
@@ -24,6 +25,10 @@ class GraphEmitter {
                std::uint32_t max_packet_offset);
 
   std::optional<ebpf::Assembly> run();
+  /// By cell, whether the code reads its slot.
+  const std::vector<bool>& cells_read() const { return values_.cells_read(); }
+  /// To call before run(): does without stores to the slots of cells that are false here.
+  void keep_cells(std::vector<bool> kept) { values_.keep_cells(std::move(kept)); }
 
  private:
   /// Code before a node, for the ways that come with registers to load again (forget.cc).

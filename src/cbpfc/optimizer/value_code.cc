@@ -54,7 +54,9 @@ ValueCode::ValueCode(const Graph& graph, const EbpfOptions& options, const Uses&
       phi_slots_(std::move(phi_slots)),
       max_packet_offset_(max_packet_offset),
       pool_(options.working.begin(), options.working.end()),
-      homes_(graph.values.size()) {
+      homes_(graph.values.size()),
+      cells_kept_(graph.values.phis(), true),
+      cells_read_(graph.values.phis(), false) {
   pool_.insert(pool_.end(), options.spare.begin(), options.spare.end());
 }
 
@@ -150,8 +152,9 @@ Reg ValueCode::compute(ValueId value) {
                         [&](const PacketLoad& v) { return compute_load(value, v); },
                         [&](const PacketLength&) { return compute_length(value); },
                         [&](const Arithmetic& v) { return compute_arithmetic(value, v); },
-                        [&](const Phi&) {
+                        [&](const Phi& v) {
                           const Reg reg = allocate_for(value);
+                          cells_read_[v.number] = true;
                           code.add(ebpf::load(Width::Word, reg, Reg::R10, slot_offset(value)));
                           return reg;
                         },
@@ -164,8 +167,30 @@ std::int16_t ValueCode::slot_offset(ValueId phi) const {
   return static_cast<std::int16_t>(-static_cast<int>(options_.stack_offset_bytes) - 4 * (slot + 1));
 }
 
+/// Where all ways to a node have the cell in one register it is not read from its slot; that register is the one
+/// that the way emitted first had it in.
 void ValueCode::set_phi(ValueId phi, ValueId from) {
-  code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(phi), value(from)));
+  const Reg reg = value(from);
+  if (cells_kept_[std::get<Phi>(graph_.values[phi]).number]) {
+    code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(phi), reg));
+  }
+  for (const Reg old : pool_) {
+    if (held(old).is_value(phi)) {
+      held(old) = Held{};
+    }
+  }
+  const auto is_free = [&](Reg it) { return uses_.next(held(it), position + 1) == Uses::kNever; };
+  const Reg home = homes_[phi].value_or(reg);
+  if (!is_free(home)) {
+    return;
+  }
+  Held content = held(reg);
+  content.value = phi;
+  if (home != reg) {
+    code.add(ebpf::mov32(home, reg));
+  }
+  held(home) = content;
+  homes_[phi] = home;
 }
 
 Reg ValueCode::compute_load(ValueId id, const PacketLoad& load) {

@@ -23,6 +23,7 @@
 #include <cbpfc/compile.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "byte_order.h"
@@ -69,8 +70,12 @@ class ValueCode {
   bool can_reload(ValueId value, const MachineState& there) const;
   /// Computes `value` again, in `reg`, from bytes that were shown to be there.
   void reload(ebpf::Reg reg, ValueId value);
-  /// Stores `value` in the cell `phi`.
+  /// Puts `value` into the cell `phi`: a register, and its slot.
   void set_phi(ValueId phi, ValueId value);
+  /// By cell, whether code emitted so far reads its slot.
+  const std::vector<bool>& cells_read() const { return cells_read_; }
+  /// Leaves out the stores to the slots of cells that are false here.
+  void keep_cells(std::vector<bool> kept) { cells_kept_ = std::move(kept); }
 
  private:
   struct Address {
@@ -108,6 +113,8 @@ class ValueCode {
   std::uint32_t max_packet_offset_;
   std::vector<ebpf::Reg> pool_;
   std::vector<std::optional<ebpf::Reg>> homes_;  ///< by value: the register it was computed in last
+  std::vector<bool> cells_kept_;                 ///< by cell
+  std::vector<bool> cells_read_;
   std::uint32_t pinned_ = 0;
   int depth_ = 0;
   bool gave_up_ = false;

@@ -406,7 +406,7 @@ TEST(EmitGraph, AGuardThatSucceededIsMovedOn) {
             "  12: (95) exit\n");
 }
 
-TEST(EmitGraph, CellsLieInScratchSlots) {
+TEST(EmitGraph, CellsLieInRegisters) {
   Ground g;
   const ValueId phi = g.values().new_phi();
   const NodeId use = g.is(g.values().load(Size::Byte, phi, 14), 7, g.yes, g.no);
@@ -418,31 +418,28 @@ TEST(EmitGraph, CellsLieInScratchSlots) {
   EXPECT_EQ(listing(g.graph),
             "   0: (bf) r4 = r2\n"
             "   1: (07) r4 += 1\n"
-            "   2: (2d) if r4 > r3 goto pc+22\n"
+            "   2: (2d) if r4 > r3 goto pc+19\n"
             "   3: (71) r4 = *(u8 *)(r2 +0)\n"
-            "   4: (16) if w4 == 1 goto pc+3\n"
+            "   4: (16) if w4 == 1 goto pc+2\n"
             "   5: (b4) w4 = 40\n"
-            "   6: (63) *(u32 *)(r10 -4) = r4\n"
-            "   7: (05) goto pc+2\n"
-            "   8: (b4) w4 = 20\n"
-            "   9: (63) *(u32 *)(r10 -4) = r4\n"
-            "  10: (61) r4 = *(u32 *)(r10 -4)\n"
-            "  11: (b4) w5 = 14\n"
-            "  12: (0c) w5 += w4\n"
-            "  13: (bf) r6 = r3\n"
-            "  14: (1f) r6 -= r2\n"
-            "  15: (77) r6 >>= 32\n"
-            "  16: (0c) w5 += w6\n"
-            "  17: (25) if r5 > 65534 goto pc+7\n"
-            "  18: (0f) r5 += r2\n"
-            "  19: (07) r5 += 1\n"
-            "  20: (2d) if r5 > r3 goto pc+4\n"
-            "  21: (71) r4 = *(u8 *)(r5 -1)\n"
-            "  22: (56) if w4 != 7 goto pc+2\n"
-            "  23: (b4) w4 = 1\n"
-            "  24: (05) goto pc+1\n"
-            "  25: (b4) w4 = 0\n"
-            "  26: (95) exit\n");
+            "   6: (05) goto pc+1\n"
+            "   7: (b4) w4 = 20\n"
+            "   8: (b4) w5 = 14\n"
+            "   9: (0c) w5 += w4\n"
+            "  10: (bf) r6 = r3\n"
+            "  11: (1f) r6 -= r2\n"
+            "  12: (77) r6 >>= 32\n"
+            "  13: (0c) w5 += w6\n"
+            "  14: (25) if r5 > 65534 goto pc+7\n"
+            "  15: (0f) r5 += r2\n"
+            "  16: (07) r5 += 1\n"
+            "  17: (2d) if r5 > r3 goto pc+4\n"
+            "  18: (71) r4 = *(u8 *)(r5 -1)\n"
+            "  19: (56) if w4 != 7 goto pc+2\n"
+            "  20: (b4) w4 = 1\n"
+            "  21: (05) goto pc+1\n"
+            "  22: (b4) w4 = 0\n"
+            "  23: (95) exit\n");
   const auto insns = assemble(*emit_graph(g.graph, EbpfOptions{}, 0xffff));
   std::vector<std::uint8_t> packet(60, 0);
   packet[20 + 14] = 7;
@@ -451,6 +448,87 @@ TEST(EmitGraph, CellsLieInScratchSlots) {
   EXPECT_EQ(run(insns, packet), 1U);
   packet.resize(34);
   EXPECT_EQ(run(insns, packet), 0U);
+}
+
+TEST(EmitGraph, CellsThatNoRegisterHasOnAllWaysLieInScratchSlots) {
+  Ground g;
+  const ValueId phi = g.values().new_phi();
+  const NodeId use = g.is(phi, 7, g.is(g.p8(1), 3, g.yes, g.no), g.no);
+  const auto set = [&](std::uint32_t number) {
+    return g.graph.add(SetPhi{.phi = phi, .value = g.p8(number), .next = use});
+  };
+  const NodeId long_way = g.is(g.p8(2), 9, g.is(g.p8(3), 9, set(4), g.no), g.no);
+  g.graph.entry = g.has(9, g.is(g.p8(0), 1, long_way, g.is(g.p8(1), 9, g.no, set(5))), g.no);
+  EXPECT_EQ(listing(g.graph),
+            "   0: (bf) r4 = r2\n"
+            "   1: (07) r4 += 9\n"
+            "   2: (2d) if r4 > r3 goto pc+19\n"
+            "   3: (71) r4 = *(u8 *)(r2 +0)\n"
+            "   4: (56) if w4 != 1 goto pc+7\n"
+            "   5: (71) r4 = *(u8 *)(r2 +2)\n"
+            "   6: (56) if w4 != 9 goto pc+15\n"
+            "   7: (71) r4 = *(u8 *)(r2 +3)\n"
+            "   8: (56) if w4 != 9 goto pc+13\n"
+            "   9: (71) r4 = *(u8 *)(r2 +4)\n"
+            "  10: (63) *(u32 *)(r10 -4) = r4\n"
+            "  11: (05) goto pc+4\n"
+            "  12: (71) r4 = *(u8 *)(r2 +1)\n"
+            "  13: (16) if w4 == 9 goto pc+8\n"
+            "  14: (71) r5 = *(u8 *)(r2 +5)\n"
+            "  15: (63) *(u32 *)(r10 -4) = r5\n"
+            "  16: (61) r4 = *(u32 *)(r10 -4)\n"
+            "  17: (56) if w4 != 7 goto pc+4\n"
+            "  18: (71) r4 = *(u8 *)(r2 +1)\n"
+            "  19: (56) if w4 != 3 goto pc+2\n"
+            "  20: (b4) w4 = 1\n"
+            "  21: (05) goto pc+1\n"
+            "  22: (b4) w4 = 0\n"
+            "  23: (95) exit\n");
+  const auto insns = assemble(*emit_graph(g.graph, EbpfOptions{}, 0xffff));
+  EXPECT_EQ(run(insns, {1, 3, 9, 9, 7, 8, 0, 0, 0}), 1U);
+  EXPECT_EQ(run(insns, {1, 3, 9, 9, 8, 7, 0, 0, 0}), 0U);
+  EXPECT_EQ(run(insns, {0, 3, 0, 0, 7, 8, 0, 0, 0}), 0U);
+  EXPECT_EQ(run(insns, {0, 3, 0, 0, 8, 7, 0, 0, 0}), 1U);
+}
+
+/// Puts p16[4] or p16[6] into a cell that is compared with 0x1234, and the cell's value with `also`.
+NodeId compared_cell(Ground& g, std::uint32_t also_low, std::uint32_t also_high) {
+  const ValueId phi = g.values().new_phi();
+  const NodeId use = g.is(phi, 0x1234, g.yes, g.in(phi, also_low, also_high, g.yes, g.no));
+  const auto set = [&](std::uint32_t offset) {
+    return g.graph.add(SetPhi{.phi = phi, .value = g.p16(offset), .next = use});
+  };
+  return g.has(9, g.is(g.p8(0), 1, set(4), set(6)), g.no);
+}
+
+TEST(EmitGraph, CellsAreRawWhereAllThatIsPutIntoThemIs) {
+  Ground raw;
+  raw.graph.entry = compared_cell(raw, 0xff00, 0xff00);
+  EXPECT_EQ(listing(raw.graph).find("be16"), std::string::npos) << listing(raw.graph);
+  Ground ordered;
+  ordered.graph.entry = compared_cell(ordered, 0xff00, 0xff01);
+  EXPECT_NE(listing(ordered.graph).find("be16"), std::string::npos) << listing(ordered.graph);
+  for (Ground* g : {&raw, &ordered}) {
+    const auto insns = assemble(*emit_graph(g->graph, EbpfOptions{}, 0xffff));
+    EXPECT_EQ(run(insns, {1, 0, 0, 0, 0x12, 0x34, 0, 0, 0}), 1U);
+    EXPECT_EQ(run(insns, {0, 0, 0, 0, 0x12, 0x34, 0, 0, 0}), 0U);
+    EXPECT_EQ(run(insns, {0, 0, 0, 0, 0, 0, 0x12, 0x34, 0}), 1U);
+    EXPECT_EQ(run(insns, {1, 0, 0, 0, 0xff, 0, 0, 0, 0}), 1U);
+    EXPECT_EQ(run(insns, {1, 0, 0, 0, 0, 0xff, 0, 0, 0}), 0U);
+  }
+}
+
+TEST(EmitGraph, CellsOfFieldsOfDifferentSizesAreNumbers) {
+  Ground g;
+  const ValueId phi = g.values().new_phi();
+  const NodeId use = g.is(phi, 0x1234, g.yes, g.no);
+  const NodeId half = g.graph.add(SetPhi{.phi = phi, .value = g.p16(4), .next = use});
+  const NodeId word = g.graph.add(SetPhi{.phi = phi, .value = g.p32(4), .next = use});
+  g.graph.entry = g.has(9, g.is(g.p8(0), 1, half, word), g.no);
+  const auto insns = assemble(*emit_graph(g.graph, EbpfOptions{}, 0xffff));
+  EXPECT_EQ(run(insns, {1, 0, 0, 0, 0x12, 0x34, 0, 0, 0}), 1U);
+  EXPECT_EQ(run(insns, {0, 0, 0, 0, 0x12, 0x34, 0, 0, 0}), 0U);
+  EXPECT_EQ(run(insns, {0, 0, 0, 0, 0, 0, 0x12, 0x34, 0}), 1U);
 }
 
 }  // namespace
