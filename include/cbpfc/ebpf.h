@@ -88,6 +88,14 @@ Insn load(Width width, Reg dst, Reg base, std::int16_t offset);
 Insn store(Width width, Reg base, std::int16_t offset, Reg src);
 Insn store(Width width, Reg base, std::int16_t offset, std::int32_t immediate);
 
+/// Atomic operations on 64 bits in memory; all but Add leave the old value in a register (Linux 5.12).
+enum class Atomic : std::uint8_t {
+  Add = 0x00,              ///< memory += src
+  FetchAdd = 0x01,         ///< memory += src; src = the old value
+  CompareExchange = 0xf1,  ///< if memory is R0 it becomes src; R0 = the old value
+};
+Insn atomic(Atomic op, Reg base, std::int16_t offset, Reg src);
+
 Insn call(std::int32_t helper);
 Insn exit_insn();
 
@@ -97,6 +105,8 @@ class Assembly {
   void add(const Insn& insn);
   /// Appends the two instructions that load the map behind a descriptor into `dst`.
   void add_map_fd(Reg dst, int map_fd);
+  /// Appends the two instructions that load the address of a map's only value plus `offset_bytes` (Linux 5.2).
+  void add_map_value(Reg dst, int map_fd, std::uint32_t offset_bytes);
   /// Appends the two instructions that load 64 bits into `dst`.
   void add_constant64(Reg dst, std::uint64_t value);
   /// Names the next instruction.  A label is defined once; assemble() reports a second definition.

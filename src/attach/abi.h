@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,10 +34,33 @@ static_assert(offsetof(RecordHeader, wire_length_bytes) == 16);
 
 /// Value of the per-CPU counter array; the key is the action's number.  Each grows only.
 struct Counters {
-  std::uint64_t received;  ///< packets the capture program saw
-  std::uint64_t matched;   ///< of those, packets the filter matched
-  std::uint64_t lost;      ///< of those, packets for which the ring had no room
+  std::uint64_t received = 0;   ///< packets the capture program saw
+  std::uint64_t matched = 0;    ///< of those, packets the filter matched
+  std::uint64_t held_back = 0;  ///< of those, packets a limit kept out of the ring
+  std::uint64_t lost = 0;       ///< of the others, packets for which the ring had no room
+  std::uint64_t random = 0;  ///< no counter: state of the sampling's generator; 0: not seeded yet
+
+  /// Adds the counters, of another CPU or action.
+  Counters& operator+=(const Counters& other) {
+    received += other.received;
+    matched += other.matched;
+    held_back += other.held_back;
+    lost += other.lost;
+    return *this;
+  }
 };
-static_assert(sizeof(Counters) == 24);
+static_assert(sizeof(Counters) == 40);
+
+/// The only value of the array that limits share between CPUs.  Each in a cache line of its own.
+struct SharedLimits {
+  /// Packets that -c let through.
+  alignas(64) std::uint64_t passed_packets;
+  /// For each action, the time up to which its packets of --rate are spent; see limit_code.h.
+  struct alignas(64) Rate {
+    std::uint64_t spent_until;
+  };
+  std::array<Rate, 5> rates;  ///< by the action's number
+};
+static_assert(sizeof(SharedLimits) == 6 * 64);
 
 }  // namespace xdpcap::abi

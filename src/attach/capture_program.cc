@@ -47,6 +47,8 @@
 #include <optional>
 
 #include "attach/abi.h"
+#include "attach/helpers.h"
+#include "attach/limit_code.h"
 
 namespace xdpcap {
 namespace {
@@ -55,19 +57,6 @@ using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): an assemb
                               // bare
 using abi::Counters;
 using abi::RecordHeader;
-
-/// Source: Linux v6.18 include/uapi/linux/bpf.h enum bpf_func_id.
-namespace helper {
-constexpr std::int32_t kMapLookupElem = 1;
-constexpr std::int32_t kKtimeGetNs = 5;
-constexpr std::int32_t kGetSmpProcessorId = 8;
-constexpr std::int32_t kRingbufReserve = 131;
-constexpr std::int32_t kRingbufSubmit = 132;
-constexpr std::int32_t kRingbufDiscard = 133;
-constexpr std::int32_t kRingbufQuery = 134;
-constexpr std::int32_t kXdpGetBuffLen = 188;
-constexpr std::int32_t kXdpLoadBytes = 189;
-}  // namespace helper
 
 /// Source: Linux v6.18 include/uapi/linux/bpf.h BPF_RB_*.
 constexpr std::int32_t kRingNoWakeup = 1;
@@ -141,6 +130,15 @@ Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter) {
   code.label("match");
   count(code, offsetof(Counters, matched));
   return {};
+}
+
+LimitCodeSpec limit_spec(const CaptureProgramSpec& spec) {
+  return {.limits = spec.limits,
+          .action = spec.action,
+          .counters = kCounters,
+          .kept = kCaptured,
+          .shared_fd = spec.shared_limits_fd,
+          .held_back_label = "held_back"};
 }
 
 /// kCaptured = min(length, snap length), proven to be at least 1.
@@ -224,7 +222,7 @@ void emit_wakeup(Assembly& code, const CaptureProgramSpec& spec) {
   code.add(mov(Reg::R2, kRingNoWakeup));
 }
 
-void emit_exits(Assembly& code, Action action) {
+void emit_exits(Assembly& code, const CaptureProgramSpec& spec) {
   code.label("submit");
   code.add(mov(Reg::R1, kRecord));
   code.add(call(helper::kRingbufSubmit));
@@ -237,7 +235,15 @@ void emit_exits(Assembly& code, Action action) {
 
   code.label("lost");
   count(code, offsetof(Counters, lost));
+  emit_give_back(code, limit_spec(spec));
+  if (spec.limits.any()) {
+    code.jump("out");
+    code.label("held_back");
+    count(code, offsetof(Counters, held_back));
+  }
+}
 
+void emit_return(Assembly& code, Action action) {
   code.label("out");
   code.add(mov(Reg::R0, static_cast<std::int32_t>(index(action))));
   code.add(exit_insn());
@@ -266,12 +272,16 @@ Result<std::vector<Insn>> build_capture_program(const cbpfc::Filter& filter,
   Assembly code;
   emit_prologue(code, spec);
   TRY(emit_filter(code, filter));
-  emit_lengths(code, spec.snaplen_bytes);
-  emit_reserve(code, spec);
-  emit_header(code, spec.action);
-  emit_bytes(code);
-  emit_wakeup(code, spec);
-  emit_exits(code, spec.action);
+  if (!spec.counts_only) {
+    emit_limits(code, limit_spec(spec));
+    emit_lengths(code, spec.snaplen_bytes);
+    emit_reserve(code, spec);
+    emit_header(code, spec.action);
+    emit_bytes(code);
+    emit_wakeup(code, spec);
+    emit_exits(code, spec);
+  }
+  emit_return(code, spec.action);
   return code.assemble();
 }
 

@@ -5,6 +5,7 @@
 //     count received
 //     run the filter's fragment over data .. data_end       no match: return action
 //     count matched
+//     limits (limit_code.h)                                    not this one: count held back
 //     reserve a record of the smallest size class that holds min(length, snap length)
 //     fill the header, copy the bytes of all buffers, submit     no room: count lost
 //     return action
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "attach/action.h"
+#include "attach/limits.h"
 
 namespace xdpcap {
 
@@ -32,6 +34,10 @@ struct CaptureProgramSpec {
       1;                 ///< wake the reader when the ring holds this much; 0 and 1: at once
   int ring_fd = -1;      ///< BPF_MAP_TYPE_RINGBUF
   int counters_fd = -1;  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
+  CaptureLimits limits = {};
+  int shared_limits_fd =
+      -1;  ///< BPF_MAP_TYPE_ARRAY of one abi::SharedLimits, for limits that are shared
+  bool counts_only = false;  ///< records nothing: what follows `count matched` is left out
 };
 
 /// Most bytes of a ring that one packet can take at this snap length.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <optional>
 
 #include "attach/capture_program.h"
@@ -20,7 +21,7 @@
 namespace xdpcap {
 namespace {
 
-constexpr std::size_t kCountersPerAction = sizeof(abi::Counters) / sizeof(std::uint64_t);
+constexpr std::size_t kNumbersPerAction = sizeof(abi::Counters) / sizeof(std::uint64_t);
 
 std::uint32_t slot_of(Action action) {
   return static_cast<std::uint32_t>(index(action));
@@ -135,8 +136,13 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   HookCapture capture;
   capture.hook_ = &hook;
   capture.variant_ = TRY(find_variant(hook));
-  capture.ring_bytes_ = TRY(ring_size(options));
-  capture.ring_fd_ = TRY(create_ring_buffer("xdpcap_ring", capture.ring_bytes_));
+  if (!options.counts_only) {
+    capture.ring_bytes_ = TRY(ring_size(options));
+    capture.ring_fd_ = TRY(create_ring_buffer("xdpcap_ring", capture.ring_bytes_));
+  }
+  if (options.limits.are_shared()) {
+    capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
+  }
   capture.counters_fd_ = TRY(create_per_cpu_array("xdpcap_counters", sizeof(abi::Counters),
                                                   static_cast<std::uint32_t>(kActions.size())));
   // Counters that cannot be read are better known now; it also lets libbpf read the number of CPUs
@@ -160,7 +166,10 @@ Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filte
                .snaplen_bytes = options.snaplen_bytes,
                .watermark_bytes = std::min(options.watermark_bytes, half_ring),
                .ring_fd = ring_fd_.get(),
-               .counters_fd = counters_fd_.get()}));
+               .counters_fd = counters_fd_.get(),
+               .limits = options.limits,
+               .shared_limits_fd = shared_limits_fd_.get(),
+               .counts_only = options.counts_only}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
                         .insns = insns,
@@ -208,6 +217,7 @@ HookCapture::HookCapture(HookCapture&& other) noexcept
     : hook_(other.hook_),
       ring_fd_(std::move(other.ring_fd_)),
       counters_fd_(std::move(other.counters_fd_)),
+      shared_limits_fd_(std::move(other.shared_limits_fd_)),
       ring_bytes_(other.ring_bytes_),
       variant_(other.variant_),
       slots_(std::exchange(other.slots_, {})) {}
@@ -220,6 +230,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
     hook_ = other.hook_;
     ring_fd_ = std::move(other.ring_fd_);
     counters_fd_ = std::move(other.counters_fd_);
+    shared_limits_fd_ = std::move(other.shared_limits_fd_);
     ring_bytes_ = other.ring_bytes_;
     variant_ = other.variant_;
     slots_ = std::exchange(other.slots_, {});
@@ -253,15 +264,30 @@ Result<void> HookCapture::detach() {
   return result;
 }
 
-Result<ActionCounters> HookCapture::counters() const {
-  ActionCounters counters{};
+Result<std::vector<ActionCounters>> HookCapture::counters_by_cpu() const {
+  std::vector<ActionCounters> by_cpu;
   for (const Action action : kActions) {
-    const std::vector<std::uint64_t> sums =
-        TRY(sum_per_cpu_counters(counters_fd_.get(), slot_of(action), kCountersPerAction)
+    const std::vector<std::uint64_t> numbers =
+        TRY(read_per_cpu_numbers(counters_fd_.get(), slot_of(action), kNumbersPerAction)
                 .with_context("capture"));
-    counters[index(action)] = {.received = sums[0], .matched = sums[1], .lost = sums[2]};
+    by_cpu.resize(numbers.size() / kNumbersPerAction);
+    for (std::size_t cpu = 0; cpu < by_cpu.size(); ++cpu) {
+      abi::Counters one;
+      std::memcpy(static_cast<void*>(&one), &numbers[cpu * kNumbersPerAction], sizeof(one));
+      by_cpu[cpu][index(action)] = one;
+    }
   }
-  return counters;
+  return by_cpu;
+}
+
+Result<ActionCounters> HookCapture::counters() const {
+  ActionCounters sums{};
+  for (const ActionCounters& cpu : TRY(counters_by_cpu())) {
+    for (const Action action : kActions) {
+      sums[index(action)] += cpu[index(action)];
+    }
+  }
+  return sums;
 }
 
 }  // namespace xdpcap

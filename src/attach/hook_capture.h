@@ -21,6 +21,7 @@
 #include "attach/action.h"
 #include "attach/hook.h"
 #include "attach/hook_variant.h"
+#include "attach/limits.h"
 
 namespace xdpcap {
 
@@ -30,6 +31,8 @@ struct HookCaptureOptions {
   /// Rounded up to a power of two of whole pages that holds at least one largest record.
   std::uint64_t ring_bytes = 1U << 22;
   std::uint32_t watermark_bytes = 1;  ///< at most half the ring is used: a full ring only loses
+  CaptureLimits limits = {};
+  bool counts_only = false;  ///< nothing is recorded, there is no ring
 };
 
 using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
@@ -65,12 +68,14 @@ class HookCapture {
   /// all the same.
   Result<void> detach();
 
-  int ring_fd() const { return ring_fd_.get(); }
+  int ring_fd() const { return ring_fd_.get(); }  ///< -1 when only counting
   std::uint64_t ring_bytes() const { return ring_bytes_; }
   const Variant& variant() const { return variant_; }
 
   /// Counters of every action, summed over CPUs.
   Result<ActionCounters> counters() const;
+  /// Counters of every action, by CPU, for every possible one.
+  Result<std::vector<ActionCounters>> counters_by_cpu() const;
 
  private:
   struct Slot {
@@ -88,6 +93,7 @@ class HookCapture {
   const Hook* hook_ = nullptr;
   UniqueFd ring_fd_;
   UniqueFd counters_fd_;
+  UniqueFd shared_limits_fd_;
   std::uint64_t ring_bytes_ = 0;
   Variant variant_;
   std::map<Action, Slot> slots_;

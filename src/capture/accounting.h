@@ -3,9 +3,9 @@
 // What became of every packet, in numbers that must add up.
 //
 //     received = not matched + matched
-//     matched  = written + lost + unwritten
+//     matched  = held back + written + lost + unwritten
 //
-// `received`, `matched` and `lost` are counted by the capture programs, `written` and `unwritten`
+// `received`, `matched`, `held_back` and `lost` are counted by the capture programs, `written` and `unwritten`
 // by us from what came out of the ring; the two sides know nothing of each other, so the second
 // line is a check, not a definition.
 
@@ -21,15 +21,17 @@ namespace xdpcap {
 struct PacketTotals {
   std::uint64_t received = 0;
   std::uint64_t matched = 0;
+  std::uint64_t held_back = 0;  ///< by a limit
   std::uint64_t written = 0;    ///< the whole block reached the output
   std::uint64_t lost = 0;       ///< no room in the ring
   std::uint64_t unwritten = 0;  ///< was in the ring when the output failed or was stuck
 
-  bool is_balanced() const { return matched == written + lost + unwritten; }
+  bool is_balanced() const { return matched == held_back + written + lost + unwritten; }
 
   PacketTotals& operator+=(const PacketTotals& other) {
     received += other.received;
     matched += other.matched;
+    held_back += other.held_back;
     written += other.written;
     lost += other.lost;
     unwritten += other.unwritten;

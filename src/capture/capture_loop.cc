@@ -79,6 +79,10 @@ class CaptureLoop {
     for (const TimeOrder::Held& held : batch) {
       note_output(packets_.write(held.packet));
     }
+    taken_packets_ += batch.size();
+    if (options_.most_packets && taken_packets_ >= *options_.most_packets) {
+      stop(CaptureEnd::Enough);
+    }
   }
 
   void flush() {
@@ -158,7 +162,9 @@ class CaptureLoop {
 
   // The first reason counts, but any failure outranks being asked to stop.
   void stop(CaptureEnd end, std::optional<Error> error = std::nullopt) {
-    if (!is_stopped_ || summary_.end == CaptureEnd::Signal) {
+    const bool was_asked_to =
+        summary_.end == CaptureEnd::Signal || summary_.end == CaptureEnd::Enough;
+    if (!is_stopped_ || (was_asked_to && end != CaptureEnd::Enough)) {
       summary_.end = end;
     }
     if (error && !summary_.error) {
@@ -214,6 +220,7 @@ class CaptureLoop {
       const std::uint64_t delivered = packets_.delivered(action);
       summary_.totals[index(action)] = {.received = counted.received,
                                         .matched = counted.matched,
+                                        .held_back = counted.held_back,
                                         .written = delivered,
                                         .lost = counted.lost,
                                         .unwritten = packets_.taken(action) - delivered};
@@ -228,6 +235,7 @@ class CaptureLoop {
                         .end_ns = clock_.to_wall_ns(end_ns),
                         .received = totals.received,
                         .accepted = totals.matched,
+                        .held_back = totals.held_back,
                         .dropped = totals.lost,
                         .delivered = totals.written});
     }
@@ -247,6 +255,7 @@ class CaptureLoop {
   std::uint64_t start_ns_ = 0;
   std::uint64_t last_status_ns_ = 0;
   std::uint64_t last_flush_ns_ = 0;
+  std::uint64_t taken_packets_ = 0;
   bool is_stopped_ = false;
 };
 

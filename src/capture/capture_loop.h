@@ -14,8 +14,8 @@
 // most: longer than that no packet waits, whatever the watermark; looking at an empty ring is one
 // load.
 //
-// Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), an output that is
-// gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
+// Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), as many packets as were
+// asked for, an output that is gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
 // cannot be read.  Then, in this order: the programs leave the hook, so nothing new arrives; the
 // ring is emptied; the counters are final; statistics blocks; the end.  The signal is left in its
 // descriptor, where the sink sees it: an output that then takes nothing for half a second ends the
@@ -53,12 +53,15 @@ struct CaptureLoopOptions {
   int ring_fd = -1;             ///< becomes readable when the ring should be looked at
   int signal_fd = -1;           ///< a signalfd; any signal from it stops the capture
   int output_fd = -1;           ///< watched for its reader going away; -1: not watched
-  bool flush = false;           ///< hand every packet to the output at once
+  /// Ends the capture when so many packets have been read; the kernel lets no more through.
+  std::optional<std::uint64_t> most_packets;
+  bool flush = false;                                 ///< hand every packet to the output at once
   std::function<void(const ActionCounters&)> status;  ///< called once a second; may be empty
 };
 
 enum class CaptureEnd {
   Signal,        ///< asked to stop
+  Enough,        ///< as many packets as were asked for
   OutputClosed,  ///< the reader of a pipe went away
   OutputStuck,   ///< asked to stop while the output took nothing more
   Failed,        ///< `error` says why

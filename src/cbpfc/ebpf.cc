@@ -83,6 +83,11 @@ Insn store(Width width, Reg base, std::int16_t offset, std::int32_t immediate) {
   return make(opcode::kSt | opcode::kMem | bits(width), registers(base), offset, immediate);
 }
 
+Insn atomic(Atomic op, Reg base, std::int16_t offset, Reg src) {
+  return make(opcode::kStx | opcode::kAtomic | bits(Width::Double), registers(base, src), offset,
+              static_cast<int>(op));
+}
+
 Insn call(std::int32_t helper) {
   return make(opcode::kJmp | opcode::kCall, 0, 0, helper);
 }
@@ -97,6 +102,11 @@ void Assembly::add(const Insn& insn) {
 void Assembly::add_map_fd(Reg dst, int map_fd) {
   insns_.push_back(make(opcode::kLoadImm64, registers(dst, opcode::kPseudoMapFd), 0, map_fd));
   insns_.push_back(Insn{});
+}
+
+void Assembly::add_map_value(Reg dst, int map_fd, std::uint32_t offset_bytes) {
+  insns_.push_back(make(opcode::kLoadImm64, registers(dst, opcode::kPseudoMapValue), 0, map_fd));
+  insns_.push_back(make(0, 0, 0, static_cast<std::int32_t>(offset_bytes)));
 }
 
 void Assembly::add_constant64(Reg dst, std::uint64_t value) {

@@ -94,6 +94,18 @@ std::string print_jump(const Insn& insn) {
   }
 }
 
+std::string print_atomic(const Insn& insn) {
+  const std::string place =
+      fmt::format("*({} *)(r{} {:+})", width_name(insn.opcode), destination(insn), insn.offset);
+  switch (static_cast<Atomic>(insn.immediate)) {
+    case Atomic::Add: return fmt::format("lock {} += r{}", place, source(insn));
+    case Atomic::FetchAdd: return fmt::format("r{0} = lock fetch {1} += r{0}", source(insn), place);
+    case Atomic::CompareExchange:
+      return fmt::format("r0 = lock compare {} with r0, exchange r{}", place, source(insn));
+  }
+  return fmt::format("{:#x}", insn.immediate);  // not an instruction this library makes
+}
+
 std::string print_insn(const Insn& insn) {
   switch (insn.opcode & opcode::kClassMask) {
     case opcode::kLdx:
@@ -103,6 +115,9 @@ std::string print_insn(const Insn& insn) {
       return fmt::format("*({} *)(r{} {:+}) = {}", width_name(insn.opcode), destination(insn),
                          insn.offset, insn.immediate);
     case opcode::kStx:
+      if ((insn.opcode & opcode::kModeMask) == opcode::kAtomic) {
+        return print_atomic(insn);
+      }
       return fmt::format("*({} *)(r{} {:+}) = r{}", width_name(insn.opcode), destination(insn),
                          insn.offset, source(insn));
     case opcode::kAlu32:
@@ -117,6 +132,9 @@ std::string print_insn(const Insn& insn) {
 std::string print_wide_load(const Insn& low, const Insn& high) {
   if (source(low) == static_cast<int>(opcode::kPseudoMapFd)) {
     return fmt::format("r{} = map[fd:{}]", destination(low), low.immediate);
+  }
+  if (source(low) == static_cast<int>(opcode::kPseudoMapValue)) {
+    return fmt::format("r{} = map[fd:{}][0]+{}", destination(low), low.immediate, high.immediate);
   }
   const std::uint64_t value = std::uint64_t{static_cast<std::uint32_t>(high.immediate)} << 32 |
                               static_cast<std::uint32_t>(low.immediate);

@@ -30,14 +30,19 @@ std::size_t terminal_columns() {
 
 std::string format_status(const ActionCounters& counters, const std::vector<Action>& actions) {
   std::string line;
+  std::uint64_t held_back = 0;
   std::uint64_t lost = 0;
   for (const Action action : actions) {
     const abi::Counters& counted = counters[index(action)];
     fmt::format_to(std::back_inserter(line), "{}: {}/{} ", name(action), counted.received,
                    counted.matched);
+    held_back += counted.held_back;
     lost += counted.lost;
   }
   line += "(received/matched packets)";
+  if (held_back != 0) {
+    fmt::format_to(std::back_inserter(line), ", {} held back", held_back);
+  }
   if (lost != 0) {
     fmt::format_to(std::back_inserter(line), ", {} lost", lost);
   }
@@ -45,12 +50,20 @@ std::string format_status(const ActionCounters& counters, const std::vector<Acti
 }
 
 std::string format_totals(const PacketTotals& totals) {
-  std::string line = fmt::format("{} packets received, {} matched, {} written, {} lost",
-                                 totals.received, totals.matched, totals.written, totals.lost);
+  std::string line =
+      fmt::format("{} packets received, {} matched", totals.received, totals.matched);
+  if (totals.held_back != 0) {
+    fmt::format_to(std::back_inserter(line), ", {} held back", totals.held_back);
+  }
+  fmt::format_to(std::back_inserter(line), ", {} written, {} lost", totals.written, totals.lost);
   if (totals.unwritten != 0) {
     fmt::format_to(std::back_inserter(line), ", {} not written", totals.unwritten);
   }
   return line;
+}
+
+std::string format_counts(const PacketTotals& totals) {
+  return fmt::format("{} packets received, {} matched", totals.received, totals.matched);
 }
 
 std::string replace_line(std::string_view line, std::size_t columns) {

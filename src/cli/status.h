@@ -21,8 +21,11 @@ namespace xdpcap::cli {
 /// One line without its end, for `actions` in their order.
 std::string format_status(const ActionCounters& counters, const std::vector<Action>& actions);
 
-/// "254 packets received, 10 matched, 10 written, 0 lost", and what was not written if anything.
+/// "254 packets received, 10 matched, 10 written, 0 lost", and what was held back or not written if anything.
 std::string format_totals(const PacketTotals& totals);
+
+/// "254 packets received, 10 matched", for who only counts.
+std::string format_counts(const PacketTotals& totals);
 
 /// The bytes that put `line` in the place of the line before, at most `columns` - 1 wide.
 std::string replace_line(std::string_view line, std::size_t columns);

@@ -99,6 +99,11 @@ Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t val
                     entries);
 }
 
+Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_bytes,
+                              std::uint32_t entries) {
+  return create_map(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t), value_size_bytes, entries);
+}
+
 Result<MapInfo> map_info(int map_fd) {
   bpf_map_info info{};
   __u32 size = sizeof(info);
@@ -159,21 +164,17 @@ Result<std::optional<std::uint32_t>> owner_program_type(int array_fd) {
   return std::nullopt;
 }
 
-Result<std::vector<std::uint64_t>> sum_per_cpu_counters(int map_fd, std::uint32_t key,
-                                                        std::size_t counters) {
+Result<std::vector<std::uint64_t>> read_per_cpu_numbers(int map_fd, std::uint32_t key,
+                                                        std::size_t numbers) {
   const int cpus = libbpf_num_possible_cpus();
   if (cpus < 0) {
     return kernel_failure("read the number of CPUs", -cpus, {});
   }
-  std::vector<std::uint64_t> values(static_cast<std::size_t>(cpus) * counters);
+  std::vector<std::uint64_t> values(static_cast<std::size_t>(cpus) * numbers);
   if (bpf_map_lookup_elem(map_fd, &key, values.data()) != 0) {
     return kernel_failure(fmt::format("read counter {}", key), errno, kMapCapabilities);
   }
-  std::vector<std::uint64_t> sums(counters);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    sums[i % counters] += values[i];
-  }
-  return sums;
+  return values;
 }
 
 }  // namespace xdpcap

@@ -41,6 +41,11 @@ Result<UniqueFd> create_ring_buffer(const std::string& name, std::uint64_t size_
 Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t value_size_bytes,
                                       std::uint32_t entries);
 
+/// Creates an array.
+/// Errors: Permission, Kernel.
+Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_bytes,
+                              std::uint32_t entries);
+
 Result<MapInfo> map_info(int map_fd);
 
 /// "hash", "ring buffer"; "type 99" for one that this program does not know.
@@ -61,9 +66,11 @@ Result<std::optional<std::uint32_t>> program_in_slot(int array_fd, std::uint32_t
 /// Errors: Errc::Io when /proc cannot be read.
 Result<std::optional<std::uint32_t>> owner_program_type(int array_fd);
 
-/// A value of 64-bit counters in a per-CPU array, added up over all CPUs.
+/// A value of a per-CPU array whose values are 64-bit numbers: those of CPU 0, then those of CPU 1, up to the
+/// last possible one.
+/// Units: `numbers` is how many a value has, all of them.
 /// Errors: Errc::Kernel.
-Result<std::vector<std::uint64_t>> sum_per_cpu_counters(int map_fd, std::uint32_t key,
-                                                        std::size_t counters);
+Result<std::vector<std::uint64_t>> read_per_cpu_numbers(int map_fd, std::uint32_t key,
+                                                        std::size_t numbers);
 
 }  // namespace xdpcap

@@ -234,12 +234,14 @@ Result<void> PcapngWriter::append_statistics(std::uint32_t interface,
   const auto accepted = count_bytes(statistics.accepted);
   const auto dropped = count_bytes(statistics.dropped);
   const auto delivered_packets = count_bytes(statistics.delivered);
-  const std::array<Option, 6> options = {{{kIsbStartTime, start},
-                                          {kIsbEndTime, end},
-                                          {kIsbIfRecv, received},
-                                          {kIsbFilterAccept, accepted},
-                                          {kIsbOsDrop, dropped},
-                                          {kIsbUsrDeliv, delivered_packets}}};
+  std::vector<Option> options = {{kIsbStartTime, start}, {kIsbEndTime, end},
+                                 {kIsbIfRecv, received}, {kIsbFilterAccept, accepted},
+                                 {kIsbOsDrop, dropped},  {kIsbUsrDeliv, delivered_packets}};
+  std::string comment;
+  if (statistics.held_back > 0) {  // pcapng has no number for it
+    comment = fmt::format("{} matching packets held back by limits", statistics.held_back);
+    options.push_back({kOptComment, as_bytes(comment)});
+  }
   std::array<std::uint8_t, 12> body{};
   store_le(body.data(), interface);
   std::ranges::copy(end, body.data() + 4);  // when the numbers were read

@@ -52,8 +52,9 @@ struct PcapngStatistics {
   std::uint64_t start_ns = 0, end_ns = 0;  ///< wall time of the capture
   std::uint64_t received = 0;              ///< isb_ifrecv: packets that reached the hook
   std::uint64_t accepted = 0;              ///< isb_filteraccept: packets the filter matched
-  std::uint64_t dropped = 0;               ///< isb_osdrop: matched, then lost
-  std::uint64_t delivered = 0;             ///< isb_usrdeliv: matched and written
+  std::uint64_t held_back = 0;  ///< a comment, if any: matched, and not wanted by a limit
+  std::uint64_t dropped = 0;    ///< isb_osdrop: matched, then lost
+  std::uint64_t delivered = 0;  ///< isb_usrdeliv: matched and written
 };
 
 /// Writes one section to a sink, through a buffer that is allocated once.

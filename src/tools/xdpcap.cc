@@ -18,6 +18,7 @@
 #include "attach/hook.h"
 #include "attach/hook_capture.h"
 #include "capture/capture_loop.h"
+#include "capture/count_loop.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
@@ -79,9 +80,9 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
     const PacketTotals& one = summary.totals[index(action)];
     if (!one.is_balanced()) {
       say(fmt::format(
-          "{}: the numbers do not add up: {} matched, but {} written + {} lost + {} not "
-          "written; please report this",
-          name(action), one.matched, one.written, one.lost, one.unwritten));
+          "{}: the numbers do not add up: {} matched, but {} held back + {} written + {} lost + {} "
+          "not written; please report this",
+          name(action), one.matched, one.held_back, one.written, one.lost, one.unwritten));
       exit_code = cli::kExitFailure;
     }
   }
@@ -118,6 +119,7 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
                           .ring_fd = capture.ring_fd(),
                           .signal_fd = signals.fd(),
                           .output_fd = sink.fd(),
+                          .most_packets = options.limits.most_packets,
                           .flush = options.flush,
                           .status = {}};
   if (!options.quiet) {
@@ -130,6 +132,31 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
   const CaptureSummary summary = run_capture(source, *ring, *writer, sink, time, loop);
   status.end();
   return conclude(summary, options);
+}
+
+// Counting, from a hook that may be entered to the end.
+int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
+               const XdpcapOptions& options, const cli::StopSignals& signals) {
+  if (signals.wait(std::chrono::milliseconds(0))) {
+    return cli::kExitSuccess;
+  }
+  Result<HookCapture> capture =
+      HookCapture::attach(hook, filter, {.actions = actions, .counts_only = true});
+  if (!capture) {
+    return report(capture.error(), options.verbose);
+  }
+  cli::StatusLine status;
+  CountLoopOptions loop{.actions = actions, .signal_fd = signals.fd(), .status = {}};
+  if (!options.quiet) {
+    loop.status = [&](const ActionCounters& counters) {
+      status.print(cli::format_status(counters, actions));
+    };
+  }
+  HookSource source(*capture);
+  const CaptureSummary summary = run_count(source, loop);
+  status.end();
+  const int printed = print(cli::format_counts(sum(summary.totals)) + "\n");
+  return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
 // From a hook that may be entered to the end.
@@ -149,7 +176,8 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
                                                     {.actions = actions,
                                                      .snaplen_bytes = options.snaplen_bytes,
                                                      .ring_bytes = options.ring_bytes,
-                                                     .watermark_bytes = options.watermark_bytes});
+                                                     .watermark_bytes = options.watermark_bytes,
+                                                     .limits = options.limits});
   if (!capture) {
     sink->remove_if_created();
     return report(capture.error(), options.verbose);
@@ -179,7 +207,9 @@ int run(const XdpcapOptions& options) {
     say(warning);
   }
   if (options.wait) {
-    if (const Result<void> output = FileSink::check(options.output); !output) {
+    const Result<void> output =
+        options.counts_only ? Result<void>{} : FileSink::check(options.output);
+    if (!output) {
       return report(output.error(), options.verbose);
     }
     const Result<Waited> owner = await_owner(*hook, *signals);
@@ -193,7 +223,8 @@ int run(const XdpcapOptions& options) {
   if (const Result<void> may_enter = check_may_enter(*hook, actions); !may_enter) {
     return report(may_enter.error(), options.verbose);
   }
-  return capture_hook(*hook, *filter, actions, options, *signals);
+  return options.counts_only ? count_hook(*hook, *filter, actions, options, *signals)
+                             : capture_hook(*hook, *filter, actions, options, *signals);
 }
 
 }  // namespace

@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <limits>
 #include <span>
 
 #include "attach/abi.h"
@@ -44,7 +47,8 @@ template <typename Target>
 auto into_number(Target& target, std::uint64_t least, std::uint64_t most) {
   return [&target, least, most](std::string_view text) -> Result<void> {
     const std::uint64_t number = TRY(cli::parse_number(text, least, most));
-    if constexpr (std::is_same_v<Target, std::uint32_t>) {
+    if constexpr (std::is_same_v<Target, std::uint32_t> ||
+                  std::is_same_v<Target, std::optional<std::uint32_t>>) {
       target = static_cast<std::uint32_t>(number);
     } else {
       target = number;
@@ -96,9 +100,35 @@ std::vector<cli::Option> make_capture_rows(Written& written, const MachineLimits
   };
 }
 
+std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  constexpr std::uint64_t kMostSample = std::numeric_limits<std::uint32_t>::max();
+  constexpr std::uint64_t kMostRate = 1'000'000'000;
+  return {
+      {.name = "c",
+       .argument = "N",
+       .help = "stop after N packets, over all actions and CPUs",
+       .set = into_number(options.limits.most_packets, 1, kMost)},
+      {.name = "sample",
+       .argument = "N",
+       .help = "capture one in N matching packets, at random",
+       .set = into_number(options.limits.sample_one_in, 1, kMostSample)},
+      {.name = "rate",
+       .argument = "N",
+       .help = "capture at most N packets a second of each action, in bursts\n"
+               "of a tenth of that",
+       .set = into_number(options.limits.packets_per_second, 1, kMostRate)},
+      {.name = "count",
+       .help = "only count packets, received and matched, until stopped;\n"
+               "there is no <output>",
+       .set = cli::into(options.counts_only)},
+  };
+}
+
 std::vector<cli::Option> make_table(Written& written, const MachineLimits& limits) {
   XdpcapOptions& options = written.options;
   std::vector<cli::Option> table = make_capture_rows(written, limits);
+  std::ranges::move(make_limit_rows(options), std::back_inserter(table));
   const std::vector<cli::Option> others = {
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
@@ -122,14 +152,28 @@ std::vector<cli::Option> make_table(Written& written, const MachineLimits& limit
 }
 
 Result<void> take_operands(XdpcapOptions& options, const std::vector<std::string>& operands) {
-  if (operands.size() < 2 || operands[0].empty() || operands[1].empty()) {
-    return fail(Errc::InvalidArgument,
-                fmt::format("{} is missing; usage: xdpcap [options] <hook> <output> [<filter>]",
-                            operands.empty() || operands[0].empty() ? "<hook>" : "<output>"));
+  constexpr std::array<std::string_view, 2> kNames = {"<hook>", "<output>"};
+  const std::size_t needed = options.counts_only ? 1 : 2;
+  for (std::size_t i = 0; i < needed; ++i) {
+    if (operands.size() <= i || operands[i].empty()) {
+      return fail(Errc::InvalidArgument,
+                  fmt::format("{} is missing; usage: xdpcap [options] <hook> {}[<filter>]",
+                              kNames[i], options.counts_only ? "" : "<output> "));
+    }
   }
   options.hook_path = operands[0];
-  options.output = operands[1];
-  options.filter = fmt::format("{}", fmt::join(std::span(operands).subspan(2), " "));
+  options.output = options.counts_only ? std::string() : operands[1];
+  options.filter = fmt::format("{}", fmt::join(std::span(operands).subspan(needed), " "));
+  return {};
+}
+
+/// Refuses options that contradict each other.
+Result<void> check_combination(const XdpcapOptions& options) {
+  if (options.counts_only && options.limits.any()) {
+    return fail(Errc::InvalidArgument,
+                "option -count: nothing is recorded, so -c, -sample and -rate limit nothing; leave "
+                "them out");
+  }
   return {};
 }
 
@@ -173,6 +217,7 @@ Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineL
     written.options.request = written.wants_help ? Request::Help : Request::Version;
     return written.options;
   }
+  TRY(check_combination(written.options));
   TRY(take_operands(written.options, operands));
   TRY(set_defaults(written, limits));
   return written.options;
@@ -181,6 +226,7 @@ Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineL
 std::string xdpcap_help(const MachineLimits& limits) {
   Written unused;
   return "Usage: xdpcap [options] <hook> <output> [<filter>]\n"
+         "       xdpcap -count [options] <hook> [<filter>]\n"
          "\n"
          "Captures packets from an XDP program's hook, with the action the program chose.\n"
          "\n"
@@ -197,7 +243,9 @@ std::string xdpcap_help(const MachineLimits& limits) {
          "error; below a syntax error in a filter, two more lines show the place.\n"
          "\n"
          "  xdpcap /sys/fs/bpf/hook capture.pcap \"ip and udp port 53\"\n"
-         "  xdpcap /sys/fs/bpf/hook - \"ip and udp port 53\" | tcpdump -r -\n";
+         "  xdpcap /sys/fs/bpf/hook - \"ip and udp port 53\" | tcpdump -r -\n"
+         "  xdpcap -actions drop -rate 1000 /sys/fs/bpf/hook dropped.pcap\n"
+         "  xdpcap -count /sys/fs/bpf/hook \"tcp[tcpflags] == tcp-syn\"\n";
 }
 
 }  // namespace xdpcap

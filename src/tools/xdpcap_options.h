@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "attach/action.h"
+#include "attach/limits.h"
 
 namespace xdpcap {
 
@@ -20,13 +21,15 @@ enum class Request { Capture, Help, Version };
 struct XdpcapOptions {
   Request request = Request::Capture;
   std::string hook_path;
-  std::string output;                          ///< "-": standard output
+  std::string output;                          ///< "-": standard output; empty when only counting
   std::string filter;                          ///< expression or program; empty: everything
   std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
   std::uint64_t ring_bytes = 0;                ///< for all CPUs
   std::uint32_t watermark_bytes = 1;
   std::uint32_t snaplen_bytes = 65535;
   cbpfc::LinkType link_type;
+  CaptureLimits limits;
+  bool counts_only = false;
   bool flush = false;
   bool quiet = false;
   bool verbose = false;

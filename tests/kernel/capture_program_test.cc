@@ -89,8 +89,17 @@ class Rig {
   }
   /// received, matched, lost
   std::vector<std::uint64_t> counters() const {
-    return sum_per_cpu_counters(counters_.get(), static_cast<std::uint32_t>(index(action_)), 3)
-        .value();
+    constexpr std::size_t kNumbers = sizeof(abi::Counters) / sizeof(std::uint64_t);
+    const std::vector<std::uint64_t> numbers =
+        read_per_cpu_numbers(counters_.get(), static_cast<std::uint32_t>(index(action_)), kNumbers)
+            .value();
+    abi::Counters sum{};
+    for (std::size_t i = 0; i < numbers.size(); i += kNumbers) {
+      abi::Counters one;
+      std::memcpy(static_cast<void*>(&one), &numbers[i], sizeof(one));
+      sum += one;
+    }
+    return {sum.received, sum.matched, sum.lost};
   }
   bool is_loaded() const { return program_.is_open(); }
   int ring_fd() const { return ring_.get(); }

@@ -84,6 +84,7 @@ std::vector<FileStatistics> statistics_in_large(const std::string& path);
 struct Totals {
   std::uint64_t received = 0;
   std::uint64_t matched = 0;
+  std::uint64_t held_back = 0;
   std::uint64_t written = 0;
   std::uint64_t lost = 0;
 };

@@ -6,11 +6,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <random>
-#include <thread>
 
 #include "capture.h"
+#include "flood.h"
 #include "rig.h"
 
 namespace xdpcap::test {
@@ -34,32 +33,6 @@ TEST_F(Endings, BySignalAreCleanAndComplete) {
               (std::vector<FileStatistics>{{}, {2, 2, 0, 2}, {1, 1, 0, 1}, {}, {}}));
   }
 }
-
-/// Keeps frames coming until the object goes.
-class Flood {
- public:
-  explicit Flood(const Rig& rig) : thread_([this, &rig] { run(rig); }) {}
-  Flood(const Flood&) = delete;
-  Flood& operator=(const Flood&) = delete;
-  ~Flood() {
-    is_over_ = true;
-    thread_.join();
-  }
-
- private:
-  void run(const Rig& rig) {
-    constexpr std::uint32_t kBatch = 20'000;
-    const auto inside = rig.sender().enter();
-    const Generator generator(rig.sender_ifindex());
-    const Bytes frame = numbered_frame(1, 200);
-    while (!is_over_) {
-      generator.send(frame, kBatch);
-    }
-  }
-
-  std::atomic<bool> is_over_ = false;
-  std::thread thread_;
-};
 
 TEST_F(Endings, InTheMiddleOfAFloodLoseCountOfNothing) {
   const Rig rig;

@@ -3,11 +3,10 @@
 // Accounting at full speed: millions of 64-byte frames, and every one of them is in exactly one of
 // the numbers.
 
+#include "flood.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-
-#include <chrono>
-#include <utility>
 
 #include "capture.h"
 #include "rig.h"
@@ -17,33 +16,9 @@ namespace {
 
 constexpr std::uint32_t kFrames = 2'000'000;
 constexpr std::uint32_t kFewerFrames = 300'000;  // whose counts tshark reads one by one
-constexpr std::size_t kFrameBytes = 64;
 constexpr std::size_t kDrop = 1;
 
 class FloodAccounting : public EndToEndTest {};
-
-struct Flooded {
-  std::uint64_t arrived = 0;
-  double seconds = 0;
-};
-
-// Sends frames; returns when the target has seen all that arrive.
-Flooded flood(const Rig& rig, std::uint32_t frames) {
-  const std::uint64_t before = rig.arrived_frames();
-  const auto inside = rig.sender().enter();
-  const Generator generator(rig.sender_ifindex());
-  const auto start = std::chrono::steady_clock::now();
-  generator.send(numbered_frame(1, kFrameBytes), frames);
-  EXPECT_EQ(generator.sent(), frames);
-  std::uint64_t arrived = 0;
-  const auto is_quiet = [&] {
-    const std::uint64_t now = rig.arrived_frames();
-    return std::exchange(arrived, now) == now;
-  };
-  EXPECT_TRUE(becomes_true(is_quiet));
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  return {.arrived = arrived - before, .seconds = taken.count()};
-}
 
 void print_rates(const char* what, const Flooded& flooded, const Totals& totals) {
   fmt::print(

@@ -127,6 +127,29 @@ TEST_F(CaptureLoopTest, WritesWhatIsThereWhenStopped) {
   EXPECT_EQ(ring_.consumer, ring_.producer);
 }
 
+TEST_F(CaptureLoopTest, EndsWhenItHasAsManyAsWereAskedFor) {
+  options_.most_packets = 3;
+  for (int i = 0; i < 3; ++i) {
+    add(Action::Drop);
+  }
+  source_.now[index(Action::Drop)].matched += 10;
+  source_.now[index(Action::Drop)].held_back = 10;
+  const CaptureSummary summary = run();  // without a signal
+  EXPECT_EQ(summary.end, CaptureEnd::Enough);
+  EXPECT_TRUE(source_.is_detached);
+  EXPECT_EQ(summary.totals[index(Action::Drop)],
+            (PacketTotals{.received = 3, .matched = 13, .held_back = 10, .written = 3}));
+  EXPECT_TRUE(sum(summary.totals).is_balanced());
+  EXPECT_EQ(packets().size(), 3U);
+}
+
+TEST_F(CaptureLoopTest, AFailureOutranksHavingEnough) {
+  options_.most_packets = 1;
+  add(Action::Drop);
+  source_.fails = true;
+  EXPECT_EQ(run().end, CaptureEnd::Failed);
+}
+
 TEST_F(CaptureLoopTest, WritesWhatArrivesUntilDetached) {
   source_.at_detach = [this] {
     for (int i = 0; i < 500; ++i) {

@@ -35,6 +35,17 @@ TEST(Status, Totals) {
             "9 packets received, 8 matched, 4 written, 3 lost, 1 not written");
 }
 
+TEST(Status, SaysWhatWasHeldBack) {
+  ActionCounters counters{};
+  counters[1] = {.received = 12, .matched = 7, .held_back = 4};
+  counters[2] = {.received = 2, .matched = 2, .held_back = 1, .lost = 1};
+  EXPECT_EQ(format_status(counters, {Action::Drop, Action::Pass}),
+            "XDPDrop: 12/7 XDPPass: 2/2 (received/matched packets), 5 held back, 1 lost");
+  EXPECT_EQ(format_totals({.received = 14, .matched = 9, .held_back = 5, .written = 3, .lost = 1}),
+            "14 packets received, 9 matched, 5 held back, 3 written, 1 lost");
+  EXPECT_EQ(format_counts({.received = 14, .matched = 9}), "14 packets received, 9 matched");
+}
+
 TEST(Status, NeverWrapsOnATerminal) {
   EXPECT_EQ(replace_line("abcdef", 80), "\rabcdef\x1b[K");
   EXPECT_EQ(replace_line("abcdef", 7), "\rabcdef\x1b[K");

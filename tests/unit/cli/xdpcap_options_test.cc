@@ -58,6 +58,36 @@ TEST(XdpcapOptions, Everything) {
   EXPECT_EQ(options->filter, "ip and udp");
 }
 
+TEST(XdpcapOptions, Limits) {
+  const Result<XdpcapOptions> none = parse({"/h", "f"});
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(none->limits.any() || none->counts_only);
+  const Result<XdpcapOptions> all =
+      parse({"-c", "5", "--sample=100", "-rate", "1000000000", "/h", "f"});
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->limits,
+            (CaptureLimits{
+                .sample_one_in = 100, .packets_per_second = 1'000'000'000, .most_packets = 5}));
+  for (const char* option : {"-c", "-sample", "-rate"}) {
+    EXPECT_FALSE(parse({option, "0", "/h", "f"})) << option;
+  }
+  EXPECT_FALSE(parse({"-sample", "4294967296", "/h", "f"}));
+  EXPECT_FALSE(parse({"-rate", "1000000001", "/h", "f"}));
+}
+
+TEST(XdpcapOptions, CountingHasNoOutput) {
+  const Result<XdpcapOptions> options = parse({"--count", "/h", "udp", "port", "53"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_TRUE(options->counts_only);
+  EXPECT_EQ(options->hook_path, "/h");
+  EXPECT_EQ(options->output, "");
+  EXPECT_EQ(options->filter, "udp port 53");
+  EXPECT_TRUE(parse({"-count", "/h"}));
+  EXPECT_EQ(parse({"-count"}).error().message,
+            "<hook> is missing; usage: xdpcap [options] <hook> [<filter>]");
+  EXPECT_NE(parse({"-count", "-rate", "5", "/h"}).error().message.find("-rate"), std::string::npos);
+}
+
 TEST(XdpcapOptions, WatermarkFollowsTheRing) {
   EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-buffer", "131072", "/h", "f"})->watermark_bytes, 32768U);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Numbers of the kernel's helper functions that capture programs call.
+//
+// Source: Linux v6.18 include/uapi/linux/bpf.h ___BPF_FUNC_MAPPER.
+
+#pragma once
+
+#include <cstdint>
+
+namespace xdpcap::helper {
+
+inline constexpr std::int32_t kMapLookupElem = 1;
+inline constexpr std::int32_t kKtimeGetNs = 5;
+inline constexpr std::int32_t kGetPrandomU32 = 7;
+inline constexpr std::int32_t kGetSmpProcessorId = 8;
+inline constexpr std::int32_t kRingbufReserve = 131;
+inline constexpr std::int32_t kRingbufSubmit = 132;
+inline constexpr std::int32_t kRingbufDiscard = 133;
+inline constexpr std::int32_t kRingbufQuery = 134;
+inline constexpr std::int32_t kKtimeGetCoarseNs = 160;
+inline constexpr std::int32_t kXdpGetBuffLen = 188;
+inline constexpr std::int32_t kXdpLoadBytes = 189;
+
+}  // namespace xdpcap::helper

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "attach/limit_code.h"
+
+#include <cstddef>
+
+#include "attach/abi.h"
+#include "attach/helpers.h"
+
+namespace xdpcap {
+namespace {
+
+using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): as in capture_program.cc
+
+/// Times are in 1/64 ns: a million packets a second cost whole units, and 64 bits last for nine years.
+constexpr int kTimeShift = 6;
+constexpr std::uint64_t kSecond = std::uint64_t{1'000'000'000} << kTimeShift;
+constexpr std::uint64_t kBurst = kSecond / 10;
+
+void emit_sample(Assembly& code, const LimitCodeSpec& spec, std::uint32_t one_in) {
+  constexpr auto kOffset = static_cast<std::int16_t>(offsetof(abi::Counters, random));
+  code.add(load(Width::Double, Reg::R1, spec.counters, kOffset));
+  code.jump_if(Cmp::NotEqual, Reg::R1, 0, "sample_seeded");
+  code.add(call(helper::kGetPrandomU32));
+  code.add(mov(Reg::R1, Reg::R0));
+  code.add(alu(Alu::Or, Reg::R1, 1));
+  code.label("sample_seeded");
+  const auto mix = [&](Alu shift, int by) {
+    code.add(mov(Reg::R2, Reg::R1));
+    code.add(alu(shift, Reg::R2, by));
+    code.add(alu(Alu::Xor, Reg::R1, Reg::R2));
+  };
+  mix(Alu::Lsh, 13);
+  mix(Alu::Rsh, 7);
+  mix(Alu::Lsh, 17);
+  code.add(store(Width::Double, spec.counters, kOffset, Reg::R1));
+  code.add(alu(Alu::Rsh, Reg::R1, 32));
+  const auto threshold = static_cast<std::uint32_t>((std::uint64_t{1} << 32) / one_in);
+  code.jump_if32(Cmp::GreaterEqual, Reg::R1, threshold, spec.held_back_label);
+}
+
+void emit_rate(Assembly& code, const LimitCodeSpec& spec, std::uint32_t packets_per_second) {
+  // Rounded up, so that never more pass than asked for.
+  const std::uint64_t cost = (kSecond + packets_per_second - 1) / packets_per_second;
+  const Reg now = spec.kept;
+  code.add(call(helper::kKtimeGetCoarseNs));
+  code.add(mov(now, Reg::R0));
+  code.add(alu(Alu::Lsh, now, kTimeShift));
+  code.add_map_value(
+      Reg::R1, spec.shared_fd,
+      static_cast<std::uint32_t>(offsetof(abi::SharedLimits, rates) +
+                                 index(spec.action) * sizeof(abi::SharedLimits::Rate)));
+  code.add(load(Width::Double, Reg::R0, Reg::R1, 0));
+  // What lies further back than a burst is forgotten.  If another CPU does that meanwhile, that is as good.
+  code.add_constant64(Reg::R2, kBurst);
+  code.add(mov(Reg::R3, now));
+  code.add(alu(Alu::Sub, Reg::R3, Reg::R2));
+  code.jump_if(Cmp::GreaterEqual, Reg::R0, Reg::R3, "rate_recent");
+  code.add(atomic(Atomic::CompareExchange, Reg::R1, 0, Reg::R3));
+  code.add(mov(Reg::R0, Reg::R3));
+  code.label("rate_recent");
+  code.jump_if(Cmp::Greater, Reg::R0, now, spec.held_back_label);
+  code.add_constant64(Reg::R2, cost);
+  code.add(mov(Reg::R3, Reg::R2));
+  code.add(atomic(Atomic::FetchAdd, Reg::R1, 0, Reg::R2));
+  code.jump_if(Cmp::LessEqual, Reg::R2, now, "rate_passed");
+  code.add(alu(Alu::Mul, Reg::R3, -1));
+  code.add(atomic(Atomic::Add, Reg::R1, 0, Reg::R3));
+  code.jump(spec.held_back_label);
+  code.label("rate_passed");
+}
+
+void add_passed(Assembly& code, const LimitCodeSpec& spec) {
+  code.add_map_value(Reg::R1, spec.shared_fd, offsetof(abi::SharedLimits, passed_packets));
+}
+
+void emit_count(Assembly& code, const LimitCodeSpec& spec, std::uint64_t most_packets) {
+  add_passed(code, spec);
+  code.add(load(Width::Double, Reg::R2, Reg::R1, 0));
+  code.add_constant64(Reg::R3, most_packets);
+  code.jump_if(Cmp::GreaterEqual, Reg::R2, Reg::R3, spec.held_back_label);
+  code.add(mov(Reg::R2, 1));
+  code.add(atomic(Atomic::FetchAdd, Reg::R1, 0, Reg::R2));
+  code.jump_if(Cmp::Less, Reg::R2, Reg::R3, "count_passed");
+  code.add(mov(Reg::R2, -1));
+  code.add(atomic(Atomic::Add, Reg::R1, 0, Reg::R2));
+  code.jump(spec.held_back_label);
+  code.label("count_passed");
+}
+
+}  // namespace
+
+void emit_limits(Assembly& code, const LimitCodeSpec& spec) {
+  if (spec.limits.sample_one_in && *spec.limits.sample_one_in > 1) {
+    emit_sample(code, spec, *spec.limits.sample_one_in);
+  }
+  if (spec.limits.packets_per_second) {
+    emit_rate(code, spec, *spec.limits.packets_per_second);
+  }
+  if (spec.limits.most_packets) {
+    emit_count(code, spec, *spec.limits.most_packets);
+  }
+}
+
+void emit_give_back(Assembly& code, const LimitCodeSpec& spec) {
+  if (spec.limits.most_packets) {
+    add_passed(code, spec);
+    code.add(mov(Reg::R2, -1));
+    code.add(atomic(Atomic::Add, Reg::R1, 0, Reg::R2));
+  }
+}
+
+}  // namespace xdpcap
