@@ -13,6 +13,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "attach/hook_capture.h"
 
@@ -41,6 +43,16 @@ struct PacketTotals {
 };
 
 using ActionTotals = std::array<PacketTotals, kActions.size()>;  ///< by action number
+
+/// What a capture has counted up to a moment.
+struct CaptureStatistics {
+  std::uint64_t wall_ns = 0;           ///< since 1970, when the numbers were read
+  std::vector<ActionCounters> by_cpu;  ///< the capture programs' numbers, for every possible CPU
+  ActionTotals totals;                 ///< of the captured actions, over all CPUs
+};
+
+/// The totals of `actions` as far as capture programs count them.
+ActionTotals count_totals(std::span<const ActionCounters> by_cpu, std::span<const Action> actions);
 
 /// The sum over all actions.
 inline PacketTotals sum(const ActionTotals& totals) {

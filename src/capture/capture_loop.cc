@@ -99,13 +99,13 @@ class CaptureLoop {
       last_flush_ns_ = now_ns;
       flush();
     }
-    if (options_.status && now_ns - last_status_ns_ >= kSecondNs) {
+    if (options_.readers.once_a_second && now_ns - last_status_ns_ >= kSecondNs) {
       last_status_ns_ += kSecondNs * ((now_ns - last_status_ns_) / kSecondNs);
-      Result<ActionCounters> counters = source_.counters();
-      if (counters) {
-        options_.status(*counters);
+      Result<CaptureStatistics> statistics = read_statistics();
+      if (statistics) {
+        options_.readers.once_a_second(*statistics);
       } else {
-        stop(CaptureEnd::Failed, std::move(counters).error());
+        stop(CaptureEnd::Failed, std::move(statistics).error());
       }
     }
   }
@@ -209,21 +209,28 @@ class CaptureLoop {
     }
   }
 
+  Result<CaptureStatistics> read_statistics() {
+    CaptureStatistics statistics;
+    statistics.by_cpu = TRY(source_.counters_by_cpu());
+    statistics.wall_ns = clock_.to_wall_ns(time_.monotonic_ns());
+    statistics.totals = count_totals(statistics.by_cpu, options_.actions);
+    for (const Action action : options_.actions) {
+      PacketTotals& totals = statistics.totals[index(action)];
+      totals.written = packets_.delivered(action);
+      totals.unwritten = packets_.taken(action) - totals.written;
+    }
+    return statistics;
+  }
+
   void collect_totals() {
-    Result<ActionCounters> counters = source_.counters();
-    if (!counters) {
-      stop(CaptureEnd::Failed, std::move(counters).error());
+    Result<CaptureStatistics> statistics = read_statistics();
+    if (!statistics) {
+      stop(CaptureEnd::Failed, std::move(statistics).error());
       return;
     }
-    for (const Action action : options_.actions) {
-      const abi::Counters& counted = (*counters)[index(action)];
-      const std::uint64_t delivered = packets_.delivered(action);
-      summary_.totals[index(action)] = {.received = counted.received,
-                                        .matched = counted.matched,
-                                        .held_back = counted.held_back,
-                                        .written = delivered,
-                                        .lost = counted.lost,
-                                        .unwritten = packets_.taken(action) - delivered};
+    summary_.totals = statistics->totals;
+    if (options_.readers.at_the_end) {
+      options_.readers.at_the_end(*statistics);
     }
   }
 

@@ -43,9 +43,16 @@ namespace xdpcap {
 class CaptureSource {
  public:
   virtual ~CaptureSource() = default;
-  virtual Result<ActionCounters> counters() = 0;
+  /// Counters of every action, for every possible CPU.
+  virtual Result<std::vector<ActionCounters>> counters_by_cpu() = 0;
   /// From here on counters and ring are final.
   virtual Result<void> detach() = 0;
+};
+
+/// Who gets the numbers of a capture; each may be empty.
+struct StatisticsReaders {
+  std::function<void(const CaptureStatistics&)> once_a_second;
+  std::function<void(const CaptureStatistics&)> at_the_end;  ///< when nothing changes any more
 };
 
 struct CaptureLoopOptions {
@@ -55,8 +62,8 @@ struct CaptureLoopOptions {
   int output_fd = -1;           ///< watched for its reader going away; -1: not watched
   /// Ends the capture when so many packets have been read; the kernel lets no more through.
   std::optional<std::uint64_t> most_packets;
-  bool flush = false;                                 ///< hand every packet to the output at once
-  std::function<void(const ActionCounters&)> status;  ///< called once a second; may be empty
+  bool flush = false;  ///< hand every packet to the output at once
+  StatisticsReaders readers;
 };
 
 enum class CaptureEnd {

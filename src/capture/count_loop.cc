@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <functional>
 
 namespace xdpcap {
 namespace {
@@ -34,9 +35,18 @@ Result<bool> wait_for_signal(int signal_fd, steady_clock::time_point when) {
   }
 }
 
+Result<CaptureStatistics> read_statistics(CaptureSource& source, TimeSource& time,
+                                          const CountLoopOptions& options) {
+  CaptureStatistics statistics;
+  statistics.by_cpu = TRY(source.counters_by_cpu());
+  statistics.wall_ns = WallClock(time).to_wall_ns(time.monotonic_ns());
+  statistics.totals = count_totals(statistics.by_cpu, options.actions);
+  return statistics;
+}
+
 }  // namespace
 
-CaptureSummary run_count(CaptureSource& source, const CountLoopOptions& options) {
+CaptureSummary run_count(CaptureSource& source, TimeSource& time, const CountLoopOptions& options) {
   CaptureSummary summary;
   const auto note = [&](Error error) {
     summary.end = CaptureEnd::Failed;
@@ -44,31 +54,32 @@ CaptureSummary run_count(CaptureSource& source, const CountLoopOptions& options)
       summary.error = std::move(error);
     }
   };
+  const auto read = [&](const std::function<void(const CaptureStatistics&)>& reader) {
+    Result<CaptureStatistics> statistics = read_statistics(source, time, options);
+    if (!statistics) {
+      note(std::move(statistics).error());
+      return;
+    }
+    summary.totals = statistics->totals;
+    if (reader) {
+      reader(*statistics);
+    }
+  };
   constexpr std::chrono::seconds kInterval{1};
   for (auto next = steady_clock::now() + kInterval; !summary.error; next += kInterval) {
-    const Result<bool> is_stopped = wait_for_signal(options.signal_fd, next);
+    Result<bool> is_stopped = wait_for_signal(options.signal_fd, next);
     if (!is_stopped) {
-      note(is_stopped.error());
+      note(std::move(is_stopped).error());
     } else if (*is_stopped) {
       break;
-    } else if (Result<ActionCounters> counters = source.counters(); !counters) {
-      note(std::move(counters).error());
-    } else if (options.status) {
-      options.status(*counters);
+    } else {
+      read(options.readers.once_a_second);
     }
   }
   if (Result<void> detached = source.detach(); !detached) {
     note(std::move(detached).error());
   }
-  Result<ActionCounters> counters = source.counters();
-  if (!counters) {
-    note(std::move(counters).error());
-    return summary;
-  }
-  for (const Action action : options.actions) {
-    const abi::Counters& counted = (*counters)[index(action)];
-    summary.totals[index(action)] = {.received = counted.received, .matched = counted.matched};
-  }
+  read(options.readers.at_the_end);
   return summary;
 }
 

@@ -13,12 +13,12 @@ namespace xdpcap {
 struct CountLoopOptions {
   std::vector<Action> actions;
   int signal_fd = -1;  ///< a signalfd; any signal from it ends the counting
-  std::function<void(const ActionCounters&)> status;  ///< called once a second; may be empty
+  StatisticsReaders readers;
 };
 
 /// Counts until stopped, then detaches.  Of the totals, `received` and `matched` are filled.
 ///
 /// Ownership: borrows everything for the time of the call.
-CaptureSummary run_count(CaptureSource& source, const CountLoopOptions& options);
+CaptureSummary run_count(CaptureSource& source, TimeSource& time, const CountLoopOptions& options);
 
 }  // namespace xdpcap

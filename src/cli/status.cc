@@ -28,12 +28,12 @@ std::size_t terminal_columns() {
 
 }  // namespace
 
-std::string format_status(const ActionCounters& counters, const std::vector<Action>& actions) {
+std::string format_status(const ActionTotals& totals, const std::vector<Action>& actions) {
   std::string line;
   std::uint64_t held_back = 0;
   std::uint64_t lost = 0;
   for (const Action action : actions) {
-    const abi::Counters& counted = counters[index(action)];
+    const PacketTotals& counted = totals[index(action)];
     fmt::format_to(std::back_inserter(line), "{}: {}/{} ", name(action), counted.received,
                    counted.matched);
     held_back += counted.held_back;

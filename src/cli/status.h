@@ -13,13 +13,12 @@
 #include <string_view>
 #include <vector>
 
-#include "attach/hook_capture.h"
 #include "capture/accounting.h"
 
 namespace xdpcap::cli {
 
 /// One line without its end, for `actions` in their order.
-std::string format_status(const ActionCounters& counters, const std::vector<Action>& actions);
+std::string format_status(const ActionTotals& totals, const std::vector<Action>& actions);
 
 /// "254 packets received, 10 matched, 10 written, 0 lost", and what was held back or not written if anything.
 std::string format_totals(const PacketTotals& totals);

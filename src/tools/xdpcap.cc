@@ -26,6 +26,7 @@
 #include "pcapng/file_sink.h"
 #include "tools/xdpcap_options.h"
 #include "tools/xdpcap_start.h"
+#include "tools/xdpcap_statistics.h"
 
 namespace {
 
@@ -48,7 +49,9 @@ int print(std::string_view text) {
 class HookSource final : public CaptureSource {
  public:
   explicit HookSource(HookCapture& capture) : capture_(&capture) {}
-  Result<ActionCounters> counters() override { return capture_->counters(); }
+  Result<std::vector<ActionCounters>> counters_by_cpu() override {
+    return capture_->counters_by_cpu();
+  }
   Result<void> detach() override { return capture_->detach(); }
 
  private:
@@ -99,7 +102,8 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
 
 // From the header of the file to its end.
 int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& actions,
-               const XdpcapOptions& options, const cli::StopSignals& signals) {
+               const XdpcapOptions& options, StatisticsOutlets& outlets,
+               const cli::StopSignals& signals) {
   Result<RingReader> ring = RingReader::map(capture.ring_fd(), capture.ring_bytes());
   if (!ring) {
     sink.remove_if_created();
@@ -114,29 +118,24 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
     sink.remove_if_created();
     return report(writer.error(), options.verbose);
   }
-  cli::StatusLine status;
   CaptureLoopOptions loop{.actions = actions,
                           .ring_fd = capture.ring_fd(),
                           .signal_fd = signals.fd(),
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
-                          .status = {}};
-  if (!options.quiet) {
-    loop.status = [&](const ActionCounters& counters) {
-      status.print(cli::format_status(counters, actions));
-    };
-  }
+                          .readers = outlets.readers()};
   HookSource source(capture);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *ring, *writer, sink, time, loop);
-  status.end();
+  outlets.end_status_line();
   return conclude(summary, options);
 }
 
 // Counting, from a hook that may be entered to the end.
 int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
-               const XdpcapOptions& options, const cli::StopSignals& signals) {
+               const XdpcapOptions& options, StatisticsOutlets& outlets,
+               const cli::StopSignals& signals) {
   if (signals.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
@@ -145,23 +144,20 @@ int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<
   if (!capture) {
     return report(capture.error(), options.verbose);
   }
-  cli::StatusLine status;
-  CountLoopOptions loop{.actions = actions, .signal_fd = signals.fd(), .status = {}};
-  if (!options.quiet) {
-    loop.status = [&](const ActionCounters& counters) {
-      status.print(cli::format_status(counters, actions));
-    };
-  }
   HookSource source(*capture);
-  const CaptureSummary summary = run_count(source, loop);
-  status.end();
-  const int printed = print(cli::format_counts(sum(summary.totals)) + "\n");
+  SystemTime time;
+  const CaptureSummary summary = run_count(
+      source, time, {.actions = actions, .signal_fd = signals.fd(), .readers = outlets.readers()});
+  outlets.end_status_line();
+  const int printed = options.json ? cli::kExitSuccess  // which says the same
+                                   : print(cli::format_counts(sum(summary.totals)) + "\n");
   return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
 // From a hook that may be entered to the end.
 int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
-                 const XdpcapOptions& options, const cli::StopSignals& signals) {
+                 const XdpcapOptions& options, StatisticsOutlets& outlets,
+                 const cli::StopSignals& signals) {
   UniqueFd pipe;
   if (await_reader(options.output, signals, pipe) == Waited::Stopped ||
       signals.wait(std::chrono::milliseconds(0))) {
@@ -185,7 +181,7 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
   if (options.verbose) {
     describe(*capture, filter, options);
   }
-  return run_to_end(*capture, *sink, actions, options, signals);
+  return run_to_end(*capture, *sink, actions, options, outlets, signals);
 }
 
 int run(const XdpcapOptions& options) {
@@ -223,8 +219,12 @@ int run(const XdpcapOptions& options) {
   if (const Result<void> may_enter = check_may_enter(*hook, actions); !may_enter) {
     return report(may_enter.error(), options.verbose);
   }
-  return options.counts_only ? count_hook(*hook, *filter, actions, options, *signals)
-                             : capture_hook(*hook, *filter, actions, options, *signals);
+  const auto outlets = StatisticsOutlets::open(options, actions);
+  if (!outlets) {
+    return report(outlets.error(), options.verbose);
+  }
+  return options.counts_only ? count_hook(*hook, *filter, actions, options, **outlets, *signals)
+                             : capture_hook(*hook, *filter, actions, options, **outlets, *signals);
 }
 
 }  // namespace

@@ -133,6 +133,21 @@ std::vector<cli::Option> make_table(Written& written, const MachineLimits& limit
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},
+      {.name = "stats-json",
+       .help = "print all counters once a second and at the end as a line of\n"
+               "JSON, on standard output (with <output> -: on standard error)",
+       .set = cli::into(options.json)},
+      {.name = "stats-prometheus",
+       .argument = "PATH",
+       .help = "keep all counters in this file, for a node exporter; unix:PATH:\n"
+               "serve them at a Unix socket",
+       .set = [&options](std::string_view text) -> Result<void> {
+         if (text.empty() || text == "unix:") {
+           return fail(Errc::InvalidArgument, "no path is given");
+         }
+         options.prometheus = text;
+         return {};
+       }},
       {.name = "q",
        .help = "print no statistics on standard error",
        .set = cli::into(options.quiet)},

@@ -30,6 +30,8 @@ struct XdpcapOptions {
   cbpfc::LinkType link_type;
   CaptureLimits limits;
   bool counts_only = false;
+  bool json = false;       ///< statistics as JSON lines
+  std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none
   bool flush = false;
   bool quiet = false;
   bool verbose = false;

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "capture.h"
 #include "rig.h"
@@ -17,6 +19,7 @@
 namespace xdpcap::test {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -88,6 +91,71 @@ TEST_F(Statistics, AreSilencedByQ) {
   capture.stop();
   EXPECT_EQ(capture.process().errors(), "");
   EXPECT_EQ(packets_in(rig.file("out.pcapng")).size(), 15U);
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST_F(Statistics, ForOtherPrograms) {
+  const Rig rig;
+  const std::string metrics = rig.file("xdpcap.prom");
+  Capture capture(rig.target().hook_fd(), {"-stats-json", "-stats-prometheus", metrics, rig.hook(),
+                                           rig.file("out.pcapng"), "greater 100"});
+  EXPECT_THAT(contents(metrics), HasSubstr("# TYPE xdpcap_received_packets_total counter\n"));
+  const PacketSocket delivered = rig.delivered();
+  rig.sending().send(frames());
+  EXPECT_EQ(delivered.receive(3).size(), 3U);
+  EXPECT_TRUE(becomes_true(
+      [&] {
+        return contents(metrics).find(fmt::format(
+                   "xdpcap_written_packets_total{{hook=\"{}\",action=\"XDPRedirect\"}} 2\n",
+                   rig.hook())) != std::string::npos;
+      },
+      Millis(3'000)))
+      << contents(metrics);
+  capture.stop();
+  const std::vector<std::string> lines = split(capture.process().output(), '\n');
+  ASSERT_GE(lines.size(), 3U);
+  EXPECT_EQ(lines.back(), "");
+  for (std::size_t i = 0; i + 1 < lines.size(); ++i) {
+    EXPECT_THAT(lines[i], StartsWith("{\"time_ns\":"));
+    EXPECT_THAT(lines[i], EndsWith("}}}"));
+  }
+  const std::string& last = lines[lines.size() - 2];
+  EXPECT_THAT(last,
+              HasSubstr("\"received\":15,\"matched\":6,\"held_back\":0,\"written\":6,\"lost\":0,"
+                        "\"unwritten\":0,\"actions\":{"));
+  EXPECT_THAT(last, HasSubstr("\"XDPPass\":{\"received\":3,\"matched\":1,"));
+}
+
+TEST_F(Statistics, NobodyReadsDoNotHoldUpTheCapture) {
+  const Rig rig;
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd unread(ends[0]);
+  const UniqueFd pipe(ends[1]);
+  ASSERT_EQ(::fcntl(pipe.get(), F_SETPIPE_SZ, 4096), 4096);
+  ASSERT_EQ(::write(pipe.get(), std::string(4096, 'x').data(), 4096), 4096);
+  Capture capture(rig.target().hook_fd(), {"-stats-json", rig.hook(), rig.file("out.pcapng")}, 5,
+                  {.out = pipe.get()});
+  std::this_thread::sleep_for(Millis(2'200));  // two lines are due
+  const PacketSocket delivered = rig.delivered();
+  rig.sending().send(frames());
+  EXPECT_EQ(delivered.receive(3).size(), 3U);
+  capture.stop();
+  EXPECT_EQ(capture.last_line(), "15 packets received, 15 matched, 15 written, 0 lost");
+}
+
+TEST_F(Statistics, AtASocketThatGoesWithTheCapture) {
+  const Rig rig;
+  const std::string path = rig.file("metrics.sock");
+  Capture capture(rig.target().hook_fd(),
+                  {"-count", "-q", "-stats-prometheus", "unix:" + path, rig.hook()});
+  EXPECT_TRUE(std::filesystem::is_socket(path));
+  capture.stop();
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 // All that can be read of a terminal now.

@@ -36,11 +36,11 @@ struct Pipe {
 
 class FakeSource final : public CaptureSource {
  public:
-  Result<ActionCounters> counters() override {
+  Result<std::vector<ActionCounters>> counters_by_cpu() override {
     if (fails) {
       return fail(Errc::Kernel, "read counters: gone", EBADF);
     }
-    return now;
+    return std::vector<ActionCounters>{now};
   }
   Result<void> detach() override {
     is_detached = true;
@@ -313,7 +313,7 @@ TEST_F(CaptureLoopTest, ASecondSignalCostsNothingWhileTheOutputTakesAll) {
 }
 
 TEST_F(CaptureLoopTest, CountersThatCannotBeReadStopIt) {
-  options_.status = [](const ActionCounters&) {};
+  options_.readers.once_a_second = [](const CaptureStatistics&) {};
   source_.fails = true;
   const CaptureSummary summary = run();
   EXPECT_EQ(summary.end, CaptureEnd::Failed);
@@ -341,7 +341,8 @@ TEST_F(CaptureLoopTest, PacketsThatDisappearAreNoticed) {
 TEST_F(CaptureLoopTest, StatusOnceASecondAndFileNotFarBehind) {
   int calls = 0;
   std::size_t written_before_stop = 0;
-  options_.status = [&](const ActionCounters& counters) {
+  options_.readers.once_a_second = [&](const CaptureStatistics& statistics) {
+    const ActionCounters& counters = statistics.by_cpu.at(0);
     EXPECT_EQ(counters[index(Action::Pass)].received, 1U);
     if (++calls == 2) {
       written_before_stop = packets().size();

@@ -12,7 +12,7 @@ namespace xdpcap::cli {
 namespace {
 
 TEST(Status, NamesEveryAction) {
-  ActionCounters counters{};
+  ActionTotals counters{};
   counters[2] = {.received = 254, .matched = 0, .lost = 0};
   EXPECT_EQ(format_status(counters, {kActions.begin(), kActions.end()}),
             "XDPAborted: 0/0 XDPDrop: 0/0 XDPPass: 254/0 XDPTx: 0/0 XDPRedirect: 0/0 "
@@ -20,7 +20,7 @@ TEST(Status, NamesEveryAction) {
 }
 
 TEST(Status, OnlyCapturedActionsAndWhatWasLost) {
-  ActionCounters counters{};
+  ActionTotals counters{};
   counters[1] = {.received = 12, .matched = 7, .lost = 2};
   counters[2] = {.received = 1, .matched = 1, .lost = 100};
   counters[3] = {.received = 3, .matched = 2, .lost = 1};
@@ -36,7 +36,7 @@ TEST(Status, Totals) {
 }
 
 TEST(Status, SaysWhatWasHeldBack) {
-  ActionCounters counters{};
+  ActionTotals counters{};
   counters[1] = {.received = 12, .matched = 7, .held_back = 4};
   counters[2] = {.received = 2, .matched = 2, .held_back = 1, .lost = 1};
   EXPECT_EQ(format_status(counters, {Action::Drop, Action::Pass}),

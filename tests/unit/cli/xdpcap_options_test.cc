@@ -75,6 +75,16 @@ TEST(XdpcapOptions, Limits) {
   EXPECT_FALSE(parse({"-rate", "1000000001", "/h", "f"}));
 }
 
+TEST(XdpcapOptions, Statistics) {
+  const Result<XdpcapOptions> options =
+      parse({"-stats-json", "-stats-prometheus", "unix:/run/x.sock", "/h", "f"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_TRUE(options->json);
+  EXPECT_EQ(options->prometheus, "unix:/run/x.sock");
+  EXPECT_FALSE(parse({"-stats-prometheus", "", "/h", "f"}));
+  EXPECT_FALSE(parse({"-stats-prometheus", "unix:", "/h", "f"}));
+}
+
 TEST(XdpcapOptions, CountingHasNoOutput) {
   const Result<XdpcapOptions> options = parse({"--count", "/h", "udp", "port", "53"});
   ASSERT_TRUE(options) << options.error().message;

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "cli/statistics_text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <iterator>
+
+namespace xdpcap::cli {
+namespace {
+
+using Text = std::back_insert_iterator<std::string>;
+
+/// What capture programs count, for each action and CPU.
+struct Counted {
+  std::string_view name;
+  std::uint64_t abi::Counters::* number;
+  std::string_view help;
+};
+constexpr std::array<Counted, 4> kCounted = {{
+    {"received", &abi::Counters::received, "Packets that reached the hook."},
+    {"matched", &abi::Counters::matched, "Packets that the filter matched."},
+    {"held_back", &abi::Counters::held_back, "Matching packets that a limit kept out of the ring."},
+    {"lost", &abi::Counters::lost, "Matching packets for which the ring had no room."},
+}};
+
+/// What user space counts, for each action.
+struct Taken {
+  std::string_view name;
+  std::uint64_t PacketTotals::* number;
+  std::string_view help;
+};
+constexpr std::array<Taken, 2> kTaken = {{
+    {"written", &PacketTotals::written, "Packets whose whole block reached the output."},
+    {"unwritten", &PacketTotals::unwritten, "Packets read from the ring and not yet written."},
+}};
+
+/// A string of JSON, which is one of Prometheus, too.
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    const bool is_printable = c >= ' ' && c <= '~';
+    if (c == '"' || c == '\\') {
+      result += '\\';
+    }
+    result += is_printable ? c : '?';
+  }
+  return result + '"';
+}
+
+void put_totals(Text text, const PacketTotals& totals) {
+  fmt::format_to(text,
+                 "\"received\":{},\"matched\":{},\"held_back\":{},\"written\":{},\"lost\":{},"
+                 "\"unwritten\":{}",
+                 totals.received, totals.matched, totals.held_back, totals.written, totals.lost,
+                 totals.unwritten);
+}
+
+}  // namespace
+
+std::string statistics_json(const CaptureStatistics& statistics, std::span<const Action> actions,
+                            std::string_view hook) {
+  std::string line;
+  const Text text(line);
+  fmt::format_to(text, "{{\"time_ns\":{},\"hook\":{},", statistics.wall_ns, quoted(hook));
+  put_totals(text, sum(statistics.totals));
+  line += ",\"actions\":{";
+  for (const Action action : actions) {
+    fmt::format_to(text, "{}\"{}\":{{", line.back() == '{' ? "" : ",", name(action));
+    put_totals(text, statistics.totals[index(action)]);
+    line += ",\"cpus\":[";
+    for (std::size_t cpu = 0; cpu < statistics.by_cpu.size(); ++cpu) {
+      const abi::Counters& counters = statistics.by_cpu[cpu][index(action)];
+      if (counters.received == 0) {
+        continue;
+      }
+      fmt::format_to(text, "{}{{\"cpu\":{}", line.back() == '[' ? "" : ",", cpu);
+      for (const Counted& one : kCounted) {
+        fmt::format_to(text, ",\"{}\":{}", one.name, counters.*one.number);
+      }
+      line += '}';
+    }
+    line += "]}";
+  }
+  return line + "}}\n";
+}
+
+std::string statistics_prometheus(const CaptureStatistics& statistics,
+                                  std::span<const Action> actions, std::string_view hook) {
+  std::string exposition;
+  const Text text(exposition);
+  const std::string label = quoted(hook);
+  const auto describe = [&](std::string_view counter, std::string_view help) {
+    fmt::format_to(text,
+                   "# HELP xdpcap_{0}_packets_total {1}\n# TYPE xdpcap_{0}_packets_total counter\n",
+                   counter, help);
+  };
+  for (const Counted& one : kCounted) {
+    describe(one.name, one.help);
+    for (const Action action : actions) {
+      for (std::size_t cpu = 0; cpu < statistics.by_cpu.size(); ++cpu) {
+        fmt::format_to(text, "xdpcap_{}_packets_total{{hook={},action=\"{}\",cpu=\"{}\"}} {}\n",
+                       one.name, label, name(action), cpu,
+                       statistics.by_cpu[cpu][index(action)].*one.number);
+      }
+    }
+  }
+  for (const Taken& one : kTaken) {
+    // What is not yet written becomes written: not a counter.
+    const bool is_counter = one.number == &PacketTotals::written;
+    const std::string_view suffix = is_counter ? "_packets_total" : "_packets";
+    fmt::format_to(text, "# HELP xdpcap_{0}{1} {2}\n# TYPE xdpcap_{0}{1} {3}\n", one.name, suffix,
+                   one.help, is_counter ? "counter" : "gauge");
+    for (const Action action : actions) {
+      fmt::format_to(text, "xdpcap_{}{}{{hook={},action=\"{}\"}} {}\n", one.name, suffix, label,
+                     name(action), statistics.totals[index(action)].*one.number);
+    }
+  }
+  return exposition;
+}
+
+}  // namespace xdpcap::cli

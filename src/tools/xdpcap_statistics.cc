@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/xdpcap_statistics.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <utility>
+
+#include "cli/report.h"
+#include "cli/statistics_text.h"
+#include "tools/whole_file.h"
+
+namespace xdpcap {
+namespace {
+
+constexpr std::string_view kSocketPrefix = "unix:";
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written <= 0) {
+      return;  // nobody reads any more; the capture goes on
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+/// Puts a file with `text` in the place of the one that is there.
+Result<void> replace_file(const std::string& path, const std::string& text) {
+  command::WholeFile file = TRY(command::WholeFile::create(path));
+  TRY(file.write(text));
+  return file.commit();
+}
+
+}  // namespace
+
+StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions)
+    : hook_path_(options.hook_path), actions_(std::move(actions)), shows_status_(!options.quiet) {}
+
+Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(const XdpcapOptions& options,
+                                                                   std::vector<Action> actions) {
+  std::unique_ptr<StatisticsOutlets> outlets(
+      new StatisticsOutlets(options, std::move(actions)));  // NOLINT: the constructor is private
+  if (options.json) {
+    const int fd = options.is_to_stdout() ? STDERR_FILENO : STDOUT_FILENO;
+    outlets->json_ =
+        std::make_unique<cli::LatestWriter>([fd](const std::string& line) { write_all(fd, line); });
+  }
+  if (!options.prometheus.empty()) {
+    TRY(outlets->open_prometheus(options.prometheus));
+  }
+  return outlets;
+}
+
+Result<void> StatisticsOutlets::open_prometheus(const std::string& place) {
+  const std::string empty = cli::statistics_prometheus({}, actions_, hook_path_);
+  if (place.starts_with(kSocketPrefix)) {
+    prometheus_socket_.emplace(TRY(cli::TextServer::listen(place.substr(kSocketPrefix.size()))));
+    prometheus_socket_->set_text(empty);
+    return {};
+  }
+  TRY(replace_file(place, empty).with_context("option -stats-prometheus"));
+  auto has_complained = std::make_shared<std::atomic<bool>>(false);
+  prometheus_file_ =
+      std::make_unique<cli::LatestWriter>([place, has_complained](const std::string& text) {
+        const Result<void> replaced = replace_file(place, text);
+        if (!replaced && !has_complained->exchange(true)) {
+          cli::print_to_stderr(cli::format_error("xdpcap", replaced.error(), false));
+        }
+      });
+  return {};
+}
+
+void StatisticsOutlets::publish(const CaptureStatistics& statistics) {
+  if (json_) {
+    json_->put(cli::statistics_json(statistics, actions_, hook_path_));
+  }
+  if (prometheus_file_ || prometheus_socket_) {
+    std::string text = cli::statistics_prometheus(statistics, actions_, hook_path_);
+    if (prometheus_file_) {
+      prometheus_file_->put(std::move(text));
+    } else {
+      prometheus_socket_->set_text(std::move(text));
+    }
+  }
+}
+
+StatisticsReaders StatisticsOutlets::readers() {
+  StatisticsReaders readers;
+  if (shows_status_ || json_ || prometheus_file_ || prometheus_socket_) {
+    readers.once_a_second = [this](const CaptureStatistics& statistics) {
+      if (shows_status_) {
+        status_.print(cli::format_status(statistics.totals, actions_));
+      }
+      publish(statistics);
+    };
+    readers.at_the_end = [this](const CaptureStatistics& statistics) { publish(statistics); };
+  }
+  return readers;
+}
+
+}  // namespace xdpcap
