@@ -4,8 +4,8 @@
 //
 //     R6  context                      R8  captured bytes; while the filter runs, the length
 //     R7  this CPU's counters          R9  record, from its reservation to its submission
-//     R10-4  key of the counters       R10-8  wire length       below: scratch slots of the
-//     fragment
+//     R10-4  key: the action, then the CPU     R10-8  wire length     R10-16  this CPU's ring
+//     below: scratch slots of the fragment
 //
 // Size classes.  bpf_ringbuf_reserve() wants a size that is constant on each path through the
 // program.  So the captured length is compared with 64, 128, ... 32768 and the snap length; each
@@ -13,16 +13,15 @@
 // verifier walks the tail once a class and sees each time a length that fits the record.  A record
 // wastes less than half of its bytes.
 //
-// Time.  The clock is read right after the reservation.  Records lie in the ring in the order of
-// their reservations, which a lock makes; a time read before would be older by the wait for that
-// lock, and two CPUs that wait would often swap.  Read after, two records swap only when a CPU is
-// held up between two adjacent instructions.
+// Time.  Each CPU has a ring of its own, and XDP programs do not interrupt each other there, so its records
+// are in the order of their times.  The clock is read right after the reservation: what is not yet in the ring
+// when the reader looks is then younger than the look.
 //
 // Waking the reader.  With a watermark, the record that lifts the ring over it wakes the reader, and no
 // other: below, the reader sleeps on purpose; above, it has been woken, and an interrupt for each
 // packet would only put it further behind (a forced wake-up costs microseconds).  "The record that
 // lifts" is told by the fill it leaves, less than its own largest size above the watermark; so a second
-// one may wake, and CPUs that submit at the same moment may miss.  A reader must therefore look at the
+// one may wake.  A reader must therefore look at the
 // ring now and then by itself; capture_loop does, every 100 ms.  Without a watermark the kernel
 // decides: it wakes a reader that had read everything.
 //
@@ -78,7 +77,8 @@ constexpr Reg kRecord = Reg::R9;
 
 constexpr std::int16_t kKeySlot = -4;
 constexpr std::int16_t kWireLengthSlot = -8;
-constexpr std::uint32_t kOwnStackBytes = 8;
+constexpr std::int16_t kRingSlot = -16;
+constexpr std::uint32_t kOwnStackBytes = 16;
 
 constexpr std::array<std::uint32_t, 10> kSizeClasses = {64,   128,  256,  512,   1024,
                                                         2048, 4096, 8192, 16384, 32768};
@@ -153,6 +153,18 @@ void emit_lengths(Assembly& code, std::uint32_t snaplen_bytes) {
   code.jump_if(Cmp::Less, kCaptured, 1, "lost");
 }
 
+/// Leaves the CPU's number in kKeySlot and its ring in kRingSlot.
+void emit_find_ring(Assembly& code, const CaptureProgramSpec& spec) {
+  code.add(call(helper::kGetSmpProcessorId));
+  code.add(store(Width::Word, Reg::R10, kKeySlot, Reg::R0));
+  code.add(mov(Reg::R2, Reg::R10));
+  code.add(alu(Alu::Add, Reg::R2, kKeySlot));
+  code.add_map_fd(Reg::R1, spec.rings_fd);
+  code.add(call(helper::kMapLookupElem));
+  code.jump_if(Cmp::Equal, Reg::R0, 0, "lost");  // never: each possible CPU has one
+  code.add(store(Width::Double, Reg::R10, kRingSlot, Reg::R0));
+}
+
 void emit_reserve(Assembly& code, const CaptureProgramSpec& spec) {
   for (const std::uint32_t size_class : kSizeClasses) {
     if (size_class >= spec.snaplen_bytes) {
@@ -163,7 +175,7 @@ void emit_reserve(Assembly& code, const CaptureProgramSpec& spec) {
   }
   code.add(mov(Reg::R2, static_cast<std::int32_t>(sizeof(RecordHeader) + spec.snaplen_bytes)));
   code.label("reserve");
-  code.add_map_fd(Reg::R1, spec.ring_fd);
+  code.add(load(Width::Double, Reg::R1, Reg::R10, kRingSlot));
   code.add(mov(Reg::R3, 0));
   code.add(call(helper::kRingbufReserve));
   code.jump_if(Cmp::Equal, Reg::R0, 0, "lost");
@@ -187,8 +199,8 @@ void emit_header(Assembly& code, Action action) {
   put(offsetof(RecordHeader, rx_queue), Reg::R1);
   code.add(store(Width::Word, kRecord, at(offsetof(RecordHeader, action)),
                  static_cast<std::int32_t>(index(action))));
-  code.add(call(helper::kGetSmpProcessorId));
-  put(offsetof(RecordHeader, cpu), Reg::R0);
+  code.add(load(Width::Word, Reg::R1, Reg::R10, kKeySlot));
+  put(offsetof(RecordHeader, cpu), Reg::R1);
 }
 
 void emit_bytes(Assembly& code) {
@@ -207,7 +219,7 @@ void emit_wakeup(Assembly& code, const CaptureProgramSpec& spec) {
     code.add(mov(Reg::R2, 0));
     return;
   }
-  code.add_map_fd(Reg::R1, spec.ring_fd);
+  code.add(load(Width::Double, Reg::R1, Reg::R10, kRingSlot));
   code.add(mov(Reg::R2, kRingAvailableData));
   code.add(call(helper::kRingbufQuery));
   code.add(mov32(Reg::R1, spec.watermark_bytes));
@@ -274,6 +286,7 @@ Result<std::vector<Insn>> build_capture_program(const cbpfc::Filter& filter,
   TRY(emit_filter(code, filter));
   if (!spec.counts_only) {
     emit_limits(code, limit_spec(spec));
+    emit_find_ring(code, spec);
     emit_lengths(code, spec.snaplen_bytes);
     emit_reserve(code, spec);
     emit_header(code, spec.action);

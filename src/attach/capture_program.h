@@ -32,7 +32,7 @@ struct CaptureProgramSpec {
   std::uint32_t snaplen_bytes = 65535;  ///< 1 .. abi::kMaxCapturedBytes
   std::uint32_t watermark_bytes =
       1;                 ///< wake the reader when the ring holds this much; 0 and 1: at once
-  int ring_fd = -1;      ///< BPF_MAP_TYPE_RINGBUF
+  int rings_fd = -1;     ///< BPF_MAP_TYPE_ARRAY_OF_MAPS of BPF_MAP_TYPE_RINGBUF, key: CPU
   int counters_fd = -1;  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
   CaptureLimits limits = {};
   int shared_limits_fd =

@@ -137,8 +137,8 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   capture.hook_ = &hook;
   capture.variant_ = TRY(find_variant(hook));
   if (!options.counts_only) {
-    capture.ring_bytes_ = TRY(ring_size(options));
-    capture.ring_fd_ = TRY(create_ring_buffer("xdpcap_ring", capture.ring_bytes_));
+    const std::uint64_t ring_bytes = TRY(ring_size(options));
+    capture.rings_ = TRY(RingSet::create(ring_bytes));
   }
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
@@ -160,12 +160,12 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
 
 Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filter,
                                        const HookCaptureOptions& options) {
-  const auto half_ring = static_cast<std::uint32_t>(ring_bytes_ / 2);
+  const auto half_ring = static_cast<std::uint32_t>(rings_.ring_bytes() / 2);
   const std::vector<cbpfc::ebpf::Insn> insns = TRY(build_capture_program(
       filter, {.action = action,
                .snaplen_bytes = options.snaplen_bytes,
                .watermark_bytes = std::min(options.watermark_bytes, half_ring),
-               .ring_fd = ring_fd_.get(),
+               .rings_fd = rings_.array_fd(),
                .counters_fd = counters_fd_.get(),
                .limits = options.limits,
                .shared_limits_fd = shared_limits_fd_.get(),
@@ -215,10 +215,9 @@ Result<void> HookCapture::leave(Action action, Slot& slot) {
 
 HookCapture::HookCapture(HookCapture&& other) noexcept
     : hook_(other.hook_),
-      ring_fd_(std::move(other.ring_fd_)),
+      rings_(std::move(other.rings_)),
       counters_fd_(std::move(other.counters_fd_)),
       shared_limits_fd_(std::move(other.shared_limits_fd_)),
-      ring_bytes_(other.ring_bytes_),
       variant_(other.variant_),
       slots_(std::exchange(other.slots_, {})) {}
 
@@ -228,10 +227,9 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
   if (this != &other) {
     static_cast<void>(detach());
     hook_ = other.hook_;
-    ring_fd_ = std::move(other.ring_fd_);
+    rings_ = std::move(other.rings_);
     counters_fd_ = std::move(other.counters_fd_);
     shared_limits_fd_ = std::move(other.shared_limits_fd_);
-    ring_bytes_ = other.ring_bytes_;
     variant_ = other.variant_;
     slots_ = std::exchange(other.slots_, {});
   }

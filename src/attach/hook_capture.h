@@ -22,13 +22,14 @@
 #include "attach/hook.h"
 #include "attach/hook_variant.h"
 #include "attach/limits.h"
+#include "attach/ring_set.h"
 
 namespace xdpcap {
 
 struct HookCaptureOptions {
   std::vector<Action> actions;  ///< each must have a slot in the hook
   std::uint32_t snaplen_bytes = 65535;
-  /// Rounded up to a power of two of whole pages that holds at least one largest record.
+  /// Of each possible CPU's ring; rounded up to a power of two of whole pages that holds at least one largest record.
   std::uint64_t ring_bytes = 1U << 22;
   std::uint32_t watermark_bytes = 1;  ///< at most half the ring is used: a full ring only loses
   CaptureLimits limits = {};
@@ -68,8 +69,7 @@ class HookCapture {
   /// all the same.
   Result<void> detach();
 
-  int ring_fd() const { return ring_fd_.get(); }  ///< -1 when only counting
-  std::uint64_t ring_bytes() const { return ring_bytes_; }
+  const RingSet& rings() const { return rings_; }  ///< none when only counting
   const Variant& variant() const { return variant_; }
 
   /// Counters of every action, summed over CPUs.
@@ -91,10 +91,9 @@ class HookCapture {
   Result<void> leave(Action action, Slot& slot);
 
   const Hook* hook_ = nullptr;
-  UniqueFd ring_fd_;
+  RingSet rings_;
   UniqueFd counters_fd_;
   UniqueFd shared_limits_fd_;
-  std::uint64_t ring_bytes_ = 0;
   Variant variant_;
   std::map<Action, Slot> slots_;
 };

@@ -24,22 +24,22 @@ constexpr std::uint64_t kMostLookBackNs = 1'000'000;
 
 // How long a packet waits for older ones of other CPUs.  A ring takes up less than a byte a
 // nanosecond, so a small ring gets a look-back in which at most an eighth of it fills.
-std::uint64_t look_back_ns(const RingReader& ring) {
-  return std::min(kMostLookBackNs, ring.size_bytes() / 8);
+std::uint64_t look_back_ns(std::span<const RingReader> rings) {
+  return std::min(kMostLookBackNs, rings.front().size_bytes() / 8);
 }
 
 class CaptureLoop {
  public:
-  CaptureLoop(CaptureSource& source, RingReader& ring, PcapngWriter& writer, ByteSink& sink,
-              TimeSource& time, const CaptureLoopOptions& options)
+  CaptureLoop(CaptureSource& source, std::span<RingReader> rings, PcapngWriter& writer,
+              ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options)
       : source_(source),
         output_(writer),
         sink_(sink),
         time_(time),
         options_(options),
-        look_back_ns_(look_back_ns(ring)),
+        look_back_ns_(look_back_ns(rings)),
         clock_(time),
-        order_(ring, look_back_ns_),
+        order_(rings, look_back_ns_),
         packets_(writer, clock_, options.actions) {}
 
   CaptureSummary run() {
@@ -113,7 +113,7 @@ class CaptureLoop {
   void wait(Next next) {
     std::array<pollfd, 3> waits{{{.fd = options_.signal_fd, .events = POLLIN, .revents = 0},
                                  {.fd = options_.output_fd, .events = 0, .revents = 0},
-                                 {.fd = options_.ring_fd, .events = POLLIN, .revents = 0}}};
+                                 {.fd = options_.wake_fd, .events = POLLIN, .revents = 0}}};
     std::uint64_t timeout_ns = 0;
     switch (next) {
       case Next::AtOnce: waits[2].fd = -1; break;
@@ -268,9 +268,9 @@ class CaptureLoop {
 
 }  // namespace
 
-CaptureSummary run_capture(CaptureSource& source, RingReader& ring, PcapngWriter& writer,
+CaptureSummary run_capture(CaptureSource& source, std::span<RingReader> rings, PcapngWriter& writer,
                            ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options) {
-  return CaptureLoop(source, ring, writer, sink, time, options).run();
+  return CaptureLoop(source, rings, writer, sink, time, options).run();
 }
 
 }  // namespace xdpcap

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The loop of a capture: ring to file, until somebody says stop.
+// The loop of a capture: rings to file, until somebody says stop.
 //
-//     wait   for the ring, a signal, the output going away, or time
-//     take   what is in the ring, in time order (time_order.h)
+//     wait   for a ring, a signal, the output going away, or time
+//     take   what is in the rings, in time order (time_order.h)
 //     write  it (packet_writer.h), give the space back
 //     once a second: counters to the status line, buffered blocks to the file
 //
-// Waiting.  While the ring holds anything, the loop looks again after the look-back, a millisecond,
+// Waiting.  While a ring holds anything, the loop looks again after the look-back, a millisecond,
 // and does not ask the kernel about the ring: poll() reports a ring as readable as long as it holds
 // anything, also a record that is still being filled, and asking again and again would be spinning.
-// This alone makes batches of a busy ring.  Only when the ring is empty is it polled, 100 ms at
+// This alone makes batches of a busy ring.  Only when all are empty are they polled, 100 ms at
 // most: longer than that no packet waits, whatever the watermark; looking at an empty ring is one
 // load.
 //
@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "attach/hook_capture.h"
@@ -57,7 +58,7 @@ struct StatisticsReaders {
 
 struct CaptureLoopOptions {
   std::vector<Action> actions;  ///< in the order of the file's interfaces
-  int ring_fd = -1;             ///< becomes readable when the ring should be looked at
+  int wake_fd = -1;             ///< becomes readable when the rings should be looked at
   int signal_fd = -1;           ///< a signalfd; any signal from it stops the capture
   int output_fd = -1;           ///< watched for its reader going away; -1: not watched
   /// Ends the capture when so many packets have been read; the kernel lets no more through.
@@ -85,7 +86,7 @@ struct CaptureSummary {
 ///
 /// Ownership: borrows everything for the time of the call.  `writer` has been started on `sink`,
 /// which is finished on return.
-CaptureSummary run_capture(CaptureSource& source, RingReader& ring, PcapngWriter& writer,
+CaptureSummary run_capture(CaptureSource& source, std::span<RingReader> rings, PcapngWriter& writer,
                            ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options);
 
 }  // namespace xdpcap

@@ -3,83 +3,185 @@
 #include "capture/time_order.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace xdpcap {
 
 namespace {
 
-// Large enough that system calls do not count, small enough that space is given back soon and that
-// the headers of a batch stay in the CPU's cache.
-constexpr std::size_t kBatchPackets = 4096;
+// A batch of all rings: large enough that system calls do not count, small enough that space is given back soon
+// and that the headers of a ring's batch stay in the CPU's cache.
+constexpr std::size_t kMostBatchPackets = 4096;
+constexpr std::size_t kLeastBatchPackets = 32;
+constexpr std::size_t kHeldPackets = std::size_t{1} << 16;
 
-// A batch is at most this part of the ring; so is what may wait in it without need.
+// A batch is at most this part of its ring; so is what may wait in it without need.
 constexpr std::uint64_t kRingShare = 4;
 
 std::uint64_t ktime_of(const TimeOrder::Held& held) {
   return held.packet.ktime_ns;
 }
 
+/// How many packets at the front are older than `ktime_ns`, or as old.
+std::size_t packets_up_to(std::span<const TimeOrder::Held> held, std::uint64_t ktime_ns) {
+  return static_cast<std::size_t>(std::ranges::upper_bound(held, ktime_ns, {}, ktime_of) -
+                                  held.begin());
+}
+
+/// How many packets at the front are older than `ktime_ns`.
+std::size_t packets_before(std::span<const TimeOrder::Held> held, std::uint64_t ktime_ns) {
+  return static_cast<std::size_t>(std::ranges::lower_bound(held, ktime_ns, {}, ktime_of) -
+                                  held.begin());
+}
+
+std::size_t older_half(std::span<const TimeOrder::Held> held) {
+  return (held.size() + 1) / 2;
+}
+
 }  // namespace
 
-bool TimeOrder::fill() {
-  const RingPosition first = ring_->position();
-  const std::uint64_t batch_bytes = ring_->size_bytes() / kRingShare;
-  const std::uint64_t held_bytes = first - released_;
-  is_bounded_ = held_.size() >= kBatchPackets || held_bytes >= batch_bytes;
-  if (is_bounded_) {
-    return true;
+TimeOrder::TimeOrder(std::span<RingReader> rings, std::uint64_t look_back_ns)
+    : look_back_ns_(look_back_ns),
+      most_packets_(
+          std::clamp(kHeldPackets / rings.size(), kLeastBatchPackets, kMostBatchPackets)) {
+  lanes_.reserve(rings.size());
+  for (RingReader& ring : rings) {
+    lanes_.push_back({.ring = &ring, .released = ring.position(), .held = {}});
   }
-  const std::size_t most_packets = kBatchPackets - held_.size();
+}
+
+bool TimeOrder::fill() {
+  bool is_bounded = false;
+  for (Lane& lane : lanes_) {
+    if (lane.held.empty() && lane.ring->is_exhausted()) {
+      lane.is_bounded = false;
+      continue;  // as most are, on a machine of many CPUs
+    }
+    fill(lane);
+    is_bounded = is_bounded || lane.is_bounded;
+  }
+  return is_bounded;
+}
+
+void TimeOrder::fill(Lane& lane) {
+  const RingPosition first = lane.ring->position();
+  const std::uint64_t batch_bytes = lane.ring->size_bytes() / kRingShare;
+  const std::uint64_t held_bytes = first - lane.released;
+  lane.is_bounded = lane.held.size() >= most_packets_ || held_bytes >= batch_bytes;
+  if (lane.is_bounded) {
+    return;
+  }
+  const std::size_t most_packets = most_packets_ - lane.held.size();
   const std::size_t most_bytes = batch_bytes - held_bytes;
   records_.clear();
-  ring_->collect(records_, most_packets, most_bytes);
+  lane.ring->collect(records_, most_packets, most_bytes);
   for (const RingRecord& record : records_) {
     if (const std::optional<Packet> packet = decode_record(record.bytes)) {
-      held_.push_back({.packet = *packet, .start = record.start});
+      lane.held.push_back({.packet = *packet, .start = record.start});
     } else {
       ++corrupt_records_;
     }
   }
-  if (!std::ranges::is_sorted(held_, {}, ktime_of)) {
-    // Packets of one time stay as they lie in the ring.
-    std::ranges::sort(held_, {},
+  if (!std::ranges::is_sorted(lane.held, {}, ktime_of)) {
+    // No CPU does that; but what is read here is what merging relies on.
+    std::ranges::sort(lane.held, {},
                       [](const Held& held) { return std::pair(ktime_of(held), held.start); });
   }
-  is_bounded_ = records_.size() == most_packets || ring_->position() - first >= most_bytes;
-  return is_bounded_;
+  lane.is_bounded = records_.size() == most_packets || lane.ring->position() - first >= most_bytes;
+}
+
+/// Whether holding packets back any longer would leave others no place, here or in the ring.
+bool TimeOrder::Lane::has_to_go_on() const {
+  return is_bounded || ring->used_bytes() > ring->size_bytes() / kRingShare;
 }
 
 std::span<const TimeOrder::Held> TimeOrder::ready(std::uint64_t horizon_ktime_ns) {
   std::uint64_t horizon = horizon_ktime_ns;
-  if (is_bounded_ && !held_.empty()) {
-    const std::uint64_t newest = ktime_of(held_.back());
-    horizon = std::min(horizon, newest - std::min(newest, look_back_ns_));
+  std::uint64_t forced = 0;
+  for (const Lane& lane : lanes_) {
+    if (lane.is_bounded && !lane.held.empty()) {
+      const std::uint64_t newest = ktime_of(lane.held.back());
+      horizon = std::min(horizon, newest - std::min(newest, look_back_ns_));
+    }
+    if (!lane.held.empty() && lane.has_to_go_on()) {
+      forced = std::max(forced, ktime_of(lane.held[older_half(lane.held) - 1]));
+    }
   }
-  ready_ = packets_up_to(horizon);
-  if (is_bounded_ || is_pressed()) {
-    ready_ = std::max(ready_, (held_.size() + 1) / 2);
+  for (Lane& lane : lanes_) {
+    lane.ready = std::max(packets_up_to(lane.held, horizon), packets_before(lane.held, forced));
+    if (!lane.held.empty() && lane.has_to_go_on()) {
+      lane.ready = std::max(lane.ready, older_half(lane.held));
+    }
   }
-  return std::span(held_).first(ready_);
+  return merge();
+}
+
+/// What is ready of all lanes; where only one has any, it is not copied.
+std::span<const TimeOrder::Held> TimeOrder::merge() {
+  // A heap of lanes, the one with the oldest packet in front; next packets are counted in `next`.
+  heads_.clear();
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    if (lanes_[i].ready > 0) {
+      heads_.push_back(i);
+      total += lanes_[i].ready;
+    }
+  }
+  if (heads_.empty()) {
+    return {};
+  }
+  if (heads_.size() == 1) {
+    const Lane& only = lanes_[heads_.front()];
+    return std::span(only.held).first(only.ready);
+  }
+  std::vector<std::size_t> next(lanes_.size(), 0);
+  const auto is_younger = [&](std::size_t left, std::size_t right) {
+    return std::pair(ktime_of(lanes_[left].held[next[left]]), left) >
+           std::pair(ktime_of(lanes_[right].held[next[right]]), right);
+  };
+  std::ranges::make_heap(heads_, is_younger);
+  merged_.clear();
+  merged_.reserve(total);
+  while (!heads_.empty()) {
+    std::ranges::pop_heap(heads_, is_younger);
+    const std::size_t lane = heads_.back();
+    merged_.push_back(lanes_[lane].held[next[lane]]);
+    if (++next[lane] < lanes_[lane].ready) {
+      std::ranges::push_heap(heads_, is_younger);
+    } else {
+      heads_.pop_back();
+    }
+  }
+  return merged_;
 }
 
 void TimeOrder::release() {
-  held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(ready_));
-  ready_ = 0;
-  released_ = ring_->position();
-  for (const Held& held : held_) {
-    released_ = std::min(released_, held.start);
+  for (Lane& lane : lanes_) {
+    const RingPosition position = lane.ring->position();
+    if (lane.held.empty() && lane.released == position) {
+      continue;
+    }
+    lane.held.erase(lane.held.begin(), lane.held.begin() + static_cast<std::ptrdiff_t>(lane.ready));
+    lane.ready = 0;
+    lane.released = position;
+    for (const Held& held : lane.held) {
+      lane.released = std::min(lane.released, held.start);
+    }
+    lane.ring->release(lane.released);
   }
-  ring_->release(released_);
 }
 
-std::size_t TimeOrder::packets_up_to(std::uint64_t ktime_ns) const {
-  const auto end = std::ranges::upper_bound(held_, ktime_ns, {}, ktime_of);
-  return static_cast<std::size_t>(end - held_.begin());
+bool TimeOrder::is_waiting() const {
+  return std::ranges::any_of(
+      lanes_, [](const Lane& lane) { return !lane.held.empty() || !lane.ring->is_exhausted(); });
 }
 
-// Whether holding packets back any longer could cost others their place in the ring.
-bool TimeOrder::is_pressed() const {
-  return ring_->used_bytes() > ring_->size_bytes() / kRingShare;
+std::uint64_t TimeOrder::corrupt_records() const {
+  std::uint64_t all = corrupt_records_;
+  for (const Lane& lane : lanes_) {
+    all += lane.ring->corrupt_records();
+  }
+  return all;
 }
 
 }  // namespace xdpcap

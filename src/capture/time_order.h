@@ -2,35 +2,32 @@
 //
 // Puts packets of several CPUs in time order, within a bounded look-back.
 //
-// A capture program reserves its record and then reads the clock, so a CPU that is held up between
-// the two leaves a packet in front of older ones; the records of one CPU are always in order.  But
-// whatever has a time has been reserved before that time: a look at the whole ring after a packet's
-// time finds every older packet there, at worst still being filled.  A packet is therefore held back
-// until it was `look-back` old when the ring was looked at, which leaves that long for filling.
+// Each CPU has a ring, and its records there are in the order of their times.  A capture program reserves its
+// record and then reads the clock, so whatever has a time has been reserved before that time: a look at all rings
+// after a packet's time finds every older packet there, at worst still being filled.  A packet is therefore held
+// back until it was `look-back` old when the rings were looked at, which leaves that long for filling.
 //
-//     ring      1000  1020  1010 | 1980            now 2000, horizon = now - 900 = 1100
-//     shown     1000  1010  1020                   1980 stays, the next batch may bring 1970
+//     ring 0    1000  1020 | 1980                  now 2000, horizon = now - 900 = 1100
+//     ring 1    1010       | (1970 being filled)
+//     shown     1000  1010  1020                   1980 stays, the next look may bring 1970
 //
-// A reader that is behind takes only a bounded batch of the ring, and the age of a packet says
-// nothing about the record behind the batch.  Its horizon is then the newest time of the batch less
-// the look-back, too:
+// A reader that is behind takes only a bounded batch of each ring, and the age of a packet says nothing about
+// what lies behind the batch.  The horizon then is the newest time of such a batch less the look-back, too:
 //
-//     ring      1000  4980  5000 | 4990  ...       now 99000, but the horizon is 5000 - 900 = 4100
-//     shown     1000                               4980 and 5000 stay, 4990 will come between them
+//     ring 0    1000  5000  5010 | ...             now 99000, but the horizon is 5010 - 900 = 4110
+//     ring 1    1500  4990
+//     shown     1000  1500                         4990 and 5000 stay, more of ring 0 may come between them
 //
-// A batch that spans less than the look-back would never end so.  Of a bounded batch, or when the
-// ring fills up, the older half goes whatever the horizon: no look at the ring is without progress,
-// and a packet is still sorted among half a batch.
+// A batch that spans less than the look-back would never end so.  Of a bounded batch, or when a ring fills up, the
+// older half goes whatever the horizon, with all that is older in other rings: no look at the rings is without
+// progress.
 //
-// Held packets stay in the ring, nothing is copied; their space is given back when they have been
-// taken.  They count towards the bound of the next batch.
+// Held packets stay in their rings, nothing is copied but what was decoded of them; their space is given back when
+// they have been taken.  They count towards the bound of the next batch.
 //
-// Cost: one pass that finds a batch in order already, or a sort of almost sorted numbers; twice a
-// packet while the reader is behind.
-// Limits: a packet is out of order when a CPU was held up (a virtual machine's, say) for longer than
-// the look-back: while it filled a record that lies behind a younger one, or, if the reader was
-// behind, between reservation and clock; and when more than half a batch lies between two packets
-// that swapped.
+// Cost: one comparison a packet and ring that has any, by a heap.
+// Limits: a packet is out of order when a CPU was held up (a virtual machine's, say) for longer than the look-back
+// while it filled a record.
 // Tested by: tests/unit/capture/time_order_test.cc, capture_loop_test.cc.
 
 #pragma once
@@ -51,20 +48,19 @@ class TimeOrder {
     RingPosition start;  ///< of its record in the ring
   };
 
-  /// Ownership: borrows `ring`, which must outlive this.
-  TimeOrder(RingReader& ring, std::uint64_t look_back_ns)
-      : ring_(&ring), look_back_ns_(look_back_ns), released_(ring.position()) {}
+  /// Ownership: borrows `rings`, which must outlive this and are at least one.
+  TimeOrder(std::span<RingReader> rings, std::uint64_t look_back_ns);
 
-  /// Takes in what the ring has, a bounded batch of it; true if the bound ended it, and then
-  /// ready() shows something, unless there was nothing but corrupt records.
+  /// Takes in what the rings have, a bounded batch of each; true if a bound ended one, and then ready() shows
+  /// something, unless there was nothing but corrupt records.
   bool fill();
 
-  /// The packets up to `horizon_ktime_ns`, in time order, equal times in the ring's order.  Fewer
-  /// when the last fill() was bounded and packets behind it may be older, but then, and when
-  /// holding back could cost others their place in the ring, at least the older half.
+  /// The packets up to `horizon_ktime_ns`, in time order, equal times of one ring in its order.  Fewer when the
+  /// last fill() was bounded and packets behind it may be older, but then, and when holding back could cost
+  /// others their place in a ring, at least the older half of what that ring has here.
   ///
   /// Units: the horizon is the look-back before the last fill(), or UINT64_MAX when nobody fills
-  /// the ring any more.
+  /// the rings any more.
   /// Ownership: valid until release(), which must come before the next fill().
   std::span<const Held> ready(std::uint64_t horizon_ktime_ns);
 
@@ -72,22 +68,31 @@ class TimeOrder {
   void release();
 
   /// Whether packets wait for their time, or a record is still being filled.
-  bool is_waiting() const { return !held_.empty() || !ring_->is_exhausted(); }
+  bool is_waiting() const;
 
   /// Records no capture program can have written; they are skipped.
-  std::uint64_t corrupt_records() const { return corrupt_records_ + ring_->corrupt_records(); }
+  std::uint64_t corrupt_records() const;
 
  private:
-  std::size_t packets_up_to(std::uint64_t ktime_ns) const;
-  bool is_pressed() const;
+  /// One ring and what is held of it.
+  struct Lane {
+    RingReader* ring;
+    RingPosition released;    ///< where the oldest held record starts in the ring
+    std::vector<Held> held;   ///< in time order
+    std::size_t ready = 0;    ///< packets at the front of `held` that ready() returned
+    bool is_bounded = false;  ///< the last fill()
 
-  RingReader* ring_;
+    bool has_to_go_on() const;
+  };
+  void fill(Lane& lane);
+  std::span<const Held> merge();
+
+  std::vector<Lane> lanes_;
   std::uint64_t look_back_ns_;
-  RingPosition released_;            // where the oldest held record starts in the ring
-  std::vector<RingRecord> records_;  // of the last fill(); a member to keep its memory
-  std::vector<Held> held_;           // in time order
-  std::size_t ready_ = 0;            // packets at the front of held_ that ready() returned
-  bool is_bounded_ = false;          // the last fill()
+  std::size_t most_packets_;         ///< held of a lane
+  std::vector<RingRecord> records_;  // members to keep their memory
+  std::vector<std::size_t> heads_;
+  std::vector<Held> merged_;
   std::uint64_t corrupt_records_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <numeric>
 #include <string_view>
 
 #include "kernel/libbpf_quiet.h"
@@ -104,6 +105,45 @@ Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_
   return create_map(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t), value_size_bytes, entries);
 }
 
+Result<UniqueFd> create_array_of_maps(const std::string& name, int example_fd,
+                                      std::uint32_t entries) {
+  silence_libbpf();
+  bpf_map_create_opts options{};
+  options.sz = sizeof(options);
+  options.inner_map_fd = static_cast<__u32>(example_fd);
+  const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, name.c_str(), sizeof(std::uint32_t),
+                                sizeof(std::uint32_t), entries, &options);
+  if (fd < 0) {
+    return kernel_failure(fmt::format("create array of maps {}", name), errno, kMapCapabilities);
+  }
+  return UniqueFd(fd);
+}
+
+Result<void> put_maps(int array_fd, std::span<const int> map_fds) {
+  std::vector<std::uint32_t> keys(map_fds.size());
+  std::iota(keys.begin(), keys.end(), 0U);
+  auto count = static_cast<__u32>(map_fds.size());
+  if (bpf_map_update_batch(array_fd, keys.data(), map_fds.data(), &count, nullptr) == 0 &&
+      count == map_fds.size()) {
+    return {};
+  }
+  for (const std::uint32_t key : keys) {
+    if (bpf_map_update_elem(array_fd, &key, &map_fds[key], BPF_ANY) != 0) {
+      return kernel_failure(fmt::format("put a map into place {} of an array", key), errno,
+                            kMapCapabilities);
+    }
+  }
+  return {};
+}
+
+Result<std::uint32_t> possible_cpus() {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 0) {
+    return kernel_failure("read the number of CPUs", -cpus, {});
+  }
+  return static_cast<std::uint32_t>(cpus);
+}
+
 Result<MapInfo> map_info(int map_fd) {
   bpf_map_info info{};
   __u32 size = sizeof(info);
@@ -166,11 +206,7 @@ Result<std::optional<std::uint32_t>> owner_program_type(int array_fd) {
 
 Result<std::vector<std::uint64_t>> read_per_cpu_numbers(int map_fd, std::uint32_t key,
                                                         std::size_t numbers) {
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus < 0) {
-    return kernel_failure("read the number of CPUs", -cpus, {});
-  }
-  std::vector<std::uint64_t> values(static_cast<std::size_t>(cpus) * numbers);
+  std::vector<std::uint64_t> values(std::size_t{TRY(possible_cpus())} * numbers);
   if (bpf_map_lookup_elem(map_fd, &key, values.data()) != 0) {
     return kernel_failure(fmt::format("read counter {}", key), errno, kMapCapabilities);
   }

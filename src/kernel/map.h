@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,19 @@ Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t val
 /// Errors: Permission, Kernel.
 Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_bytes,
                               std::uint32_t entries);
+
+/// Creates an array whose values are maps such as the one behind `example_fd`.
+/// Errors: Permission, Kernel.
+Result<UniqueFd> create_array_of_maps(const std::string& name, int example_fd,
+                                      std::uint32_t entries);
+
+/// Puts maps into an array of maps, from its start on.  At once where the kernel can (5.17): each by itself waits
+/// for all programs that may run.
+Result<void> put_maps(int array_fd, std::span<const int> map_fds);
+
+/// How many CPUs this machine can have; their numbers are below that.
+/// Errors: Errc::Kernel.
+Result<std::uint32_t> possible_cpus();
 
 Result<MapInfo> map_info(int map_fd);
 

@@ -61,7 +61,8 @@ class HookSource final : public CaptureSource {
 void describe(const HookCapture& capture, const cbpfc::Filter& filter,
               const XdpcapOptions& options) {
   say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
-  say(fmt::format("ring {} bytes, watermark {} bytes, snap length {} bytes", capture.ring_bytes(),
+  say(fmt::format("{} rings of {} bytes, watermark {} bytes, snap length {} bytes",
+                  capture.rings().rings().size(), capture.rings().ring_bytes(),
                   options.watermark_bytes, options.snaplen_bytes));
   say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
                   filter.insns().size()));
@@ -100,14 +101,22 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
   return exit_code;
 }
 
+Result<std::vector<RingReader>> map_rings(const RingSet& set) {
+  std::vector<RingReader> readers;
+  for (const UniqueFd& ring : set.rings()) {
+    readers.push_back(TRY(RingReader::map(ring.get(), set.ring_bytes())));
+  }
+  return readers;
+}
+
 // From the header of the file to its end.
 int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& actions,
                const XdpcapOptions& options, StatisticsOutlets& outlets,
                const cli::StopSignals& signals) {
-  Result<RingReader> ring = RingReader::map(capture.ring_fd(), capture.ring_bytes());
-  if (!ring) {
+  Result<std::vector<RingReader>> rings = map_rings(capture.rings());
+  if (!rings) {
     sink.remove_if_created();
-    return report(ring.error(), options.verbose);
+    return report(rings.error(), options.verbose);
   }
   sink.set_stop_fd(signals.fd());
   Result<PcapngWriter> writer = PcapngWriter::start(sink, make_section(options, actions));
@@ -119,7 +128,7 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
     return report(writer.error(), options.verbose);
   }
   CaptureLoopOptions loop{.actions = actions,
-                          .ring_fd = capture.ring_fd(),
+                          .wake_fd = capture.rings().wake_fd(),
                           .signal_fd = signals.fd(),
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
@@ -127,7 +136,7 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
                           .readers = outlets.readers()};
   HookSource source(capture);
   SystemTime time;
-  const CaptureSummary summary = run_capture(source, *ring, *writer, sink, time, loop);
+  const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
   outlets.end_status_line();
   return conclude(summary, options);
 }

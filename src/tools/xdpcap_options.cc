@@ -72,14 +72,13 @@ std::vector<cli::Option> make_capture_rows(Written& written, const MachineLimits
       {.name = "buffer",
        .argument = "BYTES",
        .help =
-           fmt::format("ring buffer for each possible CPU, from 1 to {};\n"
-                       "all CPUs share one ring of {} times that, rounded up to\n"
-                       "a power of two; default: {}",
-                       most_buffer_bytes(limits), limits.possible_cpus, usual_buffer_bytes(limits)),
+           fmt::format("ring buffer of each of the {} possible CPUs, from 1 to {},\n"
+                       "rounded up to a power of two; default: {}",
+                       limits.possible_cpus, most_buffer_bytes(limits), usual_buffer_bytes(limits)),
        .set = into_number(written.buffer_bytes, 1, most_buffer_bytes(limits))},
       {.name = "watermark",
        .argument = "BYTES",
-       .help = "wake up when the ring holds this much; no packet waits longer\n"
+       .help = "wake up when a ring holds this much; no packet waits longer\n"
                "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
                "is at once, for rings smaller than that and with -flush",
        .set = into_number(written.watermark_bytes, 1, kMostRingBytes)},
@@ -192,13 +191,13 @@ Result<void> check_combination(const XdpcapOptions& options) {
   return {};
 }
 
-Result<void> set_defaults(Written& written, const MachineLimits& limits) {
+Result<void> set_defaults(Written& written) {
   XdpcapOptions& options = written.options;
   if (options.is_to_stdout()) {
     options.quiet = true;
     options.flush = true;
   }
-  options.ring_bytes = written.buffer_bytes * limits.possible_cpus;
+  options.ring_bytes = written.buffer_bytes;
   const bool is_ring_small = options.ring_bytes < kUsualMostWatermarkBytes;
   const std::uint64_t usual_bytes =
       options.flush || is_ring_small ? 1
@@ -234,7 +233,7 @@ Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineL
   }
   TRY(check_combination(written.options));
   TRY(take_operands(written.options, operands));
-  TRY(set_defaults(written, limits));
+  TRY(set_defaults(written));
   return written.options;
 }
 

@@ -24,7 +24,7 @@ struct XdpcapOptions {
   std::string output;                          ///< "-": standard output; empty when only counting
   std::string filter;                          ///< expression or program; empty: everything
   std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
-  std::uint64_t ring_bytes = 0;                ///< for all CPUs
+  std::uint64_t ring_bytes = 0;                ///< of each possible CPU
   std::uint32_t watermark_bytes = 1;
   std::uint32_t snaplen_bytes = 65535;
   cbpfc::LinkType link_type;

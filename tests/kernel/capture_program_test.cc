@@ -13,8 +13,10 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <memory>
 
 #include "attach/abi.h"
+#include "attach/ring_set.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 #include "support/bpf_fixture.h"
@@ -47,16 +49,19 @@ class Rig {
     std::uint32_t watermark_bytes = 1;
     std::uint64_t ring_bytes = 1U << 20;
     Variant variant = kPlain;
+    std::shared_ptr<const RingSet> rings = nullptr;  ///< to use; nullptr: own ones
   };
 
   Rig(const cbpfc::Filter& filter, const Options& options)
-      : ring_(create_ring_buffer("test_ring", options.ring_bytes).value()),
+      : rings_(options.rings
+                   ? options.rings
+                   : std::make_shared<RingSet>(RingSet::create(options.ring_bytes).value())),
         counters_(create_per_cpu_array("test_counters", sizeof(abi::Counters), 5).value()),
         action_(options.action) {
     const auto insns = build_capture_program(filter, {.action = options.action,
                                                       .snaplen_bytes = options.snaplen_bytes,
                                                       .watermark_bytes = options.watermark_bytes,
-                                                      .ring_fd = ring_.get(),
+                                                      .rings_fd = rings_->array_fd(),
                                                       .counters_fd = counters_.get()});
     EXPECT_TRUE(insns.has_value());
     Result<UniqueFd> program =
@@ -75,7 +80,7 @@ class Rig {
   }
   std::vector<Record> records() const {
     std::vector<Record> records;
-    for (const std::vector<std::uint8_t>& raw : test::drain_ring(ring_.get())) {
+    for (const std::vector<std::uint8_t>& raw : test::drain_rings(rings_->rings())) {
       Record record;
       EXPECT_GE(raw.size(), sizeof(record.header));
       std::memcpy(&record.header, raw.data(), sizeof(record.header));
@@ -102,10 +107,10 @@ class Rig {
     return {sum.received, sum.matched, sum.lost};
   }
   bool is_loaded() const { return program_.is_open(); }
-  int ring_fd() const { return ring_.get(); }
+  int ring_fd(int cpu) const { return rings_->rings().at(static_cast<std::size_t>(cpu)).get(); }
 
  private:
-  UniqueFd ring_;
+  std::shared_ptr<const RingSet> rings_;
   UniqueFd counters_;
   UniqueFd program_;
   Action action_;
@@ -124,6 +129,7 @@ class CaptureProgramTest : public testing::Test {
 };
 
 TEST_F(CaptureProgramTest, LoadsWithEveryOption) {
+  const auto rings = std::make_shared<RingSet>(RingSet::create(4096).value());
   for (const Variant& variant : kVariants) {
     for (const Action action : kActions) {
       for (const std::uint32_t snaplen : {1U, 63U, 64U, 65U, 1500U, 65534U, 65535U}) {
@@ -131,7 +137,8 @@ TEST_F(CaptureProgramTest, LoadsWithEveryOption) {
           const Rig rig(test::byte_filter(12, 0x88), {.action = action,
                                                       .snaplen_bytes = snaplen,
                                                       .watermark_bytes = watermark,
-                                                      .variant = variant});
+                                                      .variant = variant,
+                                                      .rings = rings});
           ASSERT_TRUE(rig.is_loaded())
               << variant.describe() << ", " << name(action) << ", " << snaplen << ", " << watermark;
         }
@@ -266,6 +273,7 @@ bool was_woken(int epoll_fd) {
 }
 
 TEST_F(CaptureProgramTest, WakesTheReaderAtTheWatermark) {
+  const test::OnOneCpu here;
   struct Case {
     std::uint32_t watermark_bytes;
     std::uint32_t packets_until_woken;  ///< of 112 bytes each in the ring
@@ -275,7 +283,7 @@ TEST_F(CaptureProgramTest, WakesTheReaderAtTheWatermark) {
     const Rig rig(test::constant_filter(kMatch), {.watermark_bytes = c.watermark_bytes});
     const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event{.events = EPOLLIN | EPOLLET, .data = {}};
-    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, rig.ring_fd(), &event), 0);
+    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, rig.ring_fd(here.cpu()), &event), 0);
     for (std::uint32_t i = 1; i <= c.packets_until_woken; ++i) {
       ASSERT_FALSE(was_woken(epoll.get())) << "before packet " << i << " at " << c.watermark_bytes;
       rig.run(make_packet(60));
@@ -285,12 +293,13 @@ TEST_F(CaptureProgramTest, WakesTheReaderAtTheWatermark) {
 }
 
 TEST_F(CaptureProgramTest, StopsWakingAReaderThatIsFarBehind) {
+  const test::OnOneCpu here;
   // Room for 32 KiB and one record beyond the watermark wakes, what comes after does not.
   const Rig rig(test::constant_filter(kMatch), {.snaplen_bytes = 64, .watermark_bytes = 1120});
   rig.run(make_packet(60), {.repeat = 310});
   const UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {}};
-  ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, rig.ring_fd(), &event), 0);
+  ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, rig.ring_fd(here.cpu()), &event), 0);
   // The ring is readable when it is added; only what comes after that counts.
   EXPECT_TRUE(was_woken(epoll.get()));
   rig.run(make_packet(60), {.repeat = 100});

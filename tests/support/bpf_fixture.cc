@@ -251,6 +251,14 @@ std::vector<std::vector<std::uint8_t>> drain_ring(int ring_fd) {
   return records;
 }
 
+std::vector<std::vector<std::uint8_t>> drain_rings(std::span<const UniqueFd> rings) {
+  std::vector<std::vector<std::uint8_t>> all;
+  for (const UniqueFd& ring : rings) {
+    std::ranges::move(drain_ring(ring.get()), std::back_inserter(all));
+  }
+  return all;
+}
+
 std::vector<std::uint8_t> make_packet(std::size_t size) {
   std::vector<std::uint8_t> packet(size);
   for (std::size_t i = 0; i < size; ++i) {

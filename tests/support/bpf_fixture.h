@@ -102,6 +102,9 @@ UniqueFd attach_xdp(int program_fd, std::uint32_t ifindex, bool native = true);
 /// The records in a ring buffer, which are taken out of it.
 std::vector<std::vector<std::uint8_t>> drain_ring(int ring_fd);
 
+/// Those in all rings of a capture, one after the other.
+std::vector<std::vector<std::uint8_t>> drain_rings(std::span<const UniqueFd> rings);
+
 /// `size` bytes that are not all the same: an Ethernet header and a counting pattern.
 std::vector<std::uint8_t> make_packet(std::size_t size);
 

@@ -71,8 +71,14 @@ ByteOrder::ByteOrder(const Graph& graph, const std::vector<NodeId>& order)
   const Values& values = graph.values;
   std::vector<bool> wants_number(values.size(), false);
   std::vector<SetPhi> sets;
+  largest_.assign(values.size(), 0);
   for (const NodeId id : order) {
     mark_numbers(graph.nodes[id], wants_number);
+    if (const auto* many = std::get_if<Switch>(&graph.nodes[id])) {
+      for (const Case& one : many->cases) {
+        largest_[many->value] = std::max(largest_[many->value], one.high);
+      }
+    }
     if (const auto* set = std::get_if<SetPhi>(&graph.nodes[id])) {
       sets.push_back(*set);
     }
@@ -91,9 +97,10 @@ ByteOrder::ByteOrder(const Graph& graph, const std::vector<NodeId>& order)
   }
 }
 
-/// A cell is raw if all that is put into it is, with as many bytes.  Whether something became a number.
+/// A cell is raw if all that is put into it is, with as many bytes, and if it is compared with nothing that these
+/// cannot be: of such a number the bytes beyond would be lost.  Whether something became a number.
 bool ByteOrder::settle_cells(const Values& values, const std::vector<SetPhi>& sets,
-                             std::vector<bool>& wants_number) {
+                             std::vector<bool>& wants_number) const {
   std::vector<std::uint8_t> bytes(values.size(), 0);
   bool has_changed = false;
   const auto want = [&](ValueId value) {
@@ -102,7 +109,8 @@ bool ByteOrder::settle_cells(const Values& values, const std::vector<SetPhi>& se
   };
   for (const SetPhi& set : sets) {
     const std::uint8_t turned = bytes_turned(values, set.value, wants_number);
-    if (turned == 0 || (bytes[set.phi] != 0 && bytes[set.phi] != turned)) {
+    const bool is_too_large = turned == 2 && largest_[set.phi] > 0xffff;
+    if (turned == 0 || is_too_large || (bytes[set.phi] != 0 && bytes[set.phi] != turned)) {
       want(set.phi);
     }
     bytes[set.phi] = turned;

@@ -32,9 +32,10 @@ class ByteOrder {
   std::uint32_t number(ValueId value, std::uint32_t k) const;
 
  private:
-  static bool settle_cells(const Values& values, const std::vector<SetPhi>& sets,
-                           std::vector<bool>& wants_number);
+  bool settle_cells(const Values& values, const std::vector<SetPhi>& sets,
+                    std::vector<bool>& wants_number) const;
 
+  std::vector<std::uint32_t> largest_;   ///< by value: the largest number a Switch compares it with
   std::vector<std::uint8_t> raw_bytes_;  ///< by value: bytes that are turned, 0 for host order
 };
 

@@ -59,7 +59,7 @@ TEST(CaptureProgramTest, IsSmallAndJumpsSoundly) {
         const std::vector<Insn> insns = build({.action = action,
                                                .snaplen_bytes = snaplen,
                                                .watermark_bytes = watermark,
-                                               .ring_fd = 10,
+                                               .rings_fd = 10,
                                                .counters_fd = 11});
         EXPECT_LE(insns.size(), 110U);
         EXPECT_TRUE(jumps_are_sound(insns));
@@ -73,7 +73,7 @@ TEST(CaptureProgramTest, IsSmallAndJumpsSoundly) {
 }
 
 TEST(CaptureProgramTest, UsesTheMapsItIsGiven) {
-  const std::vector<Insn> insns = build({.ring_fd = 10, .counters_fd = 11});
+  const std::vector<Insn> insns = build({.rings_fd = 10, .counters_fd = 11});
   std::vector<std::int32_t> maps;
   for (const Insn& insn : insns) {
     if (insn.opcode == kLoadMap) {

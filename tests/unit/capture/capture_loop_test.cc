@@ -60,7 +60,7 @@ class CaptureLoopTest : public testing::Test {
   CaptureLoopTest() {
     options_.actions = {Action::Drop, Action::Pass};
     options_.signal_fd = signals_.read.get();
-    options_.ring_fd = ring_event_.get();
+    options_.wake_fd = ring_event_.get();
     section_.interfaces.resize(2);
   }
   void signal() {
@@ -80,7 +80,7 @@ class CaptureLoopTest : public testing::Test {
   CaptureSummary run() {
     Result<PcapngWriter> writer = PcapngWriter::start(sink_, section_);
     EXPECT_TRUE(writer);
-    return run_capture(source_, reader_, *writer, sink_, time_, options_);
+    return run_capture(source_, {&reader_, 1}, *writer, sink_, time_, options_);
   }
   std::vector<test::WalkedPacket> packets() const { return test::walk_packets(sink_.bytes); }
   std::size_t statistics_blocks() const {
@@ -202,7 +202,8 @@ TEST_F(CaptureLoopTest, AQuietRingIsLookedAtWithinATenthOfASecond) {
     }
   };
   source_.now[1] = {.received = 1, .matched = 1, .lost = 0};
-  const CaptureSummary summary = run_capture(source_, reader_, *writer, sink_, time_, options_);
+  const CaptureSummary summary =
+      run_capture(source_, {&reader_, 1}, *writer, sink_, time_, options_);
   traffic.join();
   EXPECT_TRUE(sum(summary.totals).is_balanced());
   EXPECT_LT(written_at_ns - added_at_ns, 150'000'000U) << "100 ms, and some for a busy machine";

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "fake_ring.h"
 
@@ -33,7 +34,7 @@ using Times = std::vector<std::uint64_t>;
 TEST(TimeOrder, SortsABatchAndKeepsTies) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   for (const std::uint64_t time : {30U, 10U, 20U}) {
     ring.add(at(time));
   }
@@ -51,7 +52,7 @@ TEST(TimeOrder, SortsABatchAndKeepsTies) {
 TEST(TimeOrder, HoldsBackAcrossBatches) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   ring.add(at(100));
   ring.add(at(300));
   ring.add(at(110));
@@ -70,7 +71,7 @@ TEST(TimeOrder, HoldsBackAcrossBatches) {
 TEST(TimeOrder, WaitsForBusyRecord) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   const RingPosition busy = ring.reserve(at(1));
   EXPECT_FALSE(order.fill());
   EXPECT_TRUE(order.ready(kEverything).empty());
@@ -84,7 +85,7 @@ TEST(TimeOrder, WaitsForBusyRecord) {
 TEST(TimeOrder, GivesTheOlderHalfWhenAQuarterOfTheRingIsTaken) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   for (std::uint64_t i = 0; i < 5; ++i) {
     ring.add(at(100 + i));
   }
@@ -135,7 +136,7 @@ TEST_P(ReaderBehind, KeepsTheOrderAcrossBatches) {
   RingReader reader(ring.memory());
   for (const std::uint64_t step_ns :
        {1U, 400U, 5'000U}) {  // a batch of less and of more than a look-back
-    TimeOrder order(reader, kLookBackNs);
+    TimeOrder order({&reader, 1}, kLookBackNs);
     const std::size_t count = GetParam().batch_packets;
     for (std::size_t i = 1; i < count; ++i) {
       ring.add(at(50'000'000 - (count - i) * step_ns));
@@ -153,7 +154,7 @@ TEST_P(ReaderBehind, KeepsTheOrderAcrossBatches) {
 TEST_P(ReaderBehind, ShowsAtLeastHalfAndHoldsTheNewest) {
   FakeRing ring(GetParam().ring_bytes);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   const std::size_t count = GetParam().batch_packets;
   for (std::size_t i = 0; i < 2 * count; ++i) {
     ring.add(at(100));
@@ -175,7 +176,7 @@ INSTANTIATE_TEST_SUITE_P(Bounds, ReaderBehind,
 TEST(TimeOrder, ABatchAcrossALongTimeGoesUpToItsNewestLessTheLookBack) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   for (std::uint64_t i = 1; i <= 20; ++i) {
     ring.add(at(500 * i));
   }
@@ -187,7 +188,7 @@ TEST(TimeOrder, ABatchAcrossALongTimeGoesUpToItsNewestLessTheLookBack) {
 TEST(TimeOrder, ABatchIsBounded) {
   FakeRing ring(1 << 20);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   for (int i = 0; i < 10'000; ++i) {
     ring.add(at(100));
   }
@@ -207,7 +208,7 @@ TEST(TimeOrder, ABatchIsBounded) {
 TEST(TimeOrder, CountsRecordsThatMakeNoSense) {
   FakeRing ring(4096);
   RingReader reader(ring.memory());
-  TimeOrder order(reader, kLookBackNs);
+  TimeOrder order({&reader, 1}, kLookBackNs);
   ring.add(std::vector<std::uint8_t>(20));
   ring.add(at(1));
   ring.add(std::vector<std::uint8_t>(64));
@@ -216,6 +217,127 @@ TEST(TimeOrder, CountsRecordsThatMakeNoSense) {
   order.release();
   EXPECT_EQ(order.corrupt_records(), 2U);
   EXPECT_EQ(ring.consumer, ring.producer);
+}
+
+/// Rings of several CPUs, and an order over them.
+class Cpus {
+ public:
+  explicit Cpus(std::size_t count, std::size_t ring_bytes = 4096)
+      : rings_(make_rings(count, ring_bytes)),
+        readers_(make_readers(rings_)),
+        order_(readers_, kLookBackNs) {}
+  FakeRing& ring(std::size_t cpu) { return *rings_[cpu]; }
+  TimeOrder& order() { return order_; }
+  Times look(std::uint64_t horizon) {
+    order_.fill();
+    const Times shown = times(order_.ready(horizon));
+    order_.release();
+    return shown;
+  }
+  bool are_released() const {
+    return std::ranges::all_of(rings_,
+                               [](const auto& ring) { return ring->consumer == ring->producer; });
+  }
+
+ private:
+  using Rings = std::vector<std::unique_ptr<FakeRing>>;
+  static Rings make_rings(std::size_t count, std::size_t ring_bytes) {
+    Rings rings;
+    for (std::size_t i = 0; i < count; ++i) {
+      rings.push_back(std::make_unique<FakeRing>(ring_bytes));
+    }
+    return rings;
+  }
+  static std::vector<RingReader> make_readers(const Rings& rings) {
+    std::vector<RingReader> readers;
+    for (const auto& ring : rings) {
+      readers.emplace_back(ring->memory());
+    }
+    return readers;
+  }
+  Rings rings_;
+  std::vector<RingReader> readers_;
+  TimeOrder order_;
+};
+
+TEST(TimeOrderOfCpus, MergesTheirRings) {
+  Cpus cpus(4);
+  cpus.ring(0).add(at(10));
+  cpus.ring(2).add(at(11));
+  cpus.ring(0).add(at(20));
+  cpus.ring(2).add(at(20));
+  cpus.ring(1).add(at(15));
+  cpus.ring(0).add(at(30));
+  EXPECT_EQ(cpus.look(25), (Times{10, 11, 15, 20, 20}));
+  EXPECT_TRUE(cpus.order().is_waiting());
+  cpus.ring(3).add(at(26));
+  EXPECT_EQ(cpus.look(30), (Times{26, 30}));
+  EXPECT_FALSE(cpus.order().is_waiting());
+  EXPECT_TRUE(cpus.are_released());
+}
+
+TEST(TimeOrderOfCpus, ABusyRecordHoldsUpNoOtherCpu) {
+  Cpus cpus(2);
+  const RingPosition busy = cpus.ring(0).reserve(at(12));
+  cpus.ring(1).add(at(10));
+  cpus.ring(1).add(at(20));
+  EXPECT_EQ(cpus.look(11), (Times{10}));
+  cpus.ring(0).submit(busy);
+  EXPECT_EQ(cpus.look(30), (Times{12, 20}));
+  EXPECT_TRUE(cpus.are_released());
+}
+
+TEST(TimeOrderOfCpus, WhatIsBehindOnOneHoldsBackTheOthers) {
+  Cpus cpus(2);
+  for (std::uint64_t i = 1; i <= 20; ++i) {  // 16 are a batch
+    cpus.ring(0).add(at(500 * i));
+  }
+  cpus.ring(1).add(at(3'100));
+  cpus.ring(1).add(at(7'600));
+  cpus.ring(1).add(at(8'600));
+  Times shown = cpus.look(kEverything);
+  EXPECT_EQ(shown.back(), 7'000U) << "16 * 500 - 1000";
+  while (cpus.order().is_waiting()) {
+    const Times more = cpus.look(kEverything);
+    ASSERT_FALSE(more.empty());
+    shown.insert(shown.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(shown.size(), 23U);
+  EXPECT_TRUE(std::ranges::is_sorted(shown));
+  EXPECT_TRUE(cpus.are_released());
+}
+
+TEST(TimeOrderOfCpus, AFullRingDrivesOutWhatIsOlderElsewhere) {
+  Cpus cpus(2);
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    cpus.ring(0).add(at(100 + i));
+  }
+  cpus.ring(1).add(at(101));
+  cpus.ring(1).add(at(150));
+  const Times shown = cpus.look(0);  // all are young, but ring 0 is more than a quarter full
+  EXPECT_EQ(shown, (Times{100, 101, 101, 102, 103, 104, 105, 106, 107}));
+}
+
+TEST(TimeOrderOfCpus, ManyCpusAndManyPackets) {
+  Cpus cpus(100);
+  std::uint64_t time = 1000;
+  std::uint64_t state = 1;
+  Times shown;
+  std::size_t added = 0;
+  for (int look = 0; look < 200; ++look) {
+    for (int i = 0; i < 300; ++i) {
+      state = state * 6364136223846793005U + 1442695040888963407U;
+      cpus.ring((state >> 33U) % 100).add(at(time += (state >> 60U)));
+      ++added;
+    }
+    const Times more = cpus.look(time > kLookBackNs ? time - kLookBackNs : 0);
+    shown.insert(shown.end(), more.begin(), more.end());
+  }
+  const Times rest = cpus.look(kEverything);
+  shown.insert(shown.end(), rest.begin(), rest.end());
+  EXPECT_EQ(shown.size(), added);
+  EXPECT_TRUE(std::ranges::is_sorted(shown));
+  EXPECT_TRUE(cpus.are_released());
 }
 
 }  // namespace

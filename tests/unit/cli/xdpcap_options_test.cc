@@ -26,7 +26,7 @@ TEST(XdpcapOptions, Defaults) {
   EXPECT_EQ(options->output, "file.pcap");
   EXPECT_EQ(options->filter, "");
   EXPECT_FALSE(options->actions);
-  EXPECT_EQ(options->ring_bytes, 8U << 20U);
+  EXPECT_EQ(options->ring_bytes, 4U << 20U);
   EXPECT_EQ(options->watermark_bytes, 256U << 10U);
   EXPECT_EQ(options->snaplen_bytes, 65535U);
   EXPECT_EQ(options->link_type.dlt, 1);
@@ -49,7 +49,7 @@ TEST(XdpcapOptions, Everything) {
              "-linktype", "RAW", "-s", "96", "--wait", "-v", "/hook", "file", "ip and udp"});
   ASSERT_TRUE(options) << options.error().message;
   EXPECT_EQ(*options->actions, (std::vector{Action::Drop, Action::Pass}));
-  EXPECT_EQ(options->ring_bytes, 16384U);
+  EXPECT_EQ(options->ring_bytes, 8192U);
   EXPECT_EQ(options->watermark_bytes, 100U);
   EXPECT_EQ(options->link_type.dlt, 12);
   EXPECT_EQ(options->link_type.linktype, 101);
@@ -100,7 +100,7 @@ TEST(XdpcapOptions, CountingHasNoOutput) {
 
 TEST(XdpcapOptions, WatermarkFollowsTheRing) {
   EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 1U);
-  EXPECT_EQ(parse({"-buffer", "131072", "/h", "f"})->watermark_bytes, 32768U);
+  EXPECT_EQ(parse({"-buffer", "262144", "/h", "f"})->watermark_bytes, 32768U);
   EXPECT_EQ(parse({"-buffer", "1", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-flush", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-flush", "-watermark", "64", "/h", "f"})->watermark_bytes, 64U);
@@ -114,7 +114,7 @@ TEST(XdpcapOptions, HelpAndVersionNeedNoOperands) {
 
 TEST(XdpcapOptions, SmallMachinesGetSmallerBuffers) {
   constexpr MachineLimits kSmall{.possible_cpus = 1024, .memory_bytes = 1ULL << 30U};
-  EXPECT_EQ(parse({"/h", "f"}, kSmall)->ring_bytes, 1U << 30U);
+  EXPECT_EQ(parse({"/h", "f"}, kSmall)->ring_bytes, 1U << 20U);
 }
 
 TEST(XdpcapOptions, Refuses) {
@@ -134,8 +134,8 @@ TEST(XdpcapOptions, Refuses) {
       {{"-buffer", "many", "/h", "f"}, "option -buffer: \"many\" is not a number"},
       {{"-buffer", "1073741825", "/h", "f"}, "option -buffer: 1073741825 is out of range"},
       {{"-watermark", "0", "/h", "f"}, "option -watermark: 0 is out of range"},
-      {{"-watermark", "8388609", "/h", "f"},
-       "option -watermark: 8388609 is more than the ring's 8388608 bytes; see -buffer"},
+      {{"-watermark", "4194305", "/h", "f"},
+       "option -watermark: 4194305 is more than the ring's 4194304 bytes; see -buffer"},
       {{"-s", "65536", "/h", "f"},
        "option -snaplen: 65536 is out of range, must be from 1 to 65535"},
       {{"-actions", "sideways", "/h", "f"}, "option -actions: "},

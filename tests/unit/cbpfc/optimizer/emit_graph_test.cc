@@ -518,6 +518,14 @@ TEST(EmitGraph, CellsAreRawWhereAllThatIsPutIntoThemIs) {
   }
 }
 
+TEST(EmitGraph, CellsComparedWithWhatTheirFieldsCannotBeAreNumbers) {
+  Ground g;
+  g.graph.entry = compared_cell(g, 0xffffffff, 0xffffffff);
+  const auto insns = assemble(*emit_graph(g.graph, EbpfOptions{}, 0xffff));
+  EXPECT_EQ(run(insns, {1, 0, 0, 0, 0xff, 0xff, 0, 0, 0}), 0U);
+  EXPECT_EQ(run(insns, {1, 0, 0, 0, 0x12, 0x34, 0, 0, 0}), 1U);
+}
+
 TEST(EmitGraph, CellsOfFieldsOfDifferentSizesAreNumbers) {
   Ground g;
   const ValueId phi = g.values().new_phi();
