@@ -30,22 +30,20 @@
 //
 // Cost: some 60 instructions for a packet that is recorded, and the helpers; about 12 and one map
 // lookup for one that does not match.
-// Limits: Linux 5.18 (bpf_xdp_get_buff_len, bpf_xdp_load_bytes).  The fragment reads bytes of the
-// linear part only of a packet in several buffers; the length it sees is the whole packet's, and the
-// record has all of it.
+// Limits: Linux 5.18 (bpf_xdp_get_buff_len, bpf_xdp_load_bytes).
 // Source: Linux v6.18 include/uapi/linux/bpf.h; kernel/bpf/ringbuf.c bpf_ringbuf_commit().
 // Tested by: tests/unit/attach/capture_program_test.cc, tests/kernel/capture_program_test.cc.
 
 #include "attach/capture_program.h"
 
-#include <cbpfc/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "attach/abi.h"
+#include "attach/context.h"
+#include "attach/filter_code.h"
 #include "attach/helpers.h"
 #include "attach/limit_code.h"
 
@@ -61,14 +59,6 @@ using abi::RecordHeader;
 constexpr std::int32_t kRingNoWakeup = 1;
 constexpr std::int32_t kRingForceWakeup = 2;
 constexpr std::int32_t kRingAvailableData = 0;
-
-/// Source: Linux v6.18 include/uapi/linux/bpf.h struct xdp_md.
-namespace context {
-constexpr std::int16_t kData = 0;
-constexpr std::int16_t kDataEnd = 4;
-constexpr std::int16_t kIngressIfindex = 12;
-constexpr std::int16_t kRxQueueIndex = 16;
-}  // namespace context
 
 constexpr Reg kContext = Reg::R6;
 constexpr Reg kCounters = Reg::R7;
@@ -107,29 +97,16 @@ void emit_prologue(Assembly& code, const CaptureProgramSpec& spec) {
   count(code, offsetof(Counters, received));
 }
 
-/// Runs the filter; goes on only for packets that match.
-Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter) {
-  const bool wants_length = cbpfc::reads_length(filter);
-  if (wants_length) {  // of all buffers; the fragment itself sees only the first
-    code.add(mov(Reg::R1, kContext));
-    code.add(call(helper::kXdpGetBuffLen));
-    code.add(mov(kCaptured, Reg::R0));
-  }
-  code.add(load(Width::Word, Reg::R2, kContext, context::kData));
-  code.add(load(Width::Word, Reg::R3, kContext, context::kDataEnd));
-  code.append(TRY(cbpfc::compile_ebpf(
-      filter, {.packet_start = Reg::R2,
-               .packet_end = Reg::R3,
-               .working = {Reg::R0, Reg::R1, Reg::R4, Reg::R5},
-               .label_prefix = "filter",
-               .stack_offset_bytes = kOwnStackBytes,
-               .packet_length = wants_length ? std::optional(kCaptured) : std::nullopt,
-               .spare = {kRecord},
-               .match_label = "match",
-               .no_match_label = "out"})));
-  code.label("match");
-  count(code, offsetof(Counters, matched));
-  return {};
+FilterCodeSpec filter_spec(const CaptureProgramSpec& spec) {
+  return {.whole_packets_fd = spec.whole_packets_fd,
+          .context = kContext,
+          .length = kCaptured,
+          .spare = kRecord,
+          .key_slot = kKeySlot,
+          .length_slot = kWireLengthSlot,
+          .stack_bytes = kOwnStackBytes,
+          .match_label = "match",
+          .no_match_label = "out"};
 }
 
 LimitCodeSpec limit_spec(const CaptureProgramSpec& spec) {
@@ -253,6 +230,9 @@ void emit_exits(Assembly& code, const CaptureProgramSpec& spec) {
     code.label("held_back");
     count(code, offsetof(Counters, held_back));
   }
+  if (spec.whole_packets_fd >= 0) {
+    code.jump("out");
+  }
 }
 
 void emit_return(Assembly& code, Action action) {
@@ -283,7 +263,9 @@ Result<std::vector<Insn>> build_capture_program(const cbpfc::Filter& filter,
   TRY(check(spec));
   Assembly code;
   emit_prologue(code, spec);
-  TRY(emit_filter(code, filter));
+  TRY(emit_filter(code, filter, filter_spec(spec)));
+  code.label("match");
+  count(code, offsetof(Counters, matched));
   if (!spec.counts_only) {
     emit_limits(code, limit_spec(spec));
     emit_find_ring(code, spec);
@@ -293,7 +275,10 @@ Result<std::vector<Insn>> build_capture_program(const cbpfc::Filter& filter,
     emit_bytes(code);
     emit_wakeup(code, spec);
     emit_exits(code, spec);
+  } else if (spec.whole_packets_fd >= 0) {
+    code.jump("out");
   }
+  TRY(emit_filter_of_whole_packets(code, filter, filter_spec(spec)));
   emit_return(code, spec.action);
   return code.assemble();
 }

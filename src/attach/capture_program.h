@@ -3,7 +3,7 @@
 // The capture program: what runs for each packet in one slot of a hook.
 //
 //     count received
-//     run the filter's fragment over data .. data_end       no match: return action
+//     run the filter's fragment (filter_code.h)                no match: return action
 //     count matched
 //     limits (limit_code.h)                                    not this one: count held back
 //     reserve a record of the smallest size class that holds min(length, snap length)
@@ -34,6 +34,8 @@ struct CaptureProgramSpec {
       1;                 ///< wake the reader when the ring holds this much; 0 and 1: at once
   int rings_fd = -1;     ///< BPF_MAP_TYPE_ARRAY_OF_MAPS of BPF_MAP_TYPE_RINGBUF, key: CPU
   int counters_fd = -1;  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
+  /// BPF_MAP_TYPE_ARRAY of kWholePacketBytes, key: CPU, where packets may have several buffers; else -1.
+  int whole_packets_fd = -1;
   CaptureLimits limits = {};
   int shared_limits_fd =
       -1;  ///< BPF_MAP_TYPE_ARRAY of one abi::SharedLimits, for limits that are shared

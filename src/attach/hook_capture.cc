@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "attach/capture_program.h"
+#include "attach/filter_code.h"
 #include "kernel/map.h"
 #include "kernel/pin.h"
 #include "kernel/program.h"
@@ -145,6 +146,10 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   }
   capture.counters_fd_ = TRY(create_per_cpu_array("xdpcap_counters", sizeof(abi::Counters),
                                                   static_cast<std::uint32_t>(kActions.size())));
+  if (capture.variant_.multi_buffer) {
+    const std::uint32_t cpus = TRY(possible_cpus());
+    capture.whole_packets_fd_ = TRY(create_array("xdpcap_whole", kWholePacketBytes, cpus));
+  }
   // Counters that cannot be read are better known now; it also lets libbpf read the number of CPUs
   // while the process still may.
   TRY(capture.counters());
@@ -167,6 +172,7 @@ Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filte
                .watermark_bytes = std::min(options.watermark_bytes, half_ring),
                .rings_fd = rings_.array_fd(),
                .counters_fd = counters_fd_.get(),
+               .whole_packets_fd = whole_packets_fd_.get(),
                .limits = options.limits,
                .shared_limits_fd = shared_limits_fd_.get(),
                .counts_only = options.counts_only}));
@@ -218,6 +224,7 @@ HookCapture::HookCapture(HookCapture&& other) noexcept
       rings_(std::move(other.rings_)),
       counters_fd_(std::move(other.counters_fd_)),
       shared_limits_fd_(std::move(other.shared_limits_fd_)),
+      whole_packets_fd_(std::move(other.whole_packets_fd_)),
       variant_(other.variant_),
       slots_(std::exchange(other.slots_, {})) {}
 
@@ -230,6 +237,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
     rings_ = std::move(other.rings_);
     counters_fd_ = std::move(other.counters_fd_);
     shared_limits_fd_ = std::move(other.shared_limits_fd_);
+    whole_packets_fd_ = std::move(other.whole_packets_fd_);
     variant_ = other.variant_;
     slots_ = std::exchange(other.slots_, {});
   }

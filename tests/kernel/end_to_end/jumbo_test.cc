@@ -62,8 +62,8 @@ TEST_P(JumboSnapLength, FramesAreCapturedByteForByteUpToTheSnapLength) {
   }
 }
 
-// Filters see the bytes of the linear part, the first 3,520 on veth, and the whole length.
-TEST_F(Jumbo, FiltersSeeTheLinearPartAndTheLength) {
+// The linear part has the first 3,520 bytes on veth.
+TEST_F(Jumbo, FiltersSeeAllBytesAndTheLength) {
   const Rig rig({.target = {.variant = {.expected_attach_type = 37, .multi_buffer = true}},
                  .net = {.mtu = kMtu}});
   const PacketSocket delivered = rig.delivered();
@@ -82,7 +82,17 @@ TEST_F(Jumbo, FiltersSeeTheLinearPartAndTheLength) {
   EXPECT_TRUE(captured("greater 3521") == std::vector<Bytes>{sent[2]});
   EXPECT_TRUE(captured("len = 8996") == std::vector<Bytes>{sent[2]});
   EXPECT_TRUE(captured("less 8995") == (std::vector<Bytes>{sent[0], sent[1]}));
-  EXPECT_TRUE(captured("ether[3520] >= 0").empty());
+  EXPECT_TRUE(captured("ether[3520] >= 0") == std::vector<Bytes>{sent[2]});
+  const auto byte_at = [&](std::size_t offset) {
+    return std::to_string(offset) + "] = " + std::to_string(std::uint32_t{sent[2].at(offset)});
+  };
+  EXPECT_TRUE(captured("ether[" + byte_at(8995)) == std::vector<Bytes>{sent[2]});
+  EXPECT_TRUE(captured("ether[" + byte_at(3520) + " and ether[" + byte_at(7616)) ==
+              std::vector<Bytes>{sent[2]});
+  EXPECT_TRUE(
+      captured("len > 100 and ether[len - 1] = " + std::to_string(std::uint32_t{sent[2].back()}) +
+               " and greater 8000") == std::vector<Bytes>{sent[2]});
+  EXPECT_TRUE(captured("ether[8996] >= 0").empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(SnapLengths, JumboSnapLength, testing::Values(0U, 64U, 4000U));
