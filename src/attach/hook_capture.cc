@@ -136,6 +136,7 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
 
   HookCapture capture;
   capture.hook_ = &hook;
+  capture.options_ = options;
   capture.variant_ = TRY(find_variant(hook));
   if (!options.counts_only) {
     const std::uint64_t ring_bytes = TRY(ring_size(options));
@@ -154,7 +155,7 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   // while the process still may.
   TRY(capture.counters());
   for (const Action action : options.actions) {
-    TRY(capture.load_program(action, filter, options));
+    capture.slots_[action] = TRY(capture.load_program(action, filter));
   }
   // From here on the hook changes, and leaving this function early must undo it: ~HookCapture does.
   for (auto& [action, slot] : capture.slots_) {
@@ -163,19 +164,19 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   return capture;
 }
 
-Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filter,
-                                       const HookCaptureOptions& options) {
+Result<HookCapture::Slot> HookCapture::load_program(Action action,
+                                                    const cbpfc::Filter& filter) const {
   const auto half_ring = static_cast<std::uint32_t>(rings_.ring_bytes() / 2);
   const std::vector<cbpfc::ebpf::Insn> insns = TRY(build_capture_program(
       filter, {.action = action,
-               .snaplen_bytes = options.snaplen_bytes,
-               .watermark_bytes = std::min(options.watermark_bytes, half_ring),
+               .snaplen_bytes = options_.snaplen_bytes,
+               .watermark_bytes = std::min(options_.watermark_bytes, half_ring),
                .rings_fd = rings_.array_fd(),
                .counters_fd = counters_fd_.get(),
                .whole_packets_fd = whole_packets_fd_.get(),
-               .limits = options.limits,
+               .limits = options_.limits,
                .shared_limits_fd = shared_limits_fd_.get(),
-               .counts_only = options.counts_only}));
+               .counts_only = options_.counts_only}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
                         .insns = insns,
@@ -185,7 +186,26 @@ Result<void> HookCapture::load_program(Action action, const cbpfc::Filter& filte
     return std::unexpected(explain_refusal(std::move(program).error()));
   }
   const std::uint32_t id = TRY(program_id(program->get()));
-  slots_[action] = Slot{.program = std::move(*program), .program_id = id, .attached = false};
+  return Slot{.program = std::move(*program), .program_id = id, .attached = false};
+}
+
+Result<void> HookCapture::replace_filter(const cbpfc::Filter& filter) {
+  std::map<Action, Slot> loaded;
+  for (const auto& [action, slot] : slots_) {
+    loaded[action] = TRY(load_program(action, filter));
+  }
+  const UniqueFd turn = lock_pin(hook_->path());
+  for (auto& [action, slot] : slots_) {
+    const std::optional<std::uint32_t> id = TRY(program_in_slot(hook_->fd(), slot_of(action)));
+    if (!slot.attached || id != slot.program_id) {
+      continue;
+    }
+    Slot& next = loaded[action];
+    TRY(put_program(hook_->fd(), slot_of(action), next.program.get())
+            .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
+    next.attached = true;
+    slot = std::move(next);
+  }
   return {};
 }
 
@@ -221,6 +241,7 @@ Result<void> HookCapture::leave(Action action, Slot& slot) {
 
 HookCapture::HookCapture(HookCapture&& other) noexcept
     : hook_(other.hook_),
+      options_(std::move(other.options_)),
       rings_(std::move(other.rings_)),
       counters_fd_(std::move(other.counters_fd_)),
       shared_limits_fd_(std::move(other.shared_limits_fd_)),
@@ -234,6 +255,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
   if (this != &other) {
     static_cast<void>(detach());
     hook_ = other.hook_;
+    options_ = std::move(other.options_);
     rings_ = std::move(other.rings_);
     counters_fd_ = std::move(other.counters_fd_);
     shared_limits_fd_ = std::move(other.shared_limits_fd_);

@@ -63,6 +63,13 @@ class HookCapture {
   HookCapture& operator=(const HookCapture&) = delete;
   ~HookCapture();  ///< detaches, silently
 
+  /// Filters by `filter` from now on.  Each slot changes at one moment: a packet meets the old program or the new
+  /// one, and both count into the same numbers.  A slot that somebody else has taken meanwhile is left to them.
+  ///
+  /// Thread safety: may run beside counters(), not beside detach().
+  /// Errors: those of attach(); the old filter then stays in all slots, unless a slot could not be written.
+  Result<void> replace_filter(const cbpfc::Filter& filter);
+
   /// Takes our programs out of the hook and waits until none of them still runs: from here on
   /// counters and ring are final.  Safe to call twice. A slot that somebody else has taken
   /// meanwhile is left to them. Errors: Kernel if a slot cannot be emptied; the others are emptied
@@ -85,12 +92,12 @@ class HookCapture {
   };
   HookCapture() = default;
 
-  Result<void> load_program(Action action, const cbpfc::Filter& filter,
-                            const HookCaptureOptions& options);
+  Result<Slot> load_program(Action action, const cbpfc::Filter& filter) const;
   Result<void> enter(Action action, Slot& slot);
   Result<void> leave(Action action, Slot& slot);
 
   const Hook* hook_ = nullptr;
+  HookCaptureOptions options_;
   RingSet rings_;
   UniqueFd counters_fd_;
   UniqueFd shared_limits_fd_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -23,6 +24,18 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
 }
 
+/// Blocks `signals`; the descriptor they arrive at.
+Result<UniqueFd> open_signals(const sigset_t& signals) {
+  if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
+    return fail(Errc::Kernel, fmt::format("block signals: {}", std::strerror(errno)), errno);
+  }
+  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.is_open()) {
+    return fail(Errc::Kernel, fmt::format("open a signalfd: {}", std::strerror(errno)), errno);
+  }
+  return fd;
+}
+
 }  // namespace
 
 void heed_interrupts() {
@@ -39,19 +52,28 @@ Result<StopSignals> StopSignals::block() {
   if (!is_ignored(SIGHUP)) {
     sigaddset(&stops, SIGHUP);
   }
-  if (::sigprocmask(SIG_BLOCK, &stops, nullptr) != 0) {
-    return fail(Errc::Kernel, fmt::format("block signals: {}", std::strerror(errno)), errno);
-  }
-  const int fd = ::signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (fd < 0) {
-    return fail(Errc::Kernel, fmt::format("open a signalfd: {}", std::strerror(errno)), errno);
-  }
-  return StopSignals(UniqueFd(fd));
+  return StopSignals(TRY(open_signals(stops)));
 }
 
 bool StopSignals::wait(std::chrono::milliseconds most) const {
   pollfd wait{.fd = fd_.get(), .events = POLLIN, .revents = 0};
   return ::poll(&wait, 1, static_cast<int>(most.count())) > 0;
+}
+
+Result<ReloadSignal> ReloadSignal::block() {
+  sigset_t reload;
+  sigemptyset(&reload);
+  sigaddset(&reload, SIGUSR2);
+  return ReloadSignal(TRY(open_signals(reload)));
+}
+
+bool ReloadSignal::take() const {
+  signalfd_siginfo info{};
+  bool has_any = false;
+  while (::read(fd_.get(), &info, sizeof(info)) == sizeof(info)) {
+    has_any = true;
+  }
+  return has_any;
 }
 
 }  // namespace xdpcap::cli

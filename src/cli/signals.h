@@ -40,4 +40,19 @@ class StopSignals {
   UniqueFd fd_;
 };
 
+/// SIGUSR2, which asks for the filter to be read again, as a descriptor.
+class ReloadSignal {
+ public:
+  /// Blocks it, so that it never ends the process.  Errors: Errc::Kernel.
+  static cbpfc::Result<ReloadSignal> block();
+
+  int fd() const { return fd_.get(); }
+  /// Takes what has arrived; true if something had.
+  bool take() const;
+
+ private:
+  explicit ReloadSignal(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
 }  // namespace xdpcap::cli

@@ -5,12 +5,7 @@
 #include <cbpfc/text.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <memory>
+#include "tools/filter_text.h"
 
 namespace command {
 
@@ -25,67 +20,6 @@ namespace {
 /// libpcap's optimiser takes tenths of a second for programs of this length, and the square of that
 /// for longer ones.  Source: measured, libpcap 1.10.3, lists of hosts and of ports.
 constexpr std::size_t kMostForLibpcapOptimizer = 4096;
-
-constexpr std::string_view kSpace = " \t\r\n\f\v";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t start = text.find_first_not_of(kSpace);
-  if (start == std::string_view::npos) {
-    return "";
-  }
-  return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
-}
-
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = std::min(text.find('\n'), text.size());
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
-}
-
-/// The line up to a '#' behind white space.
-std::string_view without_trailing_comment(std::string_view line) {
-  for (std::size_t i = 1; i < line.size(); ++i) {
-    if (line[i] == '#' && kSpace.find(line[i - 1]) != std::string_view::npos) {
-      return line.substr(0, i);
-    }
-  }
-  return line;
-}
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
-std::string name_of(const std::string& path) {
-  return path == "-" ? "standard input" : path;
-}
-
-Result<std::string> read_all(const std::string& path) {
-  const auto failed = [&](int error) {
-    const Errc code = error == ENOENT   ? Errc::NotFound
-                      : error == EACCES ? Errc::Permission
-                                        : Errc::Io;
-    return fail(code, fmt::format("read {}: {}", name_of(path), std::strerror(error)), error);
-  };
-  std::unique_ptr<std::FILE, CloseFile> opened;
-  if (path != "-") {
-    opened.reset(std::fopen(path.c_str(), "re"));
-    if (opened == nullptr) {
-      return failed(errno);
-    }
-  }
-  std::FILE* const file = opened ? opened.get() : stdin;
-  std::string text;
-  std::array<char, 65536> piece{};
-  while (const std::size_t size = std::fread(piece.data(), 1, piece.size(), file)) {
-    text.append(piece.data(), size);
-  }
-  if (std::ferror(file) != 0) {
-    return failed(errno);
-  }
-  return text;
-}
 
 struct CompiledExpression {
   std::vector<RawInsn> program;
@@ -115,7 +49,7 @@ Result<CompiledExpression> compile_expression(std::string_view expression, int d
 
 Result<Subject> read_set(const InputOptions& input, const cbpfc::LinkType& link_type) {
   const std::string& path = *input.set_file;
-  const std::string text = TRY(read_all(path));
+  const std::string text = TRY(read_input(path));
   Subject subject{.sources = {}, .is_set = true};
   std::string_view rest = text;
   for (int line = 1; !rest.empty(); ++line) {
@@ -123,12 +57,12 @@ Result<Subject> read_set(const InputOptions& input, const cbpfc::LinkType& link_
     if (!filter.empty()) {
       subject.sources.push_back(
           TRY(compile_source(filter, link_type, input)
-                  .with_context(fmt::format("{}, line {}", name_of(path), line))));
+                  .with_context(fmt::format("{}, line {}", input_name(path), line))));
     }
   }
   if (subject.sources.empty()) {
     return fail(Errc::InvalidArgument,
-                fmt::format("read {}: no filter in it, one a line is wanted", name_of(path)));
+                fmt::format("read {}: no filter in it, one a line is wanted", input_name(path)));
   }
   return subject;
 }
@@ -146,27 +80,6 @@ std::vector<Filter> Subject::filters() const {
 
 std::string Subject::describe() const {
   return is_set ? fmt::format("set of {} filters", sources.size()) : sources.front().text;
-}
-
-std::string without_comments(std::string_view text) {
-  std::string kept;
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::string_view line = take_line(rest);
-    if (!trimmed(line).starts_with('#')) {
-      kept.append(line).append("\n");
-    }
-  }
-  if (cbpfc::looks_like_program(kept)) {
-    return std::string(trimmed(kept));
-  }
-  std::string joined;
-  for (std::string_view rest = kept; !rest.empty();) {
-    const std::string_view line = trimmed(without_trailing_comment(take_line(rest)));
-    if (!line.empty()) {
-      joined.append(joined.empty() ? "" : " ").append(line);
-    }
-  }
-  return joined;
 }
 
 Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
@@ -198,14 +111,14 @@ Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& l
     return subject;
   }
   const std::string path = input.file.value_or("-");
-  const std::string text = without_comments(TRY(read_all(path)));
+  const std::string text = without_comments(TRY(read_input(path)));
   if (text.empty()) {
     return fail(Errc::InvalidArgument,
                 fmt::format("read {}: no filter in it; the filter that matches everything is ''",
-                            name_of(path)));
+                            input_name(path)));
   }
   subject.sources.push_back(
-      TRY(compile_source(text, link_type, input).with_context(name_of(path))));
+      TRY(compile_source(text, link_type, input).with_context(input_name(path))));
   return subject;
 }
 

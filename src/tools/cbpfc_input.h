@@ -41,9 +41,6 @@ struct Subject {
 /// set, the line.
 cbpfc::Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& link_type);
 
-/// `text` without comments; lines of an expression are joined.
-std::string without_comments(std::string_view text);
-
 /// An expression or a program to a filter.  No comments.  Of `input`, how libpcap is used.
 /// Errors: Errc::Syntax, InvalidProgram.
 cbpfc::Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,

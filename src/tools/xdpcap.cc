@@ -25,6 +25,7 @@
 #include "cli/status.h"
 #include "pcapng/file_sink.h"
 #include "tools/xdpcap_options.h"
+#include "tools/xdpcap_reload.h"
 #include "tools/xdpcap_start.h"
 #include "tools/xdpcap_statistics.h"
 
@@ -46,16 +47,25 @@ int print(std::string_view text) {
   return printed ? cli::kExitSuccess : report(printed.error(), false);
 }
 
+struct Signals {
+  cli::StopSignals stop;
+  cli::ReloadSignal reload;
+};
+
 class HookSource final : public CaptureSource {
  public:
-  explicit HookSource(HookCapture& capture) : capture_(&capture) {}
+  HookSource(HookCapture& capture, FilterReload& reload) : capture_(&capture), reload_(&reload) {}
   Result<std::vector<ActionCounters>> counters_by_cpu() override {
     return capture_->counters_by_cpu();
   }
-  Result<void> detach() override { return capture_->detach(); }
+  Result<void> detach() override {
+    reload_->stop();
+    return capture_->detach();
+  }
 
  private:
   HookCapture* capture_;
+  FilterReload* reload_;
 };
 
 void describe(const HookCapture& capture, const cbpfc::Filter& filter,
@@ -111,14 +121,13 @@ Result<std::vector<RingReader>> map_rings(const RingSet& set) {
 
 // From the header of the file to its end.
 int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& actions,
-               const XdpcapOptions& options, StatisticsOutlets& outlets,
-               const cli::StopSignals& signals) {
+               const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
   Result<std::vector<RingReader>> rings = map_rings(capture.rings());
   if (!rings) {
     sink.remove_if_created();
     return report(rings.error(), options.verbose);
   }
-  sink.set_stop_fd(signals.fd());
+  sink.set_stop_fd(signals.stop.fd());
   Result<PcapngWriter> writer = PcapngWriter::start(sink, make_section(options, actions));
   if (!writer) {
     if (writer.error().sys_errno == EPIPE) {
@@ -129,12 +138,13 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
   }
   CaptureLoopOptions loop{.actions = actions,
                           .wake_fd = capture.rings().wake_fd(),
-                          .signal_fd = signals.fd(),
+                          .signal_fd = signals.stop.fd(),
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
                           .readers = outlets.readers()};
-  HookSource source(capture);
+  FilterReload reload(capture, options, signals.reload);
+  HookSource source(capture, reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
   outlets.end_status_line();
@@ -143,9 +153,8 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
 
 // Counting, from a hook that may be entered to the end.
 int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
-               const XdpcapOptions& options, StatisticsOutlets& outlets,
-               const cli::StopSignals& signals) {
-  if (signals.wait(std::chrono::milliseconds(0))) {
+               const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
+  if (signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
   Result<HookCapture> capture =
@@ -153,10 +162,12 @@ int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<
   if (!capture) {
     return report(capture.error(), options.verbose);
   }
-  HookSource source(*capture);
+  FilterReload reload(*capture, options, signals.reload);
+  HookSource source(*capture, reload);
   SystemTime time;
-  const CaptureSummary summary = run_count(
-      source, time, {.actions = actions, .signal_fd = signals.fd(), .readers = outlets.readers()});
+  const CaptureSummary summary =
+      run_count(source, time,
+                {.actions = actions, .signal_fd = signals.stop.fd(), .readers = outlets.readers()});
   outlets.end_status_line();
   const int printed = options.json ? cli::kExitSuccess  // which says the same
                                    : print(cli::format_counts(sum(summary.totals)) + "\n");
@@ -165,11 +176,10 @@ int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<
 
 // From a hook that may be entered to the end.
 int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
-                 const XdpcapOptions& options, StatisticsOutlets& outlets,
-                 const cli::StopSignals& signals) {
+                 const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
   UniqueFd pipe;
-  if (await_reader(options.output, signals, pipe) == Waited::Stopped ||
-      signals.wait(std::chrono::milliseconds(0))) {
+  if (await_reader(options.output, signals.stop, pipe) == Waited::Stopped ||
+      signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
   Result<FileSink> sink = FileSink::open(options.output);
@@ -193,12 +203,22 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
   return run_to_end(*capture, *sink, actions, options, outlets, signals);
 }
 
-int run(const XdpcapOptions& options) {
+Result<Signals> block_signals() {
+  return Signals{.stop = TRY(cli::StopSignals::block()), .reload = TRY(cli::ReloadSignal::block())};
+}
+
+int run(const XdpcapOptions& given) {
+  XdpcapOptions options = given;
+  Result<std::string> text = read_filter(options);
+  if (!text) {
+    return report(text.error(), options.verbose);
+  }
+  options.filter = *std::move(text);
   const Result<cbpfc::Filter> filter = make_filter(options.filter, options.link_type);
   if (!filter) {
     return report(filter.error(), options.verbose);
   }
-  const Result<cli::StopSignals> signals = cli::StopSignals::block();
+  const Result<Signals> signals = block_signals();
   if (!signals) {
     return report(signals.error(), options.verbose);
   }
@@ -217,7 +237,7 @@ int run(const XdpcapOptions& options) {
     if (!output) {
       return report(output.error(), options.verbose);
     }
-    const Result<Waited> owner = await_owner(*hook, *signals);
+    const Result<Waited> owner = await_owner(*hook, signals->stop);
     if (!owner) {
       return report(owner.error(), options.verbose);
     }

@@ -91,6 +91,14 @@ std::vector<cli::Option> make_capture_rows(Written& written, const MachineLimits
          options.link_type = TRY(cbpfc::parse_link_type(text));
          return {};
        }},
+      {.name = "F",
+       .argument = "FILE",
+       .help = "read the filter from this file; the signal SIGUSR2 reads it again\n"
+               "and changes the filter of the running capture",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.filter_file = text;
+         return {};
+       }},
       {.name = "snaplen",
        .short_name = 's',
        .argument = "BYTES",
@@ -178,6 +186,11 @@ Result<void> take_operands(XdpcapOptions& options, const std::vector<std::string
   options.hook_path = operands[0];
   options.output = options.counts_only ? std::string() : operands[1];
   options.filter = fmt::format("{}", fmt::join(std::span(operands).subspan(needed), " "));
+  if (options.filter_file && operands.size() > needed) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("filter \"{}\": -F {} gives one, too; leave one of them out",
+                            options.filter, *options.filter_file));
+  }
   return {};
 }
 

@@ -23,6 +23,7 @@ struct XdpcapOptions {
   std::string hook_path;
   std::string output;                          ///< "-": standard output; empty when only counting
   std::string filter;                          ///< expression or program; empty: everything
+  std::optional<std::string> filter_file;      ///< where the filter is instead
   std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
   std::uint64_t ring_bytes = 0;                ///< of each possible CPU
   std::uint32_t watermark_bytes = 1;

@@ -15,6 +15,8 @@
 #include <cerrno>
 #include <chrono>
 
+#include "tools/filter_text.h"
+
 namespace xdpcap {
 
 namespace {
@@ -70,6 +72,13 @@ std::string base_name(const std::string& path) {
 }
 
 }  // namespace
+
+Result<std::string> read_filter(const XdpcapOptions& options) {
+  if (!options.filter_file) {
+    return options.filter;
+  }
+  return command::without_comments(TRY(command::read_input(*options.filter_file)));
+}
 
 Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type) {
   const bool is_program = cbpfc::looks_like_program(text);

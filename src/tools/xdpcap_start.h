@@ -20,6 +20,10 @@
 
 namespace xdpcap {
 
+/// The text of the filter: as given, or read from the file that was, without comments.
+/// Errors: NotFound, Permission, Io, naming the file.
+Result<std::string> read_filter(const XdpcapOptions& options);
+
 /// The filter that `text` is: a program in one of tcpdump's forms, or an expression.
 /// Errors: Syntax with the place; InvalidProgram.
 Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type);

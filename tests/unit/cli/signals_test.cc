@@ -39,6 +39,19 @@ TEST(StopSignalsDeathTest, NohupIsHonouredBackgroundJobsCanBeInterrupted) {
   EXPECT_EXIT(::_exit(exit_code_after(SIGINT, true)), testing::ExitedWithCode(0), "");
 }
 
+TEST(ReloadSignalDeathTest, IsTakenOnceHoweverOftenItCame) {
+  const auto reload = [] {
+    const auto signal = ReloadSignal::block();
+    if (!signal || signal->take()) {
+      ::_exit(1);
+    }
+    ::kill(::getpid(), SIGUSR2);
+    ::kill(::getpid(), SIGUSR2);
+    ::_exit(signal->take() && !signal->take() ? 0 : 2);
+  };
+  EXPECT_EXIT(reload(), testing::ExitedWithCode(0), "");
+}
+
 // An ignored SIGINT would be lost while a filter is compiled, when nothing is blocked yet.
 TEST(StopSignalsDeathTest, BackgroundJobsCanBeInterruptedFromTheStart) {
   const auto interrupt = [] {

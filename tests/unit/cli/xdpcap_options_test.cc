@@ -75,6 +75,14 @@ TEST(XdpcapOptions, Limits) {
   EXPECT_FALSE(parse({"-rate", "1000000001", "/h", "f"}));
 }
 
+TEST(XdpcapOptions, AFilterFromAFileIsTheOnlyOne) {
+  const Result<XdpcapOptions> options = parse({"-F", "filter.txt", "/h", "f"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->filter_file, "filter.txt");
+  EXPECT_NE(parse({"-F", "filter.txt", "/h", "f", "ip"}).error().message.find("-F filter.txt"),
+            std::string::npos);
+}
+
 TEST(XdpcapOptions, Statistics) {
   const Result<XdpcapOptions> options =
       parse({"-stats-json", "-stats-prometheus", "unix:/run/x.sock", "/h", "f"});

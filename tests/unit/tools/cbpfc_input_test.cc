@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "tools/cbpfc_input.h"
+#include "tools/filter_text.h"
 
 #include <gtest/gtest.h>
 

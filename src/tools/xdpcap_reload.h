@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Another filter for a running capture: SIGUSR2 reads -F FILE again.
+//
+// A thread of its own reads, compiles and loads, which takes up to a second for long lists; the capture goes on
+// meanwhile.  What is wrong with the new filter is said on standard error, and the old one stays.
+
+#pragma once
+
+#include <memory>
+
+#include "attach/hook_capture.h"
+#include "cli/signals.h"
+#include "tools/xdpcap_options.h"
+
+namespace xdpcap {
+
+class FilterReload {
+ public:
+  /// Ownership: borrows all three until stop() or the end.
+  FilterReload(HookCapture& capture, const XdpcapOptions& options, const cli::ReloadSignal& signal);
+  FilterReload(const FilterReload&) = delete;
+  FilterReload& operator=(const FilterReload&) = delete;
+  ~FilterReload();
+
+  /// From here on the filter stays; waits for a change that is being made.
+  void stop();
+
+ private:
+  struct Worker;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace xdpcap
