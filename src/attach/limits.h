@@ -12,11 +12,11 @@ namespace xdpcap {
 /// What a packet that the filter matched must pass to be recorded, in this order.
 struct CaptureLimits {
   /// One in so many, at random; at least 1.
-  std::optional<std::uint32_t> sample_one_in;
+  std::optional<std::uint32_t> sample_one_in = std::nullopt;
   /// So many a second of each action, over all CPUs, in bursts of at most a tenth of that; at least 1.
-  std::optional<std::uint32_t> packets_per_second;
+  std::optional<std::uint32_t> packets_per_second = std::nullopt;
   /// So many in all, over all actions and CPUs; at least 1.
-  std::optional<std::uint64_t> most_packets;
+  std::optional<std::uint64_t> most_packets = std::nullopt;
 
   bool any() const { return sample_one_in || packets_per_second || most_packets; }
   /// Whether CPUs must agree on something.
