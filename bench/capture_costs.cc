@@ -91,6 +91,7 @@ struct Maps {
   xdpcap::RingSet rings;
   UniqueFd counters;
   UniqueFd shared;
+  UniqueFd flows;
 };
 
 Result<UniqueFd> load_capture(const Maps& maps, const std::string& expression,
@@ -104,6 +105,7 @@ Result<UniqueFd> load_capture(const Maps& maps, const std::string& expression,
                                                  .counters_fd = maps.counters.get(),
                                                  .limits = limits,
                                                  .shared_limits_fd = maps.shared.get(),
+                                                 .flows_fd = maps.flows.get(),
                                                  .counts_only = counts_only}));
   return xdpcap::load_xdp_program({.name = "bench_capture", .insns = insns});
 }
@@ -125,6 +127,7 @@ Result<std::vector<Case>> make_cases(const Maps& maps, const PerfReference& perf
   TRY(add("-count, matching", make_packet(64, true), "ip and udp port 53", {}, true));
   TRY(add("-sample 100", small, "", {.sample_one_in = 100}));
   TRY(add("-rate 10000", small, "", {.packets_per_second = 10000}));
+  TRY(add("-per-flow 1", small, "", {.packets_per_flow = 1}));
   TRY(add("-c 1, reached", small, "", {.most_packets = 1}));
   for (const std::size_t size : {64U, 256U, 1500U}) {
     TRY(add("recorded", make_packet(size, true), "ip and udp port 53"));
@@ -154,7 +157,9 @@ Result<std::vector<CaptureCost>> measure_capture_costs(int rounds) {
       .rings = TRY(xdpcap::RingSet::create(kRingBytes)),
       .counters =
           TRY(xdpcap::create_per_cpu_array("bench_counters", sizeof(xdpcap::abi::Counters), 5)),
-      .shared = TRY(xdpcap::create_array("bench_limits", sizeof(xdpcap::abi::SharedLimits), 1))};
+      .shared = TRY(xdpcap::create_array("bench_limits", sizeof(xdpcap::abi::SharedLimits), 1)),
+      .flows = TRY(xdpcap::create_lru_hash("bench_flows", sizeof(xdpcap::abi::FlowKey),
+                                           sizeof(std::uint64_t), xdpcap::kMostFlows))};
   std::vector<xdpcap::RingReader> readers;
   for (const UniqueFd& ring : maps.rings.rings()) {
     readers.push_back(TRY(xdpcap::RingReader::map(ring.get(), kRingBytes)));

@@ -51,6 +51,18 @@ struct Counters {
 };
 static_assert(sizeof(Counters) == 40);
 
+/// A flow: the key of the map whose values count its packets.  Bytes as they lie in the packet; flow_code.h.
+struct FlowKey {
+  std::uint8_t source[16];  ///< of IPv4 the first four
+  std::uint8_t destination[16];
+  std::uint8_t source_port[2];
+  std::uint8_t destination_port[2];
+  std::uint8_t ether_type[2];  ///< behind VLAN tags
+  std::uint8_t protocol;
+  std::uint8_t padding;  ///< 0
+};
+static_assert(sizeof(FlowKey) == 40);
+
 /// The only value of the array that limits share between CPUs.  Each in a cache line of its own.
 struct SharedLimits {
   /// Packets that -c let through.

@@ -69,6 +69,8 @@ constexpr std::int16_t kKeySlot = -4;
 constexpr std::int16_t kWireLengthSlot = -8;
 constexpr std::int16_t kRingSlot = -16;
 constexpr std::uint32_t kOwnStackBytes = 16;
+/// Where the fragment's scratch slots were: it is done when the limits come.
+constexpr std::int16_t kLimitsSlot = -24;
 
 constexpr std::array<std::uint32_t, 10> kSizeClasses = {64,   128,  256,  512,   1024,
                                                         2048, 4096, 8192, 16384, 32768};
@@ -114,7 +116,10 @@ LimitCodeSpec limit_spec(const CaptureProgramSpec& spec) {
           .action = spec.action,
           .counters = kCounters,
           .kept = kCaptured,
+          .context = kContext,
           .shared_fd = spec.shared_limits_fd,
+          .flows_fd = spec.flows_fd,
+          .stack_offset = kLimitsSlot,
           .held_back_label = "held_back"};
 }
 

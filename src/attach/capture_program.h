@@ -38,7 +38,8 @@ struct CaptureProgramSpec {
   int whole_packets_fd = -1;
   CaptureLimits limits = {};
   int shared_limits_fd =
-      -1;  ///< BPF_MAP_TYPE_ARRAY of one abi::SharedLimits, for limits that are shared
+      -1;             ///< BPF_MAP_TYPE_ARRAY of one abi::SharedLimits, for limits that are shared
+  int flows_fd = -1;  ///< BPF_MAP_TYPE_LRU_HASH, abi::FlowKey to 64 bits, for packets_per_flow
   bool counts_only = false;  ///< records nothing: what follows `count matched` is left out
 };
 

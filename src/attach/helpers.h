@@ -11,6 +11,7 @@
 namespace xdpcap::helper {
 
 inline constexpr std::int32_t kMapLookupElem = 1;
+inline constexpr std::int32_t kMapUpdateElem = 2;
 inline constexpr std::int32_t kKtimeGetNs = 5;
 inline constexpr std::int32_t kGetPrandomU32 = 7;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;

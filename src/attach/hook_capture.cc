@@ -147,6 +147,10 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   }
   capture.counters_fd_ = TRY(create_per_cpu_array("xdpcap_counters", sizeof(abi::Counters),
                                                   static_cast<std::uint32_t>(kActions.size())));
+  if (options.limits.packets_per_flow) {
+    capture.flows_fd_ = TRY(
+        create_lru_hash("xdpcap_flows", sizeof(abi::FlowKey), sizeof(std::uint64_t), kMostFlows));
+  }
   if (capture.variant_.multi_buffer) {
     const std::uint32_t cpus = TRY(possible_cpus());
     capture.whole_packets_fd_ = TRY(create_array("xdpcap_whole", kWholePacketBytes, cpus));
@@ -176,6 +180,7 @@ Result<HookCapture::Slot> HookCapture::load_program(Action action,
                .whole_packets_fd = whole_packets_fd_.get(),
                .limits = options_.limits,
                .shared_limits_fd = shared_limits_fd_.get(),
+               .flows_fd = flows_fd_.get(),
                .counts_only = options_.counts_only}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
@@ -245,6 +250,7 @@ HookCapture::HookCapture(HookCapture&& other) noexcept
       rings_(std::move(other.rings_)),
       counters_fd_(std::move(other.counters_fd_)),
       shared_limits_fd_(std::move(other.shared_limits_fd_)),
+      flows_fd_(std::move(other.flows_fd_)),
       whole_packets_fd_(std::move(other.whole_packets_fd_)),
       variant_(other.variant_),
       slots_(std::exchange(other.slots_, {})) {}
@@ -259,6 +265,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
     rings_ = std::move(other.rings_);
     counters_fd_ = std::move(other.counters_fd_);
     shared_limits_fd_ = std::move(other.shared_limits_fd_);
+    flows_fd_ = std::move(other.flows_fd_);
     whole_packets_fd_ = std::move(other.whole_packets_fd_);
     variant_ = other.variant_;
     slots_ = std::exchange(other.slots_, {});

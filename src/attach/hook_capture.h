@@ -101,6 +101,7 @@ class HookCapture {
   RingSet rings_;
   UniqueFd counters_fd_;
   UniqueFd shared_limits_fd_;
+  UniqueFd flows_fd_;
   UniqueFd whole_packets_fd_;
   Variant variant_;
   std::map<Action, Slot> slots_;

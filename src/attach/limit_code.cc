@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "attach/abi.h"
+#include "attach/flow_code.h"
 #include "attach/helpers.h"
 
 namespace xdpcap {
@@ -70,6 +71,43 @@ void emit_rate(Assembly& code, const LimitCodeSpec& spec, std::uint32_t packets_
   code.label("rate_passed");
 }
 
+/// The flow's key lies below its value.
+void emit_flow(Assembly& code, const LimitCodeSpec& spec, std::uint64_t packets_per_flow) {
+  const auto value_slot = static_cast<std::int16_t>(spec.stack_offset);
+  const auto key_slot =
+      static_cast<std::int16_t>(value_slot - static_cast<int>(sizeof(abi::FlowKey)));
+  const auto point_to = [&](Reg reg, std::int16_t slot) {
+    code.add(mov(reg, Reg::R10));
+    code.add(alu(Alu::Add, reg, slot));
+  };
+  const auto look_up = [&](const std::string& found) {
+    code.add_map_fd(Reg::R1, spec.flows_fd);
+    point_to(Reg::R2, key_slot);
+    code.add(call(helper::kMapLookupElem));
+    code.jump_if(Cmp::NotEqual, Reg::R0, 0, found);
+  };
+  emit_flow_key(code, spec.context, key_slot);
+  look_up("flow_known");
+  code.add(store(Width::Double, Reg::R10, value_slot, 1));
+  code.add_map_fd(Reg::R1, spec.flows_fd);
+  point_to(Reg::R2, key_slot);
+  point_to(Reg::R3, value_slot);
+  constexpr std::int32_t kOnlyIfAbsent = 1;  // BPF_NOEXIST
+  code.add(mov(Reg::R4, kOnlyIfAbsent));
+  code.add(call(helper::kMapUpdateElem));
+  code.jump_if(Cmp::Equal, Reg::R0, 0, "flow_passed");
+  look_up("flow_known");
+  code.jump(spec.held_back_label);  // no room for the flow, not even for an old one's
+  code.label("flow_known");
+  code.add_constant64(Reg::R3, packets_per_flow);
+  code.add(load(Width::Double, Reg::R2, Reg::R0, 0));
+  code.jump_if(Cmp::GreaterEqual, Reg::R2, Reg::R3, spec.held_back_label);
+  code.add(mov(Reg::R2, 1));
+  code.add(atomic(Atomic::FetchAdd, Reg::R0, 0, Reg::R2));
+  code.jump_if(Cmp::GreaterEqual, Reg::R2, Reg::R3, spec.held_back_label);
+  code.label("flow_passed");
+}
+
 void add_passed(Assembly& code, const LimitCodeSpec& spec) {
   code.add_map_value(Reg::R1, spec.shared_fd, offsetof(abi::SharedLimits, passed_packets));
 }
@@ -96,6 +134,9 @@ void emit_limits(Assembly& code, const LimitCodeSpec& spec) {
   }
   if (spec.limits.packets_per_second) {
     emit_rate(code, spec, *spec.limits.packets_per_second);
+  }
+  if (spec.limits.packets_per_flow) {
+    emit_flow(code, spec, *spec.limits.packets_per_flow);
   }
   if (spec.limits.most_packets) {
     emit_count(code, spec, *spec.limits.most_packets);

@@ -105,6 +105,11 @@ Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_
   return create_map(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t), value_size_bytes, entries);
 }
 
+Result<UniqueFd> create_lru_hash(const std::string& name, std::uint32_t key_size_bytes,
+                                 std::uint32_t value_size_bytes, std::uint32_t entries) {
+  return create_map(BPF_MAP_TYPE_LRU_HASH, name, key_size_bytes, value_size_bytes, entries);
+}
+
 Result<UniqueFd> create_array_of_maps(const std::string& name, int example_fd,
                                       std::uint32_t entries) {
   silence_libbpf();

@@ -2,7 +2,7 @@
 //
 // BPF maps: creating, asking what they are, reading and changing elements.
 //
-// Keys are 32-bit numbers throughout; every map here is some kind of array.
+// Keys are 32-bit numbers but in hash maps.
 //
 // Source: Linux v6.18 include/uapi/linux/bpf.h enum bpf_map_type; kernel/bpf/syscall.c.
 
@@ -46,6 +46,11 @@ Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t val
 /// Errors: Permission, Kernel.
 Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_bytes,
                               std::uint32_t entries);
+
+/// Creates a hash map that forgets what was used least recently.
+/// Errors: Permission, Kernel.
+Result<UniqueFd> create_lru_hash(const std::string& name, std::uint32_t key_size_bytes,
+                                 std::uint32_t value_size_bytes, std::uint32_t entries);
 
 /// Creates an array whose values are maps such as the one behind `example_fd`.
 /// Errors: Permission, Kernel.

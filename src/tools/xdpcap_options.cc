@@ -125,6 +125,11 @@ std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
        .help = "capture at most N packets a second of each action, in bursts\n"
                "of a tenth of that",
        .set = into_number(options.limits.packets_per_second, 1, kMostRate)},
+      {.name = "per-flow",
+       .argument = "N",
+       .help = "capture the first N packets of each flow: addresses, protocol and\n"
+               "ports, in one direction",
+       .set = into_number(options.limits.packets_per_flow, 1, kMost)},
       {.name = "count",
        .help = "only count packets, received and matched, until stopped;\n"
                "there is no <output>",
@@ -197,9 +202,10 @@ Result<void> take_operands(XdpcapOptions& options, const std::vector<std::string
 /// Refuses options that contradict each other.
 Result<void> check_combination(const XdpcapOptions& options) {
   if (options.counts_only && options.limits.any()) {
-    return fail(Errc::InvalidArgument,
-                "option -count: nothing is recorded, so -c, -sample and -rate limit nothing; leave "
-                "them out");
+    return fail(
+        Errc::InvalidArgument,
+        "option -count: nothing is recorded, so -c, -sample, -rate and -per-flow limit nothing; "
+        "leave them out");
   }
   return {};
 }

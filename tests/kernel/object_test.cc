@@ -17,8 +17,8 @@
 #include "kernel/test_run.h"
 #include "support/bpf_fixture.h"
 #include "support/temporary_directory.h"
-#include "tools/filter_text.h"
 #include "tools/cbpfc_samples.h"
+#include "tools/filter_text.h"
 #include "unit/tools/subjects.h"
 
 namespace command {

@@ -109,6 +109,36 @@ TEST_F(Limits, ARateOfOneASecond) {
   EXPECT_EQ(packets_in(file), (std::vector<Bytes>{order_frame(1, 1), order_frame(2, 3)}));
 }
 
+TEST_F(Limits, TheFirstPacketsOfEachFlow) {
+  const Rig rig;
+  rig.target().want(kDrop);
+  const std::string file = rig.file("out.pcapng");
+  Capture capture(rig.target().hook_fd(), {"-per-flow", "2", rig.hook(), file});
+  // Two flows: EtherTypes.
+  std::vector<Bytes> sent;
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    sent.push_back(numbered_frame(i, 100));
+    sent.back()[13] = static_cast<std::uint8_t>(i % 2);
+  }
+  rig.sending().send(sent);
+  EXPECT_TRUE(becomes_true([&] { return rig.arrived_frames() >= 6; }));
+  capture.stop();
+  EXPECT_EQ(capture.last_line(), "6 packets received, 6 matched, 2 held back, 4 written, 0 lost");
+  EXPECT_EQ(packets_in(file), (std::vector<Bytes>(sent.begin(), sent.begin() + 4)));
+}
+
+TEST_F(Limits, AFloodIsOneFlow) {
+  const Rig rig;
+  rig.target().want(kDrop);
+  Capture capture(rig.target().hook_fd(),
+                  {"-per-flow", "1000", rig.hook(), rig.file("out.pcapng")});
+  const Flooded flooded = flood(rig, kFrames);
+  capture.stop();
+  const Totals totals = parse_totals(capture.last_line());
+  expect_balance(totals, flooded.arrived);
+  EXPECT_EQ(totals.written + totals.lost, 1000U);
+}
+
 TEST_F(Limits, CountingRecordsNothingAndCountsAll) {
   const Rig rig;
   rig.target().want(kDrop);

@@ -63,12 +63,12 @@ TEST(XdpcapOptions, Limits) {
   ASSERT_TRUE(none);
   EXPECT_FALSE(none->limits.any() || none->counts_only);
   const Result<XdpcapOptions> all =
-      parse({"-c", "5", "--sample=100", "-rate", "1000000000", "/h", "f"});
+      parse({"-c", "5", "--sample=100", "-rate", "1000000000", "-per-flow", "3", "/h", "f"});
   ASSERT_TRUE(all) << all.error().message;
   EXPECT_EQ(all->limits,
             (CaptureLimits{
                 .sample_one_in = 100, .packets_per_second = 1'000'000'000, .most_packets = 5}));
-  for (const char* option : {"-c", "-sample", "-rate"}) {
+  for (const char* option : {"-c", "-sample", "-rate", "-per-flow"}) {
     EXPECT_FALSE(parse({option, "0", "/h", "f"})) << option;
   }
   EXPECT_FALSE(parse({"-sample", "4294967296", "/h", "f"}));
