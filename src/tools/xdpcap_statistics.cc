@@ -3,6 +3,7 @@
 #include "tools/xdpcap_statistics.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -25,6 +26,19 @@ void write_all(int fd, std::string_view text) {
     }
     text.remove_prefix(static_cast<std::size_t>(written));
   }
+}
+
+/// A file that can be replaced: a pipe, say, would be waited for.
+Result<void> check_is_file(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("option -stats-prometheus: {} is no regular file; name one, or a socket "
+                    "as unix:PATH",
+                    path));
+  }
+  return {};
 }
 
 /// Puts a file with `text` in the place of the one that is there.
@@ -61,6 +75,7 @@ Result<void> StatisticsOutlets::open_prometheus(const std::string& place) {
     prometheus_socket_->set_text(empty);
     return {};
   }
+  TRY(check_is_file(place));
   TRY(replace_file(place, empty).with_context("option -stats-prometheus"));
   auto has_complained = std::make_shared<std::atomic<bool>>(false);
   prometheus_file_ =

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "capture.h"
 #include "rig.h"
 
@@ -84,6 +86,28 @@ TEST_F(FloodAccounting, OfACaptureThatLosesManyIsExact) {
   }
   EXPECT_GT(lost_before_packets, 0U);
   EXPECT_LE(lost_before_packets, totals.lost);
+}
+
+// The reader is stopped for two seconds of a flood: its rings fill up, and what they cannot hold is counted.
+TEST_F(FloodAccounting, OfACaptureThatIsStoppedForSecondsIsExact) {
+  const Rig rig;
+  rig.target().want(kDrop);
+  const WorkDirectory memory(2ULL << 30U);
+  const std::string file = memory.file("out.pcapng");
+  Capture capture(rig.target().hook_fd(), {rig.hook(), file});
+  std::thread stopping([&] {
+    capture.process().signal(SIGSTOP);
+    std::this_thread::sleep_for(Millis(2'000));
+    capture.process().signal(SIGCONT);
+  });
+  const Flooded flooded = flood(rig, kFrames);
+  stopping.join();
+  const Flooded more = flood(rig, kFewerFrames);
+  capture.stop();
+  const Totals totals = parse_totals(capture.last_line());
+  expect_balance(file, totals, flooded.arrived + more.arrived);
+  EXPECT_GT(totals.lost, 0U);
+  EXPECT_GT(totals.written, 0U);
 }
 
 }  // namespace

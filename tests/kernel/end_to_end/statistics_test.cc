@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -146,6 +147,20 @@ TEST_F(Statistics, NobodyReadsDoNotHoldUpTheCapture) {
   EXPECT_EQ(delivered.receive(3).size(), 3U);
   capture.stop();
   EXPECT_EQ(capture.last_line(), "15 packets received, 15 matched, 15 written, 0 lost");
+}
+
+TEST_F(Statistics, ForPrometheusNeedAPlaceThatCanBe) {
+  const Rig rig;
+  note_bpf_objects(::getpid());
+  ASSERT_EQ(::mkfifo(rig.file("fifo").c_str(), 0600), 0);
+  for (const std::string& place :
+       {rig.file("fifo"), std::string("/dev/null"), rig.file("missing/metrics"), rig.file("")}) {
+    const Outcome outcome =
+        run(xdpcap_command({"-stats-prometheus", place, rig.hook(), rig.file("out.pcapng")}));
+    EXPECT_EQ(outcome.end.exit_code, 1) << place;
+    EXPECT_THAT(outcome.errors, HasSubstr("-stats-prometheus"));
+    EXPECT_FALSE(std::filesystem::exists(rig.file("out.pcapng")));
+  }
 }
 
 TEST_F(Statistics, AtASocketThatGoesWithTheCapture) {
