@@ -15,6 +15,7 @@ namespace xdpcap::test {
 struct Flooded {
   std::uint64_t arrived = 0;
   double seconds = 0;
+  double million_a_second() const { return static_cast<double>(arrived) / seconds / 1e6; }
 };
 
 /// Sends frames of 64 bytes; returns when the target has seen all that arrive.

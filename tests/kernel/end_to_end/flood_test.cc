@@ -25,8 +25,7 @@ class FloodAccounting : public EndToEndTest {};
 void print_rates(const char* what, const Flooded& flooded, const Totals& totals) {
   fmt::print(
       "{}: {:.2f} million frames a second through the target, {} of {} matched lost ({:.1f} %)\n",
-      what, static_cast<double>(flooded.arrived) / flooded.seconds / 1e6, totals.lost,
-      totals.matched,
+      what, flooded.million_a_second(), totals.lost, totals.matched,
       100.0 * static_cast<double>(totals.lost) / static_cast<double>(totals.matched));
 }
 
@@ -51,7 +50,7 @@ TEST_F(FloodAccounting, WithoutACaptureForComparison) {
   const Flooded flooded = flood(rig, kFrames);
   EXPECT_GT(flooded.arrived, kFrames / 10);
   fmt::print("no capture: {:.2f} million frames a second through the target\n",
-             static_cast<double>(flooded.arrived) / flooded.seconds / 1e6);
+             flooded.million_a_second());
 }
 
 TEST_F(FloodAccounting, OfACaptureToMemoryIsExact) {

@@ -3,6 +3,7 @@
 // What a capture holds back in the kernel, and counting without recording, at full speed: exact, and every packet
 // in one of the numbers.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -19,6 +20,11 @@ constexpr std::uint32_t kFrames = 1'000'000;
 constexpr std::uint32_t kDrop = 1;
 
 class Limits : public EndToEndTest {};
+
+void print_rate(const char* what, const Flooded& flooded) {
+  fmt::print("{}: {:.2f} million frames a second through the target\n", what,
+             flooded.million_a_second());
+}
 
 /// Expects that nothing is unaccounted for.
 void expect_balance(const Totals& totals, std::uint64_t arrived) {
@@ -66,6 +72,7 @@ TEST_F(Limits, ASampleIsOneInNAtRandom) {
   const std::string file = rig.file("out.pcapng");
   Capture capture(rig.target().hook_fd(), {"-sample", "100", rig.hook(), file});
   const Flooded flooded = flood(rig, kFrames);
+  print_rate("-sample 100", flooded);
   capture.stop();
   const Totals totals = parse_totals(capture.last_line());
   expect_balance(totals, flooded.arrived);
@@ -88,6 +95,7 @@ TEST_F(Limits, ARateIsNeverExceeded) {
   const auto start = steady_clock::now();
   Capture capture(rig.target().hook_fd(), {"-rate", "10000", rig.hook(), file});
   const Flooded flooded = flood(rig, 3 * kFrames);
+  print_rate("-rate 10000", flooded);
   const std::chrono::duration<double> taken = steady_clock::now() - start;
   capture.stop();
   const Totals totals = parse_totals(capture.last_line());
@@ -144,6 +152,7 @@ TEST_F(Limits, CountingRecordsNothingAndCountsAll) {
   rig.target().want(kDrop);
   Capture capture(rig.target().hook_fd(), {"-count", rig.hook(), "len", "=", "64"});
   const Flooded flooded = flood(rig, kFrames);
+  print_rate("-count", flooded);
   rig.sending().send({numbered_frame(1, 200)});
   EXPECT_TRUE(becomes_true([&] { return rig.arrived_frames() > flooded.arrived; }));
   capture.stop();
