@@ -65,9 +65,10 @@ TEST(XdpcapOptions, Limits) {
   const Result<XdpcapOptions> all =
       parse({"-c", "5", "--sample=100", "-rate", "1000000000", "-per-flow", "3", "/h", "f"});
   ASSERT_TRUE(all) << all.error().message;
-  EXPECT_EQ(all->limits,
-            (CaptureLimits{
-                .sample_one_in = 100, .packets_per_second = 1'000'000'000, .most_packets = 5}));
+  EXPECT_EQ(all->limits, (CaptureLimits{.sample_one_in = 100,
+                                        .packets_per_second = 1'000'000'000,
+                                        .packets_per_flow = 3,
+                                        .most_packets = 5}));
   for (const char* option : {"-c", "-sample", "-rate", "-per-flow"}) {
     EXPECT_FALSE(parse({option, "0", "/h", "f"})) << option;
   }
