@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include "tools/cbpfc_input.h"
-#include "tools/filter_text.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "support/temporary_directory.h"
+#include "tools/filter_text.h"
 
 namespace command {
 namespace {
