@@ -148,7 +148,12 @@ TEST(CompileSet, AThousandRules) {
   const auto code = compile_ebpf_set(filters, {});
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   ASSERT_TRUE(code) << code.error().message;
-  EXPECT_LT(seconds, 1.0);
+#ifdef __SANITIZE_ADDRESS__
+  constexpr double kMostSeconds = 10;  // checks take several times what they check
+#else
+  constexpr double kMostSeconds = 1;
+#endif
+  EXPECT_LT(seconds, kMostSeconds);
   const auto insns = compiled(filters, {});
   differential::Dice dice(5);
   std::size_t matches = 0;
