@@ -4,26 +4,29 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <string_view>
 #include <thread>
 #include <utility>
 
+#include "cli/stop_event.h"
 #include "kernel/unique_fd.h"
 
 namespace xdpcap::cli {
 namespace {
+
+/// For a client to ask, and again to read.
+constexpr std::chrono::seconds kPatience{1};
 
 using cbpfc::Errc;
 using cbpfc::fail;
@@ -78,45 +81,16 @@ Result<void> clear_place(const std::string& path, const sockaddr_un& address) {
   return {};
 }
 
-void send_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (sent <= 0) {
-      return;  // gone, or not reading
-    }
-    text.remove_prefix(static_cast<std::size_t>(sent));
-  }
-}
-
-void answer(int fd, const std::string& text) {
-  constexpr timeval kPatience{.tv_sec = 1, .tv_usec = 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
-  std::array<char, 1024> request{};
-  const ssize_t received = ::recv(fd, request.data(), request.size(), 0);
-  const std::string_view asked(request.data(),
-                               static_cast<std::size_t>(std::max<ssize_t>(0, received)));
-  if (asked.starts_with("GET ")) {
-    send_all(fd, fmt::format("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
-                             "Content-Length: {}\r\nConnection: close\r\n\r\n",
-                             text.size()));
-  }
-  send_all(fd, text);
-}
-
 }  // namespace
 
 class TextServer::Service {
  public:
   Service(UniqueFd socket, std::string path)
-      : socket_(std::move(socket)),
-        path_(std::move(path)),
-        end_(::eventfd(0, EFD_CLOEXEC)),
-        thread_([this] { run(); }) {}
+      : socket_(std::move(socket)), path_(std::move(path)), thread_([this] { run(); }) {}
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   ~Service() {
-    ::eventfd_write(end_.get(), 1);
+    end_.stop();
     thread_.join();
     ::unlink(path_.c_str());
   }
@@ -127,21 +101,53 @@ class TextServer::Service {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void run() {
-    while (true) {
-      std::array<pollfd, 2> waits{{{.fd = end_.get(), .events = POLLIN, .revents = 0},
-                                   {.fd = socket_.get(), .events = POLLIN, .revents = 0}}};
-      if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
-        return;
-      }
-      if (waits[0].revents != 0) {
-        return;
-      }
-      const UniqueFd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    constexpr std::chrono::milliseconds kForEver{-1};
+    while (end_.wait(socket_.get(), POLLIN, kForEver) == StopEvent::Woken::Ready) {
+      const UniqueFd client(
+          ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (client.is_open()) {
-        answer(client.get(), text());
+        answer(client.get());
       }
     }
+  }
+
+  void answer(int client) {
+    std::array<char, 1024> request{};
+    ssize_t received = 0;
+    if (is_ready(client, POLLIN, Clock::now() + kPatience)) {
+      received = ::recv(client, request.data(), request.size(), 0);
+    }
+    const std::string_view asked(request.data(),
+                                 static_cast<std::size_t>(std::max<ssize_t>(0, received)));
+    const std::string text = this->text();
+    std::string answer;
+    if (asked.starts_with("GET ")) {
+      answer = fmt::format(
+          "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"
+          "Content-Length: {}\r\nConnection: close\r\n\r\n",
+          text.size());
+    }
+    send(client, answer + text, Clock::now() + kPatience);
+  }
+
+  /// As much as the client takes in time.
+  void send(int client, std::string_view text, Clock::time_point until) const {
+    while (!text.empty() && is_ready(client, POLLOUT, until)) {
+      const ssize_t sent = ::send(client, text.data(), text.size(), MSG_NOSIGNAL);
+      if (sent <= 0) {
+        return;  // gone
+      }
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+  }
+
+  bool is_ready(int client, short events, Clock::time_point until) const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    return end_.wait(client, events, std::max(left, std::chrono::milliseconds(0))) ==
+           StopEvent::Woken::Ready;
   }
 
   std::string text() {
@@ -151,7 +157,7 @@ class TextServer::Service {
 
   UniqueFd socket_;
   std::string path_;
-  UniqueFd end_;
+  StopEvent end_;
   std::mutex mutex_;
   std::string text_;
   std::thread thread_;  // last: it uses the others

@@ -4,14 +4,13 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
+#include <chrono>
 #include <thread>
 
 #include "cli/report.h"
+#include "cli/stop_event.h"
 #include "tools/xdpcap_start.h"
 
 namespace xdpcap {
@@ -20,19 +19,12 @@ struct FilterReload::Worker {
   HookCapture& capture;
   const XdpcapOptions& options;
   const cli::ReloadSignal& signal;
-  UniqueFd end{::eventfd(0, EFD_CLOEXEC)};
+  cli::StopEvent end = {};
   std::thread thread;
 
   void run() {
-    while (true) {
-      std::array<pollfd, 2> waits{{{.fd = end.get(), .events = POLLIN, .revents = 0},
-                                   {.fd = signal.fd(), .events = POLLIN, .revents = 0}}};
-      if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) {
-        return;
-      }
-      if (waits[0].revents != 0) {
-        return;
-      }
+    constexpr std::chrono::milliseconds kForEver{-1};
+    while (end.wait(signal.fd(), POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
       if (signal.take()) {
         reload();
       }
@@ -86,7 +78,7 @@ FilterReload::~FilterReload() {
 
 void FilterReload::stop() {
   if (worker_->thread.joinable()) {
-    ::eventfd_write(worker_->end.get(), 1);
+    worker_->end.stop();
     worker_->thread.join();
   }
 }

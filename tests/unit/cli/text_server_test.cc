@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 
@@ -77,6 +78,26 @@ TEST(TextServer, AClientThatDoesNothingHoldsNobodyUpForLong) {
   const sockaddr_un address = address_of(path);
   ASSERT_EQ(::connect(idle.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   EXPECT_EQ(ask(path, ""), "here\n");
+}
+
+TEST(TextServer, EndsWhileAClientReadsNothing) {
+  const testing::TemporaryDirectory directory;
+  const std::string path = directory.path("metrics");
+  const UniqueFd stuck(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = address_of(path);
+  auto start = std::chrono::steady_clock::now();
+  {
+    auto server = TextServer::listen(path);
+    ASSERT_TRUE(server) << server.error().message;
+    server->set_text(std::string(10'000'000, 'x'));
+    ASSERT_EQ(::connect(stuck.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+              0);
+    ASSERT_EQ(::write(stuck.get(), "GET ", 4), 4);
+    char first = 0;
+    ASSERT_EQ(::read(stuck.get(), &first, 1), 1);  // it is answering
+    start = std::chrono::steady_clock::now();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(500));
 }
 
 TEST(TextServer, TakesOverFromADeadServerOnly) {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "cli/stop_event.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace xdpcap::cli {
+
+StopEvent::StopEvent() : event_(::eventfd(0, EFD_CLOEXEC)) {}
+
+void StopEvent::stop() const {
+  ::eventfd_write(event_.get(), 1);
+}
+
+StopEvent::Woken StopEvent::wait(int fd, short events, std::chrono::milliseconds most) const {
+  std::array<pollfd, 2> waits{{{.fd = event_.get(), .events = POLLIN, .revents = 0},
+                               {.fd = fd, .events = events, .revents = 0}}};
+  int ready = 0;
+  do {  // a signal starts the time anew; those that matter here are blocked
+    ready = ::poll(waits.data(), waits.size(), static_cast<int>(most.count()));
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0 || waits[0].revents != 0) {
+    return Woken::Stopped;
+  }
+  return ready > 0 ? Woken::Ready : Woken::Late;
+}
+
+}  // namespace xdpcap::cli
