@@ -13,7 +13,7 @@ int main(int argc, char** /*argv*/) {
   namespace cli = xdpcap::cli;
   if (argc > 1) {
     cli::print_to_stderr(
-        "Usage: capture_bench\n\nMeasures what a capture costs a packet; takes root and a minute.\n");
+        "Usage: capture_bench\n\nMeasures what a capture costs a packet; needs root, takes seconds.\n");
     return cli::kExitUsage;
   }
   constexpr int kRounds = 41;

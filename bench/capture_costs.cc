@@ -7,9 +7,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <array>
-#include <functional>
-#include <map>
+#include <cerrno>
+#include <numeric>
 #include <random>
 
 #include "attach/abi.h"
@@ -167,7 +166,7 @@ Result<std::vector<CaptureCost>> measure_capture_costs(int rounds) {
   PerfReference perf = TRY(PerfReference::create(::sched_getcpu(), kRingBytes, kWatermarkBytes));
   std::vector<Case> cases = TRY(make_cases(maps, perf));
   std::vector<std::size_t> order(cases.size());
-  std::ranges::generate(order, [i = std::size_t{0}]() mutable { return i++; });
+  std::iota(order.begin(), order.end(), std::size_t{0});
   std::mt19937 random(1);
   for (int round = 0; round < rounds; ++round) {
     std::ranges::shuffle(order, random);

@@ -67,7 +67,7 @@ static_assert(sizeof(FlowKey) == 40);
 struct SharedLimits {
   /// Packets that -c let through.
   alignas(64) std::uint64_t passed_packets;
-  /// For each action, the time up to which its packets of --rate are spent; see limit_code.h.
+  /// For each action, the time up to which its packets of -rate are spent; see limit_code.h.
   struct alignas(64) Rate {
     std::uint64_t spent_until;
   };

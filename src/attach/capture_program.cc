@@ -21,9 +21,8 @@
 // other: below, the reader sleeps on purpose; above, it has been woken, and an interrupt for each
 // packet would only put it further behind (a forced wake-up costs microseconds).  "The record that
 // lifts" is told by the fill it leaves, less than its own largest size above the watermark; so a second
-// one may wake.  A reader must therefore look at the
-// ring now and then by itself; capture_loop does, every 100 ms.  Without a watermark the kernel
-// decides: it wakes a reader that had read everything.
+// one may wake.  For what stays below, a reader must look at the ring now and then by itself; capture_loop
+// does, every 100 ms.  Without a watermark the kernel decides: it wakes a reader that had read everything.
 //
 // The counters are read and written without atomic operations: they are this CPU's own, and XDP
 // programs do not interrupt each other on one CPU.

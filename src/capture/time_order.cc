@@ -118,10 +118,11 @@ std::span<const TimeOrder::Held> TimeOrder::ready(std::uint64_t horizon_ktime_ns
 
 /// What is ready of all lanes; where only one has any, it is not copied.
 std::span<const TimeOrder::Held> TimeOrder::merge() {
-  // A heap of lanes, the one with the oldest packet in front; next packets are counted in `next`.
+  // A heap of lanes, the one with the oldest packet in front.
   heads_.clear();
   std::size_t total = 0;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    lanes_[i].merged = 0;
     if (lanes_[i].ready > 0) {
       heads_.push_back(i);
       total += lanes_[i].ready;
@@ -134,19 +135,20 @@ std::span<const TimeOrder::Held> TimeOrder::merge() {
     const Lane& only = lanes_[heads_.front()];
     return std::span(only.held).first(only.ready);
   }
-  std::vector<std::size_t> next(lanes_.size(), 0);
+  const auto next_time = [&](std::size_t lane) {
+    return std::pair(ktime_of(lanes_[lane].held[lanes_[lane].merged]), lane);
+  };
   const auto is_younger = [&](std::size_t left, std::size_t right) {
-    return std::pair(ktime_of(lanes_[left].held[next[left]]), left) >
-           std::pair(ktime_of(lanes_[right].held[next[right]]), right);
+    return next_time(left) > next_time(right);
   };
   std::ranges::make_heap(heads_, is_younger);
   merged_.clear();
   merged_.reserve(total);
   while (!heads_.empty()) {
     std::ranges::pop_heap(heads_, is_younger);
-    const std::size_t lane = heads_.back();
-    merged_.push_back(lanes_[lane].held[next[lane]]);
-    if (++next[lane] < lanes_[lane].ready) {
+    Lane& lane = lanes_[heads_.back()];
+    merged_.push_back(lane.held[lane.merged]);
+    if (++lane.merged < lane.ready) {
       std::ranges::push_heap(heads_, is_younger);
     } else {
       heads_.pop_back();

@@ -25,7 +25,7 @@
 // Held packets stay in their rings, nothing is copied but what was decoded of them; their space is given back when
 // they have been taken.  They count towards the bound of the next batch.
 //
-// Cost: one comparison a packet and ring that has any, by a heap.
+// Cost: a packet is moved within a heap of the rings that have any; where only one has, not even that.
 // Limits: a packet is out of order when a CPU was held up (a virtual machine's, say) for longer than the look-back
 // while it filled a record.
 // Tested by: tests/unit/capture/time_order_test.cc, capture_loop_test.cc.
@@ -80,6 +80,7 @@ class TimeOrder {
     RingPosition released;    ///< where the oldest held record starts in the ring
     std::vector<Held> held;   ///< in time order
     std::size_t ready = 0;    ///< packets at the front of `held` that ready() returned
+    std::size_t merged = 0;   ///< of those, while they are merged
     bool is_bounded = false;  ///< the last fill()
 
     bool has_to_go_on() const;

@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "attach/abi.h"
+#include "attach/filter_code.h"
 #include "attach/ring_set.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
@@ -142,6 +143,43 @@ TEST_F(CaptureProgramTest, LoadsWithEveryOption) {
           ASSERT_TRUE(rig.is_loaded())
               << variant.describe() << ", " << name(action) << ", " << snaplen << ", " << watermark;
         }
+      }
+    }
+  }
+}
+
+TEST_F(CaptureProgramTest, LoadsWithEveryCombinationOfLimits) {
+  const RingSet rings = RingSet::create(4096).value();
+  const UniqueFd counters = create_per_cpu_array("test_counters", sizeof(abi::Counters), 5).value();
+  const UniqueFd shared = create_array("test_limits", sizeof(abi::SharedLimits), 1).value();
+  const UniqueFd flows =
+      create_lru_hash("test_flows", sizeof(abi::FlowKey), sizeof(std::uint64_t), 64).value();
+  const UniqueFd whole =
+      create_array("test_whole", kWholePacketBytes, possible_cpus().value()).value();
+  for (const bool multi_buffer : {false, true}) {
+    for (const bool counts_only : {false, true}) {
+      for (unsigned chosen = 0; chosen < 16; ++chosen) {
+        CaptureProgramSpec spec{.action = Action::Tx,
+                                .rings_fd = rings.array_fd(),
+                                .counters_fd = counters.get(),
+                                .whole_packets_fd = multi_buffer ? whole.get() : -1,
+                                .shared_limits_fd = shared.get(),
+                                .flows_fd = flows.get(),
+                                .counts_only = counts_only};
+        spec.limits.sample_one_in = (chosen & 1) != 0 ? std::optional(7U) : std::nullopt;
+        spec.limits.packets_per_second = (chosen & 2) != 0 ? std::optional(3U) : std::nullopt;
+        spec.limits.packets_per_flow =
+            (chosen & 4) != 0 ? std::optional<std::uint64_t>(~0ULL) : std::nullopt;
+        spec.limits.most_packets =
+            (chosen & 8) != 0 ? std::optional<std::uint64_t>(~0ULL) : std::nullopt;
+        const auto insns = build_capture_program(test::byte_filter(12, 0x88), spec);
+        ASSERT_TRUE(insns.has_value()) << insns.error().message;
+        const auto program = load_xdp_program({.name = "test_limits",
+                                               .insns = *insns,
+                                               .expected_attach_type = kAttachTypeXdp,
+                                               .multi_buffer = multi_buffer});
+        ASSERT_TRUE(program.has_value())
+            << multi_buffer << counts_only << " " << chosen << program.error().detail;
       }
     }
   }

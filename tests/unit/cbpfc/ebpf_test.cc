@@ -56,6 +56,28 @@ TEST(Ebpf, ResolvesLabelsBothWaysAndAcrossMapLoads) {
             "   5: (95) exit\n");
 }
 
+// Source: Linux v6.18 include/uapi/linux/bpf.h BPF_ATOMIC, BPF_FETCH, BPF_CMPXCHG, BPF_PSEUDO_MAP_VALUE.
+TEST(Ebpf, AtomicOperationsAndMapValues) {
+  Assembly code;
+  code.add_map_value(Reg::R1, 9, 64);
+  code.add(atomic(Atomic::Add, Reg::R1, 8, Reg::R2));
+  code.add(atomic(Atomic::FetchAdd, Reg::R1, 0, Reg::R2));
+  code.add(atomic(Atomic::CompareExchange, Reg::R1, -8, Reg::R3));
+  const auto insns = code.assemble();
+  ASSERT_TRUE(insns);
+  EXPECT_EQ(*insns, (std::vector<Insn>{
+                        {.opcode = 0x18, .registers = 0x21, .offset = 0, .immediate = 9},
+                        {.opcode = 0, .registers = 0, .offset = 0, .immediate = 64},
+                        {.opcode = 0xdb, .registers = 0x21, .offset = 8, .immediate = 0},
+                        {.opcode = 0xdb, .registers = 0x21, .offset = 0, .immediate = 1},
+                        {.opcode = 0xdb, .registers = 0x31, .offset = -8, .immediate = 0xf1}}));
+  EXPECT_EQ(print(*insns),
+            "   0: (18) r1 = map[fd:9][0]+64\n"
+            "   2: (db) lock *(u64 *)(r1 +8) += r2\n"
+            "   3: (db) r2 = lock fetch *(u64 *)(r1 +0) += r2\n"
+            "   4: (db) r0 = lock compare *(u64 *)(r1 -8) with r0, exchange r3\n");
+}
+
 /// "if r1 < 7 goto yes; goto no; yes: w0 = 1; no: exit", and whether the branch may be turned.
 std::string branch_over_goto(Cmp condition, bool may_turn, bool goto_is_a_target = false) {
   Assembly code;
