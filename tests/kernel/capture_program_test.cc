@@ -158,7 +158,7 @@ TEST_F(CaptureProgramTest, LoadsWithEveryCombinationOfLimits) {
       create_array("test_whole", kWholePacketBytes, possible_cpus().value()).value();
   for (const bool multi_buffer : {false, true}) {
     for (const bool counts_only : {false, true}) {
-      for (unsigned chosen = 0; chosen < 16; ++chosen) {
+      for (unsigned chosen = 0; chosen < 32; ++chosen) {
         CaptureProgramSpec spec{.action = Action::Tx,
                                 .rings_fd = rings.array_fd(),
                                 .counters_fd = counters.get(),
@@ -166,7 +166,8 @@ TEST_F(CaptureProgramTest, LoadsWithEveryCombinationOfLimits) {
                                 .shared_limits_fd = shared.get(),
                                 .flows_fd = flows.get(),
                                 .counts_only = counts_only};
-        spec.limits.sample_one_in = (chosen & 1) != 0 ? std::optional(7U) : std::nullopt;
+        spec.limits.sample_one_in =
+            (chosen & 1) != 0 ? std::optional((chosen & 16) != 0 ? 1U : 7U) : std::nullopt;
         spec.limits.packets_per_second = (chosen & 2) != 0 ? std::optional(3U) : std::nullopt;
         spec.limits.packets_per_flow =
             (chosen & 4) != 0 ? std::optional<std::uint64_t>(~0ULL) : std::nullopt;
