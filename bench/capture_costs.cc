@@ -100,7 +100,7 @@ Result<UniqueFd> load_capture(const Maps& maps, const std::string& expression,
   const auto insns =
       TRY(xdpcap::build_capture_program(filter, {.action = xdpcap::Action::Pass,
                                                  .watermark_bytes = kWatermarkBytes,
-                                                 .rings_fd = maps.rings.array_fd(),
+                                                 .rings_fd = maps.rings.map_fd(),
                                                  .counters_fd = maps.counters.get(),
                                                  .limits = limits,
                                                  .shared_limits_fd = maps.shared.get(),
@@ -153,7 +153,7 @@ Result<std::vector<CaptureCost>> measure_capture_costs(int rounds) {
   const Target target = TRY(Target::create());
   TRY(timer.select(target.program_fd()));
   Maps maps{
-      .rings = TRY(xdpcap::RingSet::create(kRingBytes)),
+      .rings = TRY(xdpcap::RingSet::create({.ring_bytes = kRingBytes})),
       .counters =
           TRY(xdpcap::create_per_cpu_array("bench_counters", sizeof(xdpcap::abi::Counters), 5)),
       .shared = TRY(xdpcap::create_array("bench_limits", sizeof(xdpcap::abi::SharedLimits), 1)),

@@ -97,6 +97,9 @@ enum class Atomic : std::uint8_t {
 Insn atomic(Atomic op, Reg base, std::int16_t offset, Reg src);
 
 Insn call(std::int32_t helper);
+/// Calls one of the kernel's own functions that programs may call (kfunc), by its number in the kernel's type
+/// information.
+Insn call_kernel_function(std::int32_t btf_id);
 Insn exit_insn();
 
 class Assembly {

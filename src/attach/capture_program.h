@@ -6,8 +6,7 @@
 //     run the filter's fragment (filter_code.h)                no match: return action
 //     count matched
 //     limits (limit_code.h)                                    not this one: count held back
-//     reserve a record of the smallest size class that holds min(length, snap length)
-//     fill the header, copy the bytes of all buffers, submit     no room: count lost
+//     a record of its bytes (record_code.h)                    no room: count lost
 //     return action
 //
 // It is assembled here instruction by instruction, because these are the instructions the packet
@@ -24,6 +23,7 @@
 
 #include "attach/action.h"
 #include "attach/limits.h"
+#include "attach/transport.h"
 
 namespace xdpcap {
 
@@ -31,9 +31,11 @@ struct CaptureProgramSpec {
   Action action = Action::Pass;
   std::uint32_t snaplen_bytes = 65535;  ///< 1 .. abi::kMaxCapturedBytes
   std::uint32_t watermark_bytes =
-      1;                 ///< wake the reader when the ring holds this much; 0 and 1: at once
-  int rings_fd = -1;     ///< BPF_MAP_TYPE_ARRAY_OF_MAPS of BPF_MAP_TYPE_RINGBUF, key: CPU
-  int counters_fd = -1;  ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
+      1;  ///< wake the reader when the ring holds this much; 0 and 1: at once
+  ChosenTransport transport = {};
+  bool multi_buffer = false;  ///< whether packets may have several buffers
+  int rings_fd = -1;          ///< RingSet::map_fd() of the transport
+  int counters_fd = -1;       ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
   /// BPF_MAP_TYPE_ARRAY of kWholePacketBytes, key: CPU, where packets may have several buffers; else -1.
   int whole_packets_fd = -1;
   CaptureLimits limits = {};
@@ -42,10 +44,6 @@ struct CaptureProgramSpec {
   int flows_fd = -1;  ///< BPF_MAP_TYPE_LRU_HASH, abi::FlowKey to 64 bits, for packets_per_flow
   bool counts_only = false;  ///< records nothing: what follows `count matched` is left out
 };
-
-/// Most bytes of a ring that one packet can take at this snap length.
-/// Source: Linux v6.18 kernel/bpf/ringbuf.c __bpf_ringbuf_reserve().
-std::uint32_t largest_record_bytes(std::uint32_t snaplen_bytes);
 
 /// The instructions of a capture program.
 /// Errors: InvalidArgument for a snap length out of range; those of cbpfc::compile_ebpf.

@@ -56,12 +56,16 @@ void emit_copy(Assembly& code, const FilterCodeSpec& spec) {
 
 Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter, const FilterCodeSpec& spec) {
   const bool wants_length = cbpfc::reads_length(filter);
-  if (wants_length) {  // of all buffers
+  if (wants_length && spec.asks_for_length) {  // of all buffers
     call_buff_len(code, spec);
     code.add(mov(spec.length, Reg::R0));
   }
   code.add(load(Width::Word, Reg::R2, spec.context, context::kData));
   code.add(load(Width::Word, Reg::R3, spec.context, context::kDataEnd));
+  if (wants_length && !spec.asks_for_length) {
+    code.add(mov(spec.length, Reg::R3));
+    code.add(alu(Alu::Sub, spec.length, Reg::R2));
+  }
   code.append(TRY(cbpfc::compile_ebpf(
       filter, {.packet_start = Reg::R2,
                .packet_end = Reg::R3,

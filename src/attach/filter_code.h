@@ -42,7 +42,8 @@ struct FilterCodeSpec {
   cbpfc::ebpf::Reg spare = cbpfc::ebpf::Reg::R9;   ///< to overwrite
   std::int16_t key_slot = -4;                      ///< on the stack, four bytes to overwrite
   std::int16_t length_slot = -8;                   ///< the same
-  std::uint32_t stack_bytes = 0;                   ///< below R10 that are not the fragment's
+  bool asks_for_length = true;    ///< of bpf_xdp_get_buff_len(); else it is data_end - data
+  std::uint32_t stack_bytes = 0;  ///< below R10 that are not the fragment's
   std::string match_label;
   std::string no_match_label;
 };

@@ -15,6 +15,8 @@ inline constexpr std::int32_t kMapUpdateElem = 2;
 inline constexpr std::int32_t kKtimeGetNs = 5;
 inline constexpr std::int32_t kGetPrandomU32 = 7;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;
+inline constexpr std::int32_t kPerfEventOutput = 25;
+inline constexpr std::int32_t kProbeReadKernel = 113;
 inline constexpr std::int32_t kRingbufReserve = 131;
 inline constexpr std::int32_t kRingbufSubmit = 132;
 inline constexpr std::int32_t kRingbufDiscard = 133;
@@ -22,5 +24,9 @@ inline constexpr std::int32_t kRingbufQuery = 134;
 inline constexpr std::int32_t kKtimeGetCoarseNs = 160;
 inline constexpr std::int32_t kXdpGetBuffLen = 188;
 inline constexpr std::int32_t kXdpLoadBytes = 189;
+inline constexpr std::int32_t kRingbufReserveDynptr = 198;
+inline constexpr std::int32_t kRingbufSubmitDynptr = 199;
+inline constexpr std::int32_t kRingbufDiscardDynptr = 200;
+inline constexpr std::int32_t kDynptrData = 203;
 
 }  // namespace xdpcap::helper

@@ -14,6 +14,7 @@
 
 #include "attach/capture_program.h"
 #include "attach/filter_code.h"
+#include "attach/record_code.h"
 #include "kernel/map.h"
 #include "kernel/pin.h"
 #include "kernel/program.h"
@@ -90,12 +91,13 @@ Result<void> check_slot_is_empty(const Hook& hook, Action action) {
 }
 
 /// The size of a ring that is at least what was asked for and holds a record at all.
-Result<std::uint64_t> ring_size(const HookCaptureOptions& options) {
+Result<std::uint64_t> ring_size(const HookCaptureOptions& options, Transport transport) {
   constexpr std::uint64_t kLargest = std::uint64_t{1} << 31;
+  constexpr std::uint64_t kPerfSampleLength = 8;  // what a perf sample has more, padded
   // A ring is full one byte short of its size.
-  const std::uint64_t smallest =
-      std::max(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
-               std::uint64_t{largest_record_bytes(options.snaplen_bytes)} + 1);
+  const std::uint64_t smallest = std::max(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)),
+                                          largest_record_bytes(options.snaplen_bytes) + 1 +
+                                              (is_perf(transport) ? kPerfSampleLength : 0));
   const std::uint64_t wanted = std::max(options.ring_bytes, smallest);
   if (wanted > kLargest) {
     return fail(Errc::InvalidArgument,
@@ -106,13 +108,15 @@ Result<std::uint64_t> ring_size(const HookCaptureOptions& options) {
 }
 
 /// Says what to do about a refusal of the verifier that has a known reason.
-Error explain_refusal(Error error) {
-  if (error.detail.find("invalid func") != std::string::npos) {
+Error explain_refusal(Error error, const CaptureLimits& limits) {
+  const auto says = [&](const char* words) {
+    return error.detail.find(words) != std::string::npos;
+  };
+  if (limits.any() && (says("invalid func") || says("reserved fields"))) {
     error.code = Errc::Unsupported;
     error.message +=
-        "; capturing needs Linux 5.18, the first with bpf_xdp_get_buff_len() and "
-        "bpf_xdp_load_bytes()";
-  } else if (error.detail.find("BPF program is too large") != std::string::npos) {
+        "; -c, -rate and -per-flow need Linux 5.12, the first with atomic operations that return a value";
+  } else if (says("BPF program is too large")) {
     error.message += "; the filter has more paths than the verifier follows: shorten it";
   }
   return error;
@@ -139,8 +143,13 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   capture.options_ = options;
   capture.variant_ = TRY(find_variant(hook));
   if (!options.counts_only) {
-    const std::uint64_t ring_bytes = TRY(ring_size(options));
-    capture.rings_ = TRY(RingSet::create(ring_bytes));
+    capture.transport_ = TRY(find_transport(capture.variant_, options.transport));
+    const std::uint64_t ring_bytes = TRY(ring_size(options, capture.transport()));
+    capture.options_.watermark_bytes = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(options.watermark_bytes, ring_bytes / 2));
+    capture.rings_ = TRY(RingSet::create({.transport = capture.transport(),
+                                          .ring_bytes = ring_bytes,
+                                          .watermark_bytes = capture.options_.watermark_bytes}));
   }
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
@@ -170,25 +179,26 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
 
 Result<HookCapture::Slot> HookCapture::load_program(Action action,
                                                     const cbpfc::Filter& filter) const {
-  const auto half_ring = static_cast<std::uint32_t>(rings_.ring_bytes() / 2);
-  const std::vector<cbpfc::ebpf::Insn> insns = TRY(build_capture_program(
-      filter, {.action = action,
-               .snaplen_bytes = options_.snaplen_bytes,
-               .watermark_bytes = std::min(options_.watermark_bytes, half_ring),
-               .rings_fd = rings_.array_fd(),
-               .counters_fd = counters_fd_.get(),
-               .whole_packets_fd = whole_packets_fd_.get(),
-               .limits = options_.limits,
-               .shared_limits_fd = shared_limits_fd_.get(),
-               .flows_fd = flows_fd_.get(),
-               .counts_only = options_.counts_only}));
+  const std::vector<cbpfc::ebpf::Insn> insns =
+      TRY(build_capture_program(filter, {.action = action,
+                                         .snaplen_bytes = options_.snaplen_bytes,
+                                         .watermark_bytes = options_.watermark_bytes,
+                                         .transport = transport_,
+                                         .multi_buffer = variant_.multi_buffer,
+                                         .rings_fd = rings_.map_fd(),
+                                         .counters_fd = counters_fd_.get(),
+                                         .whole_packets_fd = whole_packets_fd_.get(),
+                                         .limits = options_.limits,
+                                         .shared_limits_fd = shared_limits_fd_.get(),
+                                         .flows_fd = flows_fd_.get(),
+                                         .counts_only = options_.counts_only}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
                         .insns = insns,
                         .expected_attach_type = variant_.expected_attach_type,
                         .multi_buffer = variant_.multi_buffer});
   if (!program.has_value()) {
-    return std::unexpected(explain_refusal(std::move(program).error()));
+    return std::unexpected(explain_refusal(std::move(program).error(), options_.limits));
   }
   const std::uint32_t id = TRY(program_id(program->get()));
   return Slot{.program = std::move(*program), .program_id = id, .attached = false};
@@ -253,6 +263,7 @@ HookCapture::HookCapture(HookCapture&& other) noexcept
       flows_fd_(std::move(other.flows_fd_)),
       whole_packets_fd_(std::move(other.whole_packets_fd_)),
       variant_(other.variant_),
+      transport_(other.transport_),
       slots_(std::exchange(other.slots_, {})) {}
 
 // What may throw below detach() is memory running out, and that ends the program anyway.
@@ -268,6 +279,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
     flows_fd_ = std::move(other.flows_fd_);
     whole_packets_fd_ = std::move(other.whole_packets_fd_);
     variant_ = other.variant_;
+    transport_ = other.transport_;
     slots_ = std::exchange(other.slots_, {});
   }
   return *this;

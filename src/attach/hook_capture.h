@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "attach/hook_variant.h"
 #include "attach/limits.h"
 #include "attach/ring_set.h"
+#include "attach/transport.h"
 
 namespace xdpcap {
 
@@ -33,7 +35,8 @@ struct HookCaptureOptions {
   std::uint64_t ring_bytes = 1U << 22;
   std::uint32_t watermark_bytes = 1;  ///< at most half the ring is used: a full ring only loses
   CaptureLimits limits = {};
-  bool counts_only = false;  ///< nothing is recorded, there is no ring
+  bool counts_only = false;                           ///< nothing is recorded, there is no ring
+  std::optional<Transport> transport = std::nullopt;  ///< nullopt: the best this kernel has
 };
 
 using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
@@ -78,6 +81,7 @@ class HookCapture {
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
   const Variant& variant() const { return variant_; }
+  Transport transport() const { return transport_.transport; }  ///< unless it only counts
 
   /// Counters of every action, summed over CPUs.
   Result<ActionCounters> counters() const;
@@ -104,6 +108,7 @@ class HookCapture {
   UniqueFd flows_fd_;
   UniqueFd whole_packets_fd_;
   Variant variant_;
+  ChosenTransport transport_;
   std::map<Action, Slot> slots_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "kernel/map.h"
 
@@ -20,28 +21,55 @@ std::unexpected<Error> epoll_failure(int error_number) {
 
 }  // namespace
 
-Result<RingSet> RingSet::create(std::uint64_t ring_bytes) {
+Result<RingSet> RingSet::create(const RingSetOptions& options) {
   RingSet set;
-  set.ring_bytes_ = ring_bytes;
+  set.ring_bytes_ = options.ring_bytes;
   set.wake_.reset(::epoll_create1(EPOLL_CLOEXEC));
   if (!set.wake_.is_open()) {
     return epoll_failure(errno);
   }
   const std::uint32_t cpus = TRY(possible_cpus());
+  if (is_perf(options.transport)) {
+    TRY(set.create_perf_buffers(cpus, options.watermark_bytes));
+  } else {
+    TRY(set.create_rings(cpus));
+  }
+  return set;
+}
+
+Result<void> RingSet::create_rings(std::uint32_t cpus) {
   std::vector<int> fds;
   for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
-    UniqueFd ring = TRY(create_ring_buffer("xdpcap_ring", ring_bytes)
+    UniqueFd ring = TRY(create_ring_buffer("xdpcap_ring", ring_bytes_)
                             .with_context(fmt::format("ring {} of {}", cpu + 1, cpus)));
     fds.push_back(ring.get());
-    epoll_event event{.events = EPOLLIN, .data = {.u32 = cpu}};
-    if (::epoll_ctl(set.wake_.get(), EPOLL_CTL_ADD, ring.get(), &event) != 0) {
-      return epoll_failure(errno);
-    }
-    set.rings_.push_back(std::move(ring));
+    TRY(watch(ring.get()));
+    rings_.push_back(std::move(ring));
   }
-  set.array_ = TRY(create_array_of_maps("xdpcap_rings", fds.front(), cpus));
-  TRY(put_maps(set.array_.get(), fds));
-  return set;
+  map_ = TRY(create_array_of_maps("xdpcap_rings", fds.front(), cpus));
+  return put_maps(map_.get(), fds);
+}
+
+Result<void> RingSet::create_perf_buffers(std::uint32_t cpus, std::uint32_t watermark_bytes) {
+  map_ = TRY(create_perf_event_array("xdpcap_rings", cpus));
+  for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
+    std::optional<PerfBuffer> buffer = TRY(PerfBuffer::open(cpu, ring_bytes_, watermark_bytes));
+    if (!buffer) {
+      continue;
+    }
+    TRY(put_perf_buffer(map_.get(), cpu, *buffer));
+    TRY(watch(buffer->fd()));
+    perf_buffers_.push_back(std::move(*buffer));
+  }
+  return {};
+}
+
+Result<void> RingSet::watch(int fd) const {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+  if (::epoll_ctl(wake_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return epoll_failure(errno);
+  }
+  return {};
 }
 
 }  // namespace xdpcap

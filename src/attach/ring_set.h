@@ -2,42 +2,58 @@
 //
 // The rings of a capture: one for each CPU the machine can have, so that CPUs share no lock.
 //
-// A capture program finds its CPU's ring in an array of maps.  Records of one CPU are in the order of their times,
-// since XDP programs do not interrupt each other there.  Rings are made before anything is attached; their memory
-// is taken at once.
+// A capture program finds its CPU's ring in a map: an array of maps, or for Transport::Perf a perf event array.
+// Records of one CPU are in the order of their times, since XDP programs do not interrupt each other there.  Rings
+// are made before anything is attached; their memory is taken at once.
 //
-// Limits: memory is taken also for CPUs that are possible and not there.
-// Tested by: tests/kernel/hook_capture_test.cc.
+// Limits: memory is taken also for CPUs that are possible and not there; of perf buffers, only CPUs that are online
+// get one, and what a CPU that comes later records is lost, and counted.
+// Tested by: tests/kernel/hook_capture_test.cc, transport_test.cc.
 
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "attach/transport.h"
+#include "kernel/perf_buffer.h"
 #include "kernel/result.h"
 #include "kernel/unique_fd.h"
 
 namespace xdpcap {
 
+struct RingSetOptions {
+  Transport transport = Transport::Classes;
+  std::uint64_t ring_bytes = 1U << 20;  ///< of each ring; a power of two of whole pages
+  std::uint32_t watermark_bytes = 1;    ///< of perf buffers, whose programs do not decide about it
+};
+
 class RingSet {
  public:
   RingSet() = default;  ///< no rings
 
-  /// Units: `ring_bytes` is a power of two of whole pages, for each ring.
-  /// Errors: those of create_ring_buffer(), with the number of rings; Errc::Kernel.
-  static Result<RingSet> create(std::uint64_t ring_bytes);
+  /// Errors: those of create_ring_buffer() and PerfBuffer::open(), with the number of rings; Errc::Kernel.
+  static Result<RingSet> create(const RingSetOptions& options);
 
-  /// The array of maps, for capture programs.
-  int array_fd() const { return array_.get(); }
-  /// By CPU.
+  /// The map that capture programs find their ring in.
+  int map_fd() const { return map_.get(); }
+  /// BPF ring buffers, by CPU; none for Transport::Perf.
   const std::vector<UniqueFd>& rings() const { return rings_; }
+  /// Perf buffers of the CPUs that are online; none for the other transports.
+  const std::vector<PerfBuffer>& perf_buffers() const { return perf_buffers_; }
   /// Becomes readable when a ring should be looked at.
   int wake_fd() const { return wake_.get(); }
   std::uint64_t ring_bytes() const { return ring_bytes_; }  ///< of each
+  std::size_t count() const { return rings_.size() + perf_buffers_.size(); }
 
  private:
+  Result<void> create_rings(std::uint32_t cpus);
+  Result<void> create_perf_buffers(std::uint32_t cpus, std::uint32_t watermark_bytes);
+  Result<void> watch(int fd) const;
+
   std::vector<UniqueFd> rings_;
-  UniqueFd array_;
+  std::vector<PerfBuffer> perf_buffers_;
+  UniqueFd map_;
   UniqueFd wake_;
   std::uint64_t ring_bytes_ = 0;
 };

@@ -24,13 +24,13 @@ constexpr std::uint64_t kMostLookBackNs = 1'000'000;
 
 // How long a packet waits for older ones of other CPUs.  A ring takes up less than a byte a
 // nanosecond, so a small ring gets a look-back in which at most an eighth of it fills.
-std::uint64_t look_back_ns(std::span<const RingReader> rings) {
-  return std::min(kMostLookBackNs, rings.front().size_bytes() / 8);
+std::uint64_t look_back_ns(const RecordReaders& rings) {
+  return std::min(kMostLookBackNs, rings.front()->size_bytes() / 8);
 }
 
 class CaptureLoop {
  public:
-  CaptureLoop(CaptureSource& source, std::span<RingReader> rings, PcapngWriter& writer,
+  CaptureLoop(CaptureSource& source, const RecordReaders& rings, PcapngWriter& writer,
               ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options)
       : source_(source),
         output_(writer),
@@ -268,7 +268,7 @@ class CaptureLoop {
 
 }  // namespace
 
-CaptureSummary run_capture(CaptureSource& source, std::span<RingReader> rings, PcapngWriter& writer,
+CaptureSummary run_capture(CaptureSource& source, const RecordReaders& rings, PcapngWriter& writer,
                            ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options) {
   return CaptureLoop(source, rings, writer, sink, time, options).run();
 }

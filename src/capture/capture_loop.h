@@ -34,7 +34,7 @@
 #include "attach/hook_capture.h"
 #include "capture/accounting.h"
 #include "capture/clock.h"
-#include "capture/ring_reader.h"
+#include "capture/record_reader.h"
 #include "pcapng/byte_sink.h"
 #include "pcapng/pcapng_writer.h"
 
@@ -86,7 +86,7 @@ struct CaptureSummary {
 ///
 /// Ownership: borrows everything for the time of the call.  `writer` has been started on `sink`,
 /// which is finished on return.
-CaptureSummary run_capture(CaptureSource& source, std::span<RingReader> rings, PcapngWriter& writer,
+CaptureSummary run_capture(CaptureSource& source, const RecordReaders& rings, PcapngWriter& writer,
                            ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options);
 
 }  // namespace xdpcap

@@ -44,14 +44,14 @@ std::uint64_t PacketWriter::delivered(Action action) const {
 }
 
 std::uint64_t PacketWriter::lost_before(Lane& lane, const Packet& packet) {
-  if (lane.lost.size() <= packet.cpu) {
-    lane.lost.resize(packet.cpu + 1U);  // bounded by kMaxCpus
+  if (lane.lost.size() <= packet.ring) {
+    lane.lost.resize(packet.ring + 1U);  // bounded by the number of rings
   }
-  std::uint64_t& last = lane.lost[packet.cpu];
-  if (packet.lost_packets <= last) {
-    return 0;
+  std::uint32_t& last = lane.lost[packet.ring];
+  const std::uint32_t growth = packet.lost_packets - last;
+  if (growth > INT32_MAX) {
+    return 0;  // it does not shrink: no capture program wrote this
   }
-  const std::uint64_t growth = packet.lost_packets - last;
   last = packet.lost_packets;
   return growth;
 }

@@ -5,9 +5,8 @@
 // A block gets, besides what the record holds:
 //
 //     epb_dropcount   the growth of the record's count of lost packets since the last packet of the
-//     same
-//                     action and CPU; what is lost after the last packet shows in the statistics
-//                     only
+//                     same action and CPU; what is lost after the last packet shows in the statistics
+//                     only, and so do 2^31 and more that are lost in a row
 //     opt_comment     "ingress interface index 7", on the first packet of an action and wherever it
 //                     differs from the packet before on the same action.  A hook may sit behind
 //                     many interfaces, and pcapng's interfaces are the actions here; this names
@@ -57,7 +56,7 @@ class PacketWriter {
   struct Lane {
     std::optional<std::uint32_t> interface;  // in the file; nullopt: not captured
     std::optional<std::uint32_t> ifindex;    // of the last packet
-    std::vector<std::uint64_t> lost;         // by CPU, as of the last packet
+    std::vector<std::uint32_t> lost;         // by ring, as of the last packet
     std::uint64_t taken = 0;
   };
   static std::uint64_t lost_before(Lane& lane, const Packet& packet);

@@ -6,17 +6,15 @@
 
 namespace xdpcap {
 
-std::optional<Packet> decode_record(std::span<const std::uint8_t> record) {
+std::optional<Packet> decode_record(std::span<const std::uint8_t> record, std::uint32_t ring) {
   abi::RecordHeader header;
   if (record.size() < sizeof(header)) {
     return std::nullopt;
   }
   std::memcpy(&header, record.data(), sizeof(header));
-  const bool is_plausible = header.captured_bytes >= 1 &&
-                            header.captured_bytes <= abi::kMaxCapturedBytes &&
-                            header.captured_bytes <= record.size() - sizeof(header) &&
-                            header.captured_bytes <= header.wire_length_bytes &&
-                            header.action < kActions.size() && header.cpu < kMaxCpus;
+  const bool is_plausible =
+      header.captured_bytes >= 1 && header.captured_bytes <= record.size() - sizeof(header) &&
+      header.captured_bytes <= header.wire_length_bytes && header.action < kActions.size();
   if (!is_plausible) {
     return std::nullopt;
   }
@@ -26,7 +24,7 @@ std::optional<Packet> decode_record(std::span<const std::uint8_t> record) {
                 .wire_length_bytes = header.wire_length_bytes,
                 .ifindex = header.ifindex,
                 .rx_queue = header.rx_queue,
-                .cpu = header.cpu,
+                .ring = ring,
                 .action = kActions[header.action]};
 }
 

@@ -13,26 +13,23 @@
 
 namespace xdpcap {
 
-/// Upper bound of CPU numbers.  Source: Linux v6.18 arch/*/Kconfig NR_CPUS_RANGE_END, largest
-/// value.
-inline constexpr std::uint32_t kMaxCpus = 8192;
-
 /// A packet as the capture program recorded it.
 struct Packet {
-  std::uint64_t ktime_ns = 0;      ///< CLOCK_MONOTONIC
-  std::uint64_t lost_packets = 0;  ///< lost before it by the same action on the same CPU, ever
+  std::uint64_t ktime_ns = 0;  ///< CLOCK_MONOTONIC
+  std::uint32_t lost_packets =
+      0;  ///< lost before it by the same action on the same CPU, modulo 2^32
   std::span<const std::uint8_t> bytes = {};  ///< what was captured; borrows the record
   std::uint32_t wire_length_bytes = 0;
   std::uint32_t ifindex = 0;
   std::uint32_t rx_queue = 0;
-  std::uint32_t cpu = 0;
+  std::uint32_t ring = 0;  ///< the ring it came through, of which each CPU has one
   Action action = Action::Aborted;
 };
 
-/// Decodes one record; nullopt if no capture program can have written it.
+/// Decodes one record of ring number `ring`; nullopt if no capture program can have written it.
 ///
 /// Ownership: the packet's bytes lie in `record`.
 /// Source: attach/abi.h RecordHeader.
-std::optional<Packet> decode_record(std::span<const std::uint8_t> record);
+std::optional<Packet> decode_record(std::span<const std::uint8_t> record, std::uint32_t ring);
 
 }  // namespace xdpcap

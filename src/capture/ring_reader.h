@@ -14,8 +14,7 @@
 //
 // libbpf's reader hands out one record at a time and gives its space back right after.  The capture
 // loop puts packets of several CPUs in time order, which needs all that there are at once; hence
-// our own.  collect() shows records and leaves them where they are, release() gives their space
-// back.
+// our own.
 //
 // Cost: an acquire load a record.  What the ring says is checked before it is used: a length that
 // leads outside counts as one corrupt record and skips to the producer position, because there is
@@ -29,15 +28,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
-#include "kernel/result.h"
+#include "capture/record_reader.h"
 
 namespace xdpcap {
-
-/// A place in the endless sequence of bytes that pass through a ring; as wide as the kernel's.
-using RingPosition = unsigned long;
 
 /// Where a ring lies in memory.
 struct RingMemory {
@@ -47,12 +42,7 @@ struct RingMemory {
   std::size_t data_bytes = 0;          ///< a power of two
 };
 
-struct RingRecord {
-  std::span<const std::uint8_t> bytes;
-  RingPosition start = 0;  ///< of the record's header
-};
-
-class RingReader {
+class RingReader final : public RecordReader {
  public:
   /// Maps the ring behind `ring_fd`.
   /// Units: `ring_bytes` is the map's size (max_entries).
@@ -62,26 +52,14 @@ class RingReader {
   /// Reads a ring that somebody else keeps in memory.
   explicit RingReader(const RingMemory& memory);
 
-  /// Appends complete records behind those already shown, until `most_records` or `most_bytes` are
-  /// reached, a record is still being filled, or none is left.  Discarded records are not shown.
-  ///
-  /// Ownership: the bytes stay valid until release() goes past them.
-  void collect(std::vector<RingRecord>& records, std::size_t most_records, std::size_t most_bytes);
-
-  /// Gives back all space before `position`, which must not go past position().
-  void release(RingPosition position);
-
-  /// Where the next collect() continues.
-  RingPosition position() const { return position_; }
-
-  /// Whether everything reserved so far has been shown.
-  bool is_exhausted() const;
-
-  /// Space that is taken, whether shown or not.
-  std::uint64_t used_bytes() const;
-
-  std::uint64_t size_bytes() const { return memory_.data_bytes; }
-  std::uint64_t corrupt_records() const { return corrupt_records_; }
+  void collect(std::vector<RingRecord>& records, std::size_t most_records,
+               std::size_t most_bytes) override;
+  void release(RingPosition position) override;
+  RingPosition position() const override { return position_; }
+  bool is_exhausted() const override;
+  std::uint64_t used_bytes() const override;
+  std::uint64_t size_bytes() const override { return memory_.data_bytes; }
+  std::uint64_t corrupt_records() const override { return corrupt_records_; }
 
  private:
   struct Unmap {

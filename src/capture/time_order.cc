@@ -40,13 +40,17 @@ std::size_t older_half(std::span<const TimeOrder::Held> held) {
 
 }  // namespace
 
-TimeOrder::TimeOrder(std::span<RingReader> rings, std::uint64_t look_back_ns)
+TimeOrder::TimeOrder(std::span<const std::unique_ptr<RecordReader>> rings,
+                     std::uint64_t look_back_ns)
     : look_back_ns_(look_back_ns),
       most_packets_(
           std::clamp(kHeldPackets / rings.size(), kLeastBatchPackets, kMostBatchPackets)) {
   lanes_.reserve(rings.size());
-  for (RingReader& ring : rings) {
-    lanes_.push_back({.ring = &ring, .released = ring.position(), .held = {}});
+  for (const std::unique_ptr<RecordReader>& ring : rings) {
+    lanes_.push_back({.ring = ring.get(),
+                      .number = static_cast<std::uint32_t>(lanes_.size()),
+                      .released = ring->position(),
+                      .held = {}});
   }
 }
 
@@ -76,7 +80,7 @@ void TimeOrder::fill(Lane& lane) {
   records_.clear();
   lane.ring->collect(records_, most_packets, most_bytes);
   for (const RingRecord& record : records_) {
-    if (const std::optional<Packet> packet = decode_record(record.bytes)) {
+    if (const std::optional<Packet> packet = decode_record(record.bytes, lane.number)) {
       lane.held.push_back({.packet = *packet, .start = record.start});
     } else {
       ++corrupt_records_;

@@ -33,11 +33,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "capture/record.h"
-#include "capture/ring_reader.h"
+#include "capture/record_reader.h"
 
 namespace xdpcap {
 
@@ -49,7 +50,7 @@ class TimeOrder {
   };
 
   /// Ownership: borrows `rings`, which must outlive this and are at least one.
-  TimeOrder(std::span<RingReader> rings, std::uint64_t look_back_ns);
+  TimeOrder(std::span<const std::unique_ptr<RecordReader>> rings, std::uint64_t look_back_ns);
 
   /// Takes in what the rings have, a bounded batch of each; true if a bound ended one, and then ready() shows
   /// something, unless there was nothing but corrupt records.
@@ -76,7 +77,8 @@ class TimeOrder {
  private:
   /// One ring and what is held of it.
   struct Lane {
-    RingReader* ring;
+    RecordReader* ring;
+    std::uint32_t number;
     RingPosition released;    ///< where the oldest held record starts in the ring
     std::vector<Held> held;   ///< in time order
     std::size_t ready = 0;    ///< packets at the front of `held` that ready() returned

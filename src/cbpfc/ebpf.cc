@@ -91,6 +91,11 @@ Insn atomic(Atomic op, Reg base, std::int16_t offset, Reg src) {
 Insn call(std::int32_t helper) {
   return make(opcode::kJmp | opcode::kCall, 0, 0, helper);
 }
+Insn call_kernel_function(std::int32_t btf_id) {
+  constexpr std::uint8_t kPseudoKernelFunction =
+      2;  // BPF_PSEUDO_KFUNC_CALL, in the source register
+  return make(opcode::kJmp | opcode::kCall, kPseudoKernelFunction << 4U, 0, btf_id);
+}
 Insn exit_insn() {
   return make(opcode::kJmp | opcode::kExit, 0, 0, 0);
 }

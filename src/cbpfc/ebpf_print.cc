@@ -84,7 +84,9 @@ std::string print_alu(const Insn& insn) {
 std::string print_jump(const Insn& insn) {
   const char prefix = (insn.opcode & opcode::kClassMask) == opcode::kJmp ? 'r' : 'w';
   switch (const int op = insn.opcode & opcode::kOpMask) {
-    case opcode::kCall: return fmt::format("call {}", insn.immediate);
+    case opcode::kCall:
+      return fmt::format("{} {}", insn.registers == 0 ? "call" : "call kernel function",
+                         insn.immediate);
     case opcode::kExit: return "exit";
     case opcode::kJa: return fmt::format("goto pc{:+}", insn.offset);
     case opcode::kJcond: return fmt::format("may_goto pc{:+}", insn.offset);

@@ -71,9 +71,11 @@ class HookSource final : public CaptureSource {
 void describe(const HookCapture& capture, const cbpfc::Filter& filter,
               const XdpcapOptions& options) {
   say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
+  say(fmt::format("transport {}: {}", name(capture.transport()),
+                  xdpcap::describe(capture.transport())));
   say(fmt::format("{} rings of {} bytes, watermark {} bytes, snap length {} bytes",
-                  capture.rings().rings().size(), capture.rings().ring_bytes(),
-                  options.watermark_bytes, options.snaplen_bytes));
+                  capture.rings().count(), capture.rings().ring_bytes(), options.watermark_bytes,
+                  options.snaplen_bytes));
   say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
                   filter.insns().size()));
 }
@@ -111,18 +113,10 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
   return exit_code;
 }
 
-Result<std::vector<RingReader>> map_rings(const RingSet& set) {
-  std::vector<RingReader> readers;
-  for (const UniqueFd& ring : set.rings()) {
-    readers.push_back(TRY(RingReader::map(ring.get(), set.ring_bytes())));
-  }
-  return readers;
-}
-
 // From the header of the file to its end.
 int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& actions,
                const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
-  Result<std::vector<RingReader>> rings = map_rings(capture.rings());
+  const Result<RecordReaders> rings = make_readers(capture.rings());
   if (!rings) {
     sink.remove_if_created();
     return report(rings.error(), options.verbose);
@@ -192,7 +186,8 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
                                                      .snaplen_bytes = options.snaplen_bytes,
                                                      .ring_bytes = options.ring_bytes,
                                                      .watermark_bytes = options.watermark_bytes,
-                                                     .limits = options.limits});
+                                                     .limits = options.limits,
+                                                     .transport = options.transport});
   if (!capture) {
     sink->remove_if_created();
     return report(capture.error(), options.verbose);

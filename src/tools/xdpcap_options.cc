@@ -82,6 +82,14 @@ std::vector<cli::Option> make_capture_rows(Written& written, const MachineLimits
                "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
                "is at once, for rings smaller than that and with -flush",
        .set = into_number(written.watermark_bytes, 1, kMostRingBytes)},
+      {.name = "transport",
+       .argument = "NAME",
+       .help = "how packets come from the kernel: classes, dynptr, linear or perf;\n"
+               "default: the first of these that it has; see -v",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.transport = TRY(parse_transport(text));
+         return {};
+       }},
       {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
       {.name = "linktype",
        .argument = "TYPE",

@@ -13,6 +13,7 @@
 
 #include "attach/action.h"
 #include "attach/limits.h"
+#include "attach/transport.h"
 
 namespace xdpcap {
 
@@ -30,6 +31,7 @@ struct XdpcapOptions {
   std::uint32_t snaplen_bytes = 65535;
   cbpfc::LinkType link_type;
   CaptureLimits limits;
+  std::optional<Transport> transport;  ///< nullopt: the best this kernel has
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none

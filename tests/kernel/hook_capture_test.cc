@@ -287,7 +287,7 @@ TEST_F(HookCaptureTest, RoundsTheRing) {
   };
   for (const Case& c :
        {Case{64, 0, 4096}, Case{64, 8192, 8192}, Case{64, 8193, 16384}, Case{65535, 8192, 131072},
-        Case{4040, 0, 4096}, Case{4048, 0, 8192}, Case{65535, 1U << 22, 1U << 22}}) {
+        Case{4056, 0, 4096}, Case{4064, 0, 8192}, Case{65535, 1U << 22, 1U << 22}}) {
     const Result<HookCapture> capture = rig.capture(
         {.actions = {Action::Pass}, .snaplen_bytes = c.snaplen_bytes, .ring_bytes = c.asked_bytes});
     ASSERT_TRUE(capture.has_value()) << capture.error().message;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "attach/abi.h"
+#include "attach/record_code.h"
 
 namespace xdpcap {
 namespace {
@@ -53,22 +54,31 @@ bool jumps_are_sound(const std::vector<Insn>& insns) {
 }
 
 TEST(CaptureProgramTest, IsSmallAndJumpsSoundly) {
-  for (const Action action : kActions) {
-    for (const std::uint32_t snaplen : {1U, 64U, 65U, 1500U, 65535U}) {
-      for (const std::uint32_t watermark : {0U, 1U, 2U, 0xffffffffU}) {
-        const std::vector<Insn> insns = build({.action = action,
-                                               .snaplen_bytes = snaplen,
-                                               .watermark_bytes = watermark,
-                                               .rings_fd = 10,
-                                               .counters_fd = 11});
-        EXPECT_LE(insns.size(), 110U);
-        EXPECT_TRUE(jumps_are_sound(insns));
-        EXPECT_EQ(std::ranges::count(insns, kExit, &Insn::opcode), 1);
-        EXPECT_EQ(insns.back().opcode, kExit);
-        const Insn& result = insns[insns.size() - 2];
-        EXPECT_EQ(result.immediate, static_cast<std::int32_t>(index(action)));
+  for (const Transport transport : kTransports) {
+    for (const bool multi_buffer : {false, true}) {
+      for (const std::uint32_t snaplen : {1U, 64U, 65U, 1500U, 65535U}) {
+        for (const std::uint32_t watermark : {0U, 1U, 2U, 0xffffffffU}) {
+          const std::vector<Insn> insns = build({.action = Action::Drop,
+                                                 .snaplen_bytes = snaplen,
+                                                 .watermark_bytes = watermark,
+                                                 .transport = {transport, {100, 101}},
+                                                 .multi_buffer = multi_buffer,
+                                                 .rings_fd = 10,
+                                                 .counters_fd = 11});
+          EXPECT_LE(insns.size(), 320U);
+          EXPECT_TRUE(jumps_are_sound(insns));
+          EXPECT_EQ(std::ranges::count(insns, kExit, &Insn::opcode), 1);
+          EXPECT_EQ(insns.back().opcode, kExit);
+        }
       }
     }
+  }
+}
+
+TEST(CaptureProgramTest, ReturnsItsAction) {
+  for (const Action action : kActions) {
+    const std::vector<Insn> insns = build({.action = action});
+    EXPECT_EQ(insns[insns.size() - 2].immediate, static_cast<std::int32_t>(index(action)));
   }
 }
 
@@ -84,11 +94,12 @@ TEST(CaptureProgramTest, UsesTheMapsItIsGiven) {
 }
 
 TEST(CaptureProgramTest, HasNoMoreSizeClassesThanTheSnapLengthNeeds) {
+  // A comparison, a size and a jump for each class.
   const std::size_t smallest = build({.snaplen_bytes = 64}).size();
   EXPECT_EQ(build({.snaplen_bytes = 1}).size(), smallest);
-  EXPECT_EQ(build({.snaplen_bytes = 65}).size(), smallest + 2);
-  EXPECT_EQ(build({.snaplen_bytes = 128}).size(), smallest + 2);
-  EXPECT_EQ(build({.snaplen_bytes = 65535}).size(), smallest + 20);
+  EXPECT_EQ(build({.snaplen_bytes = 65}).size(), smallest + 3);
+  EXPECT_EQ(build({.snaplen_bytes = 96}).size(), smallest + 3);
+  EXPECT_EQ(build({.snaplen_bytes = 97}).size(), smallest + 6);
 }
 
 TEST(CaptureProgramTest, AsksTheRingOnlyForAWatermark) {
@@ -121,11 +132,11 @@ TEST(CaptureProgramTest, RefusesWhatTheCompilerRefuses) {
 }
 
 TEST(CaptureProgramTest, KnowsTheLargestRecord) {
-  // Eight bytes of the ring's own, 40 of header, the packet, all to a multiple of eight.
-  EXPECT_EQ(largest_record_bytes(1), 56U);
-  EXPECT_EQ(largest_record_bytes(8), 56U);
-  EXPECT_EQ(largest_record_bytes(9), 64U);
-  EXPECT_EQ(largest_record_bytes(65535), 65584U);
+  // Eight bytes of the ring's own, 24 of header, the packet, all to a multiple of eight.
+  EXPECT_EQ(largest_record_bytes(1), 40U);
+  EXPECT_EQ(largest_record_bytes(8), 40U);
+  EXPECT_EQ(largest_record_bytes(9), 48U);
+  EXPECT_EQ(largest_record_bytes(65535), 65568U);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ class CaptureLoopTest : public testing::Test {
               static_cast<ssize_t>(sizeof(info)));
   }
   // A packet that the capture program counted and recorded.
-  void add(Action action, std::uint64_t ktime_ns = 1, std::uint32_t captured_bytes = 16) {
+  void add(Action action, std::uint64_t ktime_ns = 1, std::uint32_t captured_bytes = 32) {
     ++source_.now[index(action)].received;
     ++source_.now[index(action)].matched;
     ring_.add(test::make_record({.ktime_ns = ktime_ns,
@@ -80,7 +80,7 @@ class CaptureLoopTest : public testing::Test {
   CaptureSummary run() {
     Result<PcapngWriter> writer = PcapngWriter::start(sink_, section_);
     EXPECT_TRUE(writer);
-    return run_capture(source_, {&reader_, 1}, *writer, sink_, time_, options_);
+    return run_capture(source_, readers_, *writer, sink_, time_, options_);
   }
   std::vector<test::WalkedPacket> packets() const { return test::walk_packets(sink_.bytes); }
   std::size_t statistics_blocks() const {
@@ -92,7 +92,7 @@ class CaptureLoopTest : public testing::Test {
   }
 
   FakeRing ring_{1 << 16};
-  RingReader reader_{ring_.memory()};
+  RecordReaders readers_ = test::readers_of(ring_);
   FakeSource source_;
   test::ScriptedSink sink_;
   SystemTime time_;
@@ -202,8 +202,7 @@ TEST_F(CaptureLoopTest, AQuietRingIsLookedAtWithinATenthOfASecond) {
     }
   };
   source_.now[1] = {.received = 1, .matched = 1, .lost = 0};
-  const CaptureSummary summary =
-      run_capture(source_, {&reader_, 1}, *writer, sink_, time_, options_);
+  const CaptureSummary summary = run_capture(source_, readers_, *writer, sink_, time_, options_);
   traffic.join();
   EXPECT_TRUE(sum(summary.totals).is_balanced());
   EXPECT_LT(written_at_ns - added_at_ns, 150'000'000U) << "100 ms, and some for a busy machine";

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -69,29 +70,45 @@ class FakeRing {
 /// The header of a record, with 0 for what a test does not care about.
 struct Header {
   std::uint64_t ktime_ns = 0;
-  std::uint64_t lost_packets = 0;
+  std::uint32_t lost_packets = 0;
   std::uint32_t wire_length_bytes = 0;  ///< 0: as captured
   std::uint32_t captured_bytes = 0;
   std::uint32_t ifindex = 0;
   std::uint32_t rx_queue = 0;
-  std::uint32_t cpu = 0;
   std::uint32_t action = 0;
+
+  abi::RecordHeader in_record() const {
+    abi::RecordHeader record{};
+    record.ktime_ns = ktime_ns;
+    record.lost_packets = lost_packets;
+    record.ifindex = ifindex;
+    record.wire_length_bytes =
+        (wire_length_bytes == 0 ? captured_bytes : wire_length_bytes) & 0xffffffU;
+    record.action = action & 0xffU;
+    record.captured_bytes = static_cast<std::uint16_t>(captured_bytes);
+    record.rx_queue = static_cast<std::uint16_t>(rx_queue);
+    return record;
+  }
 };
-static_assert(sizeof(Header) == sizeof(abi::RecordHeader));
 
 /// The bytes of a record: its header, `captured_bytes` bytes that count up from `first_byte`,
 /// padding.
-inline std::vector<std::uint8_t> make_record(Header header, std::uint8_t first_byte = 0,
+inline std::vector<std::uint8_t> make_record(const Header& header, std::uint8_t first_byte = 0,
                                              std::size_t padding_bytes = 0) {
-  if (header.wire_length_bytes == 0) {
-    header.wire_length_bytes = header.captured_bytes;
-  }
-  std::vector<std::uint8_t> bytes(sizeof(header) + header.captured_bytes + padding_bytes);
-  std::memcpy(bytes.data(), &header, sizeof(header));
+  const abi::RecordHeader in_record = header.in_record();
+  std::vector<std::uint8_t> bytes(sizeof(in_record) + header.captured_bytes + padding_bytes);
+  std::memcpy(bytes.data(), &in_record, sizeof(in_record));
   for (std::uint32_t i = 0; i < header.captured_bytes; ++i) {
-    bytes[sizeof(header) + i] = static_cast<std::uint8_t>(first_byte + i);
+    bytes[sizeof(in_record) + i] = static_cast<std::uint8_t>(first_byte + i);
   }
   return bytes;
+}
+
+/// Readers of one ring, as the loop takes them.
+inline RecordReaders readers_of(FakeRing& ring) {
+  RecordReaders readers;
+  readers.push_back(std::make_unique<RingReader>(ring.memory()));
+  return readers;
 }
 
 }  // namespace xdpcap::test

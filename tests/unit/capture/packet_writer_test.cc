@@ -72,20 +72,30 @@ TEST_F(PacketWriterTest, NamesTheIngressInterfaceWhenItChanges) {
   EXPECT_EQ(packets[4].comment, "");
 }
 
-TEST_F(PacketWriterTest, CountsLossesByActionAndCpu) {
+TEST_F(PacketWriterTest, CountsLossesByActionAndRing) {
   struct Step {
-    std::uint64_t lost;
-    std::uint32_t cpu;
+    std::uint32_t lost;
+    std::uint32_t ring;
     Action action;
     std::uint64_t expected;
   };
   constexpr Step kSteps[] = {
-      {0, 0, Action::Drop, 0},    {3, 0, Action::Drop, 3}, {3, 0, Action::Drop, 0},
-      {3, 1, Action::Drop, 3},    {2, 0, Action::Pass, 2}, {10, 0, Action::Drop, 7},
-      {4, 5000, Action::Drop, 4}, {9, 0, Action::Drop, 0}, {11, 0, Action::Drop, 1},
+      {0, 0, Action::Drop, 0},
+      {3, 0, Action::Drop, 3},
+      {3, 0, Action::Drop, 0},
+      {3, 1, Action::Drop, 3},
+      {2, 0, Action::Pass, 2},
+      {10, 0, Action::Drop, 7},
+      {4, 5000, Action::Drop, 4},
+      {9, 0, Action::Drop, 0},
+      {11, 0, Action::Drop, 1},
+      // The count in a record is the lower half, and starts anew.
+      {0x7fffffff, 0, Action::Drop, 0x7ffffff4},
+      {0xfffffff0, 0, Action::Drop, 0x7ffffff1},
+      {5, 0, Action::Drop, 21},
   };
   for (const Step& step : kSteps) {
-    write({.lost_packets = step.lost, .cpu = step.cpu, .action = step.action});
+    write({.lost_packets = step.lost, .ring = step.ring, .action = step.action});
   }
   const std::vector<test::WalkedPacket> packets = written();
   ASSERT_EQ(packets.size(), std::size(kSteps));

@@ -18,7 +18,7 @@ constexpr std::uint64_t kEverything = UINT64_MAX;
 constexpr std::uint64_t kLookBackNs = 1000;
 
 std::vector<std::uint8_t> at(std::uint64_t ktime_ns, std::uint8_t mark = 0) {
-  return test::make_record({.ktime_ns = ktime_ns, .captured_bytes = 16}, mark);  // 64 in the ring
+  return test::make_record({.ktime_ns = ktime_ns, .captured_bytes = 32}, mark);  // 64 in the ring
 }
 
 std::vector<std::uint64_t> times(std::span<const TimeOrder::Held> ready) {
@@ -33,8 +33,8 @@ using Times = std::vector<std::uint64_t>;
 
 TEST(TimeOrder, SortsABatchAndKeepsTies) {
   FakeRing ring(4096);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   for (const std::uint64_t time : {30U, 10U, 20U}) {
     ring.add(at(time));
   }
@@ -51,8 +51,8 @@ TEST(TimeOrder, SortsABatchAndKeepsTies) {
 
 TEST(TimeOrder, HoldsBackAcrossBatches) {
   FakeRing ring(4096);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   ring.add(at(100));
   ring.add(at(300));
   ring.add(at(110));
@@ -70,8 +70,8 @@ TEST(TimeOrder, HoldsBackAcrossBatches) {
 
 TEST(TimeOrder, WaitsForBusyRecord) {
   FakeRing ring(4096);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   const RingPosition busy = ring.reserve(at(1));
   EXPECT_FALSE(order.fill());
   EXPECT_TRUE(order.ready(kEverything).empty());
@@ -84,8 +84,8 @@ TEST(TimeOrder, WaitsForBusyRecord) {
 
 TEST(TimeOrder, GivesTheOlderHalfWhenAQuarterOfTheRingIsTaken) {
   FakeRing ring(4096);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   for (std::uint64_t i = 0; i < 5; ++i) {
     ring.add(at(100 + i));
   }
@@ -133,10 +133,10 @@ class ReaderBehind : public testing::TestWithParam<BehindCase> {
 
 TEST_P(ReaderBehind, KeepsTheOrderAcrossBatches) {
   FakeRing ring(GetParam().ring_bytes);
-  RingReader reader(ring.memory());
+  const RecordReaders readers = test::readers_of(ring);
   for (const std::uint64_t step_ns :
        {1U, 400U, 5'000U}) {  // a batch of less and of more than a look-back
-    TimeOrder order({&reader, 1}, kLookBackNs);
+    TimeOrder order(readers, kLookBackNs);
     const std::size_t count = GetParam().batch_packets;
     for (std::size_t i = 1; i < count; ++i) {
       ring.add(at(50'000'000 - (count - i) * step_ns));
@@ -153,8 +153,8 @@ TEST_P(ReaderBehind, KeepsTheOrderAcrossBatches) {
 
 TEST_P(ReaderBehind, ShowsAtLeastHalfAndHoldsTheNewest) {
   FakeRing ring(GetParam().ring_bytes);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   const std::size_t count = GetParam().batch_packets;
   for (std::size_t i = 0; i < 2 * count; ++i) {
     ring.add(at(100));
@@ -175,8 +175,8 @@ INSTANTIATE_TEST_SUITE_P(Bounds, ReaderBehind,
 
 TEST(TimeOrder, ABatchAcrossALongTimeGoesUpToItsNewestLessTheLookBack) {
   FakeRing ring(4096);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   for (std::uint64_t i = 1; i <= 20; ++i) {
     ring.add(at(500 * i));
   }
@@ -187,8 +187,8 @@ TEST(TimeOrder, ABatchAcrossALongTimeGoesUpToItsNewestLessTheLookBack) {
 
 TEST(TimeOrder, ABatchIsBounded) {
   FakeRing ring(1 << 20);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   for (int i = 0; i < 10'000; ++i) {
     ring.add(at(100));
   }
@@ -207,8 +207,8 @@ TEST(TimeOrder, ABatchIsBounded) {
 
 TEST(TimeOrder, CountsRecordsThatMakeNoSense) {
   FakeRing ring(4096);
-  RingReader reader(ring.memory());
-  TimeOrder order({&reader, 1}, kLookBackNs);
+  const RecordReaders readers = test::readers_of(ring);
+  TimeOrder order(readers, kLookBackNs);
   ring.add(std::vector<std::uint8_t>(20));
   ring.add(at(1));
   ring.add(std::vector<std::uint8_t>(64));
@@ -248,15 +248,15 @@ class Cpus {
     }
     return rings;
   }
-  static std::vector<RingReader> make_readers(const Rings& rings) {
-    std::vector<RingReader> readers;
+  static RecordReaders make_readers(const Rings& rings) {
+    RecordReaders readers;
     for (const auto& ring : rings) {
-      readers.emplace_back(ring->memory());
+      readers.push_back(std::make_unique<RingReader>(ring->memory()));
     }
     return readers;
   }
   Rings rings_;
-  std::vector<RingReader> readers_;
+  RecordReaders readers_;
   TimeOrder order_;
 };
 

@@ -26,6 +26,7 @@ TEST(Ebpf, EncodesAsTheInstructionSetSays) {
       {store(Width::Word, Reg::R10, -4, Reg::R4), 0x00000000fffc4a63},
       {store(Width::Double, Reg::R10, -8, 7), 0x00000007fff80a7a},
       {call(12), 0x0000000c00000085},
+      {call_kernel_function(12), 0x0000000c00002085},
       {exit_insn(), 0x0000000000000095},
   };
   for (const auto& c : cases) {
