@@ -42,8 +42,9 @@ refused() {
 }
 
 @test "buffer sizes" {
-  for bad in 0 -1 x 4k 1e6 99999999999 18446744073709551616 ""; do
+  for bad in 0 0K -1 x 4T K 1e6 99999999999 99G 18446744073709551615K 18446744073709551616 ""; do
     refused -buffer "$bad" -- "option -buffer: .*from 1 to [0-9]+"
+    refused -B "$bad" -- "option -buffer: .*from 1 to [0-9]+"
   done
 }
 

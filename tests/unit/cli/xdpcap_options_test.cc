@@ -107,6 +107,16 @@ TEST(XdpcapOptions, CountingHasNoOutput) {
   EXPECT_NE(parse({"-count", "-rate", "5", "/h"}).error().message.find("-rate"), std::string::npos);
 }
 
+TEST(XdpcapOptions, BytesHaveUnitsAndBufferTcpdumpsName) {
+  const Result<XdpcapOptions> options =
+      parse({"-B", "64K", "-watermark", "4k", "-s", "1K", "/h", "f"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->ring_bytes, 65536U);
+  EXPECT_EQ(options->watermark_bytes, 4096U);
+  EXPECT_EQ(options->snaplen_bytes, 1024U);
+  EXPECT_EQ(parse({"-B8M", "/h", "f"})->ring_bytes, 8U << 20U);
+}
+
 TEST(XdpcapOptions, WatermarkFollowsTheRing) {
   EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-buffer", "262144", "/h", "f"})->watermark_bytes, 32768U);
@@ -159,7 +169,7 @@ TEST(XdpcapOptions, Refuses) {
 
 TEST(XdpcapOptions, HelpNamesEveryOption) {
   const std::string help = xdpcap_help(kTwoCpus);
-  for (const char* name : {"-actions LIST", "-buffer BYTES", "-watermark BYTES", "-flush",
+  for (const char* name : {"-actions LIST", "-B, -buffer BYTES", "-watermark BYTES", "-flush",
                            "-linktype TYPE", "-s, -snaplen BYTES", "-wait", "-q", "-v", "-h, -help",
                            "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
