@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 
 #include "attach/hook.h"
 #include "attach/hook_capture.h"
@@ -49,7 +50,7 @@ int print(std::string_view text) {
 
 struct Signals {
   cli::StopSignals stop;
-  cli::ReloadSignal reload;
+  cli::RequestSignals requests;
 };
 
 class HookSource final : public CaptureSource {
@@ -143,7 +144,7 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
                           .readers = outlets.readers()};
-  FilterReload reload(capture, options, signals.reload);
+  FilterReload reload(capture, options, signals.requests);
   HookSource source(capture, reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
@@ -162,7 +163,7 @@ int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<
   if (!capture) {
     return report(capture.error(), options.verbose);
   }
-  FilterReload reload(*capture, options, signals.reload);
+  FilterReload reload(*capture, options, signals.requests);
   HookSource source(*capture, reload);
   SystemTime time;
   const CaptureSummary summary =
@@ -204,7 +205,8 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
 }
 
 Result<Signals> block_signals() {
-  return Signals{.stop = TRY(cli::StopSignals::block()), .reload = TRY(cli::ReloadSignal::block())};
+  return Signals{.stop = TRY(cli::StopSignals::block()),
+                 .requests = TRY(cli::RequestSignals::block({SIGUSR1, SIGUSR2}))};
 }
 
 int run(const XdpcapOptions& given) {

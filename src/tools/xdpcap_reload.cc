@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
+#include <optional>
 #include <thread>
 
 #include "cli/report.h"
@@ -18,15 +20,19 @@ namespace xdpcap {
 struct FilterReload::Worker {
   HookCapture& capture;
   const XdpcapOptions& options;
-  const cli::ReloadSignal& signal;
+  const cli::RequestSignals& signals;
   cli::StopEvent end = {};
   std::thread thread;
 
   void run() {
     constexpr std::chrono::milliseconds kForEver{-1};
-    while (end.wait(signal.fd(), POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
-      if (signal.take()) {
+    while (end.wait(signals.fd(), POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
+      const std::optional<int> signal = signals.take();
+      if (signal == SIGUSR2) {
         reload();
+      } else if (signal == SIGUSR1) {
+        say("xdpcap: signal SIGUSR1: no -ring SIZE was given, so no packets are kept to be written; "
+            "the capture goes on\n");
       }
     }
   }
@@ -67,8 +73,9 @@ struct FilterReload::Worker {
 };
 
 FilterReload::FilterReload(HookCapture& capture, const XdpcapOptions& options,
-                           const cli::ReloadSignal& signal)
-    : worker_(new Worker{.capture = capture, .options = options, .signal = signal, .thread = {}}) {
+                           const cli::RequestSignals& signals)
+    : worker_(
+          new Worker{.capture = capture, .options = options, .signals = signals, .thread = {}}) {
   worker_->thread = std::thread([worker = worker_.get()] { worker->run(); });
 }
 
