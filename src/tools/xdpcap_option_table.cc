@@ -18,6 +18,7 @@ namespace {
 
 // Largest size of a BPF map that is a power of two; max_entries is 32 bits.
 constexpr std::uint64_t kMostRingBytes = 1ULL << 31U;
+constexpr std::uint64_t kMostRate = 1'000'000'000;  // packets a second
 constexpr std::uint64_t kUsualBufferBytes = 4ULL << 20U;
 
 std::uint64_t most_buffer_bytes(const MachineLimits& limits) {
@@ -98,10 +99,46 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
   };
 }
 
+// "drop:100000".
+Result<RateLimit> parse_trigger(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("\"{}\" has no rate; give ACTION:PPS, such as drop:100000", text));
+  }
+  const std::vector<Action> actions = TRY(parse_actions(text.substr(0, colon)));
+  if (actions.size() != 1) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("\"{}\" names {} actions; give the option for each of them", text,
+                            actions.size()));
+  }
+  return RateLimit{
+      .action = actions.front(),
+      .packets_per_second = TRY(cli::parse_number(text.substr(colon + 1), 1, kMostRate))};
+}
+
+std::vector<cli::Option> make_recorder_rows(XdpcapOptions& options) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  return {
+      {.name = "ring",
+       .argument = "BYTES",
+       .help = "flight recorder: keep the last packets in so much memory, and write\n"
+               "them out on the signal SIGUSR1, by -trigger, and at the end",
+       .set = into_bytes(options.recorder_bytes, 1, kMost)},
+      {.name = "trigger",
+       .argument = "ACTION:PPS",
+       .help = "write them out when the hook receives more packets a second with\n"
+               "this action (drop:100000); again after fewer; several can be given",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.triggers.push_back(TRY(parse_trigger(text)));
+         return {};
+       }},
+  };
+}
+
 std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   constexpr std::uint64_t kMostSample = std::numeric_limits<std::uint32_t>::max();
-  constexpr std::uint64_t kMostRate = 1'000'000'000;
   return {
       {.name = "c",
        .argument = "N",
@@ -138,6 +175,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   XdpcapOptions& options = written.options;
   std::vector<cli::Option> table = make_capture_rows(written, limits);
   std::ranges::move(make_limit_rows(options), std::back_inserter(table));
+  std::ranges::move(make_recorder_rows(options), std::back_inserter(table));
   const std::vector<cli::Option> others = {
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",

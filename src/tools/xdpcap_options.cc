@@ -10,6 +10,7 @@
 #include <array>
 #include <span>
 
+#include "capture/flight_recorder.h"
 #include "cli/options.h"
 #include "tools/xdpcap_option_table.h"
 
@@ -47,6 +48,43 @@ Result<void> check_combination(const XdpcapOptions& options) {
         Errc::InvalidArgument,
         "option -count: nothing is recorded, so -c, -sample, -rate and -per-flow limit nothing; "
         "leave them out");
+  }
+  if (options.counts_only && options.recorder_bytes) {
+    return fail(
+        Errc::InvalidArgument,
+        "option -count: nothing is recorded, so -ring keeps nothing; leave one of them out");
+  }
+  if (!options.triggers.empty() && !options.recorder_bytes) {
+    return fail(Errc::InvalidArgument,
+                "option -trigger: there is nothing to write out without -ring BYTES; add that");
+  }
+  return {};
+}
+
+Result<void> check_recorder(const XdpcapOptions& options, const MachineLimits& limits) {
+  if (!options.recorder_bytes) {
+    return {};
+  }
+  const std::uint64_t packet_bytes = FlightRecorder::packet_bytes(options.snaplen_bytes);
+  if (*options.recorder_bytes < packet_bytes) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("option -ring: {} bytes cannot hold a packet, which takes up to {}; "
+                            "give it more, or lower -snaplen",
+                            *options.recorder_bytes, packet_bytes));
+  }
+  if (*options.recorder_bytes > limits.memory_bytes) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("option -ring: {} bytes are more than the {} of this machine; give it less",
+                    *options.recorder_bytes, limits.memory_bytes));
+  }
+  for (const RateLimit& limit : options.triggers) {
+    if (options.actions &&
+        std::ranges::find(*options.actions, limit.action) == options.actions->end()) {
+      return fail(Errc::InvalidArgument,
+                  fmt::format("option -trigger: {} is not captured; add it to -actions",
+                              name(limit.action)));
+    }
   }
   return {};
 }
@@ -92,6 +130,7 @@ Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineL
     return written.options;
   }
   TRY(check_combination(written.options));
+  TRY(check_recorder(written.options, limits));
   TRY(take_operands(written.options, operands));
   TRY(set_defaults(written));
   return written.options;
@@ -121,6 +160,7 @@ std::string xdpcap_help(const MachineLimits& limits) {
          "  xdpcap /sys/fs/bpf/hook capture.pcap \"ip and udp port 53\"\n"
          "  xdpcap /sys/fs/bpf/hook - \"ip and udp port 53\" | tcpdump -r -\n"
          "  xdpcap -actions drop -rate 1000 /sys/fs/bpf/hook dropped.pcap\n"
+         "  xdpcap -ring 256M -trigger drop:100000 /sys/fs/bpf/hook attack.pcap\n"
          "  xdpcap -count /sys/fs/bpf/hook \"tcp[tcpflags] == tcp-syn\"\n";
 }
 

@@ -13,6 +13,7 @@
 
 #include "attach/action.h"
 #include "attach/limits.h"
+#include "capture/rate_trigger.h"
 
 namespace xdpcap {
 
@@ -30,6 +31,8 @@ struct XdpcapOptions {
   std::uint32_t snaplen_bytes = 65535;
   cbpfc::LinkType link_type;
   CaptureLimits limits;
+  std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
+  std::vector<RateLimit> triggers;              ///< which write it out
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none

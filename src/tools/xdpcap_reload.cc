@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -12,6 +11,7 @@
 #include <thread>
 
 #include "cli/report.h"
+#include "cli/status.h"
 #include "cli/stop_event.h"
 #include "tools/xdpcap_start.h"
 
@@ -31,7 +31,8 @@ struct FilterReload::Worker {
       if (signal == SIGUSR2) {
         reload();
       } else if (signal == SIGUSR1) {
-        say("xdpcap: signal SIGUSR1: no -ring SIZE was given, so no packets are kept to be written; "
+        cli::print_over_status(
+            "xdpcap: signal SIGUSR1: no -ring SIZE was given, so no packets are kept to be written; "
             "the capture goes on\n");
       }
     }
@@ -39,11 +40,13 @@ struct FilterReload::Worker {
 
   void reload() {
     if (!options.filter_file) {
-      say("xdpcap: signal SIGUSR2: no -F FILE was given to read a filter from; the filter stays\n");
+      cli::print_over_status(
+          "xdpcap: signal SIGUSR2: no -F FILE was given to read a filter from; the filter stays\n");
       return;
     }
     if (*options.filter_file == "-") {
-      say("xdpcap: signal SIGUSR2: standard input cannot be read again; the filter stays\n");
+      cli::print_over_status(
+          "xdpcap: signal SIGUSR2: standard input cannot be read again; the filter stays\n");
       return;
     }
     Result<std::string> text = read_filter(options);
@@ -58,17 +61,12 @@ struct FilterReload::Worker {
       replaced = std::unexpected(text.error());
     }
     if (replaced) {
-      say(fmt::format("xdpcap: filter {} read again: {}\n", *options.filter_file,
-                      cli::printable(*text)));
+      cli::print_over_status(fmt::format("xdpcap: filter {} read again: {}\n", *options.filter_file,
+                                         cli::printable(*text)));
     } else {
-      say(cli::format_error("xdpcap", replaced.error(), options.verbose) +
-          "xdpcap: the filter stays as it was\n");
+      cli::print_over_status(cli::format_error("xdpcap", replaced.error(), options.verbose) +
+                             "xdpcap: the filter stays as it was\n");
     }
-  }
-
-  /// On a terminal, in the place of the status line, which comes again below.
-  static void say(const std::string& lines) {
-    cli::print_to_stderr((::isatty(STDERR_FILENO) == 1 ? "\r\x1b[K" : "") + lines);
   }
 };
 

@@ -62,6 +62,20 @@ refused() {
   done
 }
 
+@test "flight recorders" {
+  for bad in 0 -1 x 4T ""; do
+    refused --ring "$bad" -- "option -ring: .*from 1 to [0-9]+"
+  done
+  refused -ring 65583 -- "option -ring: 65583 bytes cannot hold a packet, .*65584; give it more"
+  refused -ring 9999999G -- "option -ring: [0-9]+ bytes are more than .*; give it less"
+  refused -ring 1M -count -- "option -count: .*-ring keeps nothing; leave one of them out"
+  refused -trigger drop:5 -- "option -trigger: .*without -ring BYTES; add that"
+  for bad in drop drop: :5 5:5 sideways:5 drop:-1 drop:0 drop:5k drop,pass:5; do
+    refused -ring 1M -trigger "$bad" -- "option -trigger: "
+  done
+  refused -ring 1M -actions pass -trigger drop:5 -- "option -trigger: XDPDrop is not captured"
+}
+
 @test "an option that swallows the hook is named" {
   run_xdpcap -s "$bpffs/hook" "$file"
   fails_with 2 "option -snaplen: \"$bpffs/hook\" is not a number from 1 to 65535"
