@@ -199,7 +199,8 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
        .help = "print no statistics on standard error",
        .set = cli::into(options.quiet)},
       {.name = "v",
-       .help = "say what was chosen; show complete verifier logs",
+       .help = "say what was chosen and what memory it takes; show complete verifier\n"
+               "logs",
        .set = cli::into(options.verbose)},
       {.name = "help",
        .short_name = 'h',

@@ -154,6 +154,7 @@ std::string xdpcap_help(const MachineLimits& limits) {
          "BYTES may have K, M or G behind it, for so many KiB, MiB or GiB.\n"
          "\n"
          "Stops on SIGINT, SIGTERM, SIGHUP, and when the reader of its output goes away.\n"
+         "SIGUSR1 writes out what -ring keeps, SIGUSR2 reads the filter of -F again.\n"
          "Exit status: 0 success, 1 failed, 2 wrong usage.  An error is one line on standard\n"
          "error; below a syntax error in a filter, two more lines show the place.\n"
          "\n"
