@@ -3,11 +3,14 @@
 // What became of every packet, in numbers that must add up.
 //
 //     received = not matched + matched
-//     matched  = held back + written + lost + unwritten
+//     matched  = held back + overwritten + written + lost + unwritten
 //
-// `received`, `matched`, `held_back` and `lost` are counted by the capture programs, `written` and `unwritten`
-// by us from what came out of the ring; the two sides know nothing of each other, so the second
-// line is a check, not a definition.
+// `received`, `matched`, `held_back` and `lost` are counted by the capture programs, the others by us from what came
+// out of the ring; the two sides know nothing of each other, so the second line is a check, not a definition.
+//
+// It holds at the end.  While a capture runs, some matching packets are still in the rings, and some `in memory` of a
+// flight recorder, from where they become written or overwritten; at the end none are, and so that number is no part
+// of the equation: a packet forgotten there would be missed.
 
 #pragma once
 
@@ -23,17 +26,25 @@ namespace xdpcap {
 struct PacketTotals {
   std::uint64_t received = 0;
   std::uint64_t matched = 0;
-  std::uint64_t held_back = 0;  ///< by a limit
-  std::uint64_t written = 0;    ///< the whole block reached the output
-  std::uint64_t lost = 0;       ///< no room in the ring
-  std::uint64_t unwritten = 0;  ///< was in the ring when the output failed or was stuck
+  std::uint64_t held_back = 0;    ///< by a limit
+  std::uint64_t overwritten = 0;  ///< fell out of a flight recorder's memory
+  std::uint64_t in_memory = 0;    ///< of a flight recorder; 0 at the end
+  std::uint64_t written = 0;      ///< the whole block reached the output
+  std::uint64_t lost = 0;         ///< no room in the ring
+  std::uint64_t unwritten =
+      0;  ///< was in the ring or in memory when the output failed or was stuck
 
-  bool is_balanced() const { return matched == held_back + written + lost + unwritten; }
+  /// Whether the numbers of a capture that has ended add up.
+  bool is_balanced() const {
+    return matched == held_back + overwritten + written + lost + unwritten;
+  }
 
   PacketTotals& operator+=(const PacketTotals& other) {
     received += other.received;
     matched += other.matched;
     held_back += other.held_back;
+    overwritten += other.overwritten;
+    in_memory += other.in_memory;
     written += other.written;
     lost += other.lost;
     unwritten += other.unwritten;

@@ -10,8 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
-#include "capture/packet_writer.h"
+#include "capture/direct_output.h"
+#include "capture/dump_requests.h"
+#include "capture/recorder_output.h"
 #include "capture/time_order.h"
 
 namespace xdpcap {
@@ -33,20 +36,27 @@ class CaptureLoop {
   CaptureLoop(CaptureSource& source, const RecordReaders& rings, PcapngWriter& writer,
               ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options)
       : source_(source),
-        output_(writer),
         sink_(sink),
         time_(time),
         options_(options),
         look_back_ns_(look_back_ns(rings)),
         clock_(time),
         order_(rings, look_back_ns_),
-        packets_(writer, clock_, options.actions) {}
+        recorder_(options.recorder ? std::make_unique<RecorderOutput>(
+                                         writer, clock_, options.actions, *options.recorder)
+                                   : nullptr),
+        direct_(writer, clock_, options.actions),
+        output_(recorder_ ? static_cast<PacketOutput&>(*recorder_) : direct_),
+        requests_(options.recorder ? &*options.recorder : nullptr, source, recorder_.get()) {}
 
   CaptureSummary run() {
     start_ns_ = time_.monotonic_ns();
     last_status_ns_ = last_flush_ns_ = start_ns_;
     while (!is_stopped_) {
-      const Next next = take();
+      Next next = take();
+      if (go_on()) {
+        next = Next::AtOnce;
+      }
       keep_time();
       if (!is_stopped_) {
         wait(next);
@@ -76,25 +86,46 @@ class CaptureLoop {
   }
 
   void write(std::span<const TimeOrder::Held> batch) {
-    for (const TimeOrder::Held& held : batch) {
-      note_output(packets_.write(held.packet));
-    }
+    note_output(output_.write(batch));
     taken_packets_ += batch.size();
     if (options_.most_packets && taken_packets_ >= *options_.most_packets) {
       stop(CaptureEnd::Enough);
     }
   }
 
-  void flush() {
-    if (packets_.is_open()) {
-      note_output(output_.flush());
+  void flush() { note_output(output_.flush()); }
+
+  // What the output has to do besides; true: there is more, at once.
+  bool go_on() {
+    const Result<PacketOutput::Step> step = output_.go_on();
+    if (!step) {
+      note_output(std::unexpected(step.error()));
+      return false;
     }
+    if (*step == PacketOutput::Step::Statistics) {
+      end_section();
+    }
+    return *step != PacketOutput::Step::Nothing;
   }
 
-  // What is due once a second.
+  void end_section() {
+    const std::uint64_t end_ns = end_ns_.value_or(time_.monotonic_ns());
+    Result<CaptureStatistics> statistics = read_statistics();
+    std::vector<PcapngStatistics> blocks;
+    if (statistics) {
+      blocks = statistics_blocks(statistics->totals, options_.actions, clock_.to_wall_ns(start_ns_),
+                                 clock_.to_wall_ns(end_ns));
+    } else {
+      stop(CaptureEnd::Failed, std::move(statistics).error());
+    }
+    note_output(output_.write_statistics(blocks));
+  }
+
+  // What is due once a second, or ten times.
   void keep_time() {
     const std::uint64_t now_ns = time_.monotonic_ns();
     clock_.refresh(now_ns);
+    note_failure(requests_.look(now_ns));
     if (now_ns - last_flush_ns_ >= kSecondNs) {
       last_flush_ns_ = now_ns;
       flush();
@@ -111,9 +142,10 @@ class CaptureLoop {
   }
 
   void wait(Next next) {
-    std::array<pollfd, 3> waits{{{.fd = options_.signal_fd, .events = POLLIN, .revents = 0},
+    std::array<pollfd, 4> waits{{{.fd = options_.signal_fd, .events = POLLIN, .revents = 0},
                                  {.fd = options_.output_fd, .events = 0, .revents = 0},
-                                 {.fd = options_.wake_fd, .events = POLLIN, .revents = 0}}};
+                                 {.fd = options_.wake_fd, .events = POLLIN, .revents = 0},
+                                 {.fd = requests_.fd(), .events = POLLIN, .revents = 0}}};
     std::uint64_t timeout_ns = 0;
     switch (next) {
       case Next::AtOnce: waits[2].fd = -1; break;
@@ -121,7 +153,9 @@ class CaptureLoop {
         waits[2].fd = -1;
         timeout_ns = look_back_ns_;
         break;
-      case Next::WhenWoken: timeout_ns = kIdleWaitNs; break;
+      case Next::WhenWoken:
+        timeout_ns = requests_.until_look_ns(time_.monotonic_ns(), kIdleWaitNs);
+        break;
     }
     const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(timeout_ns)};
     if (::ppoll(waits.data(), waits.size(), &timeout, nullptr) < 0) {
@@ -134,22 +168,25 @@ class CaptureLoop {
       }
       return;
     }
+    if (waits[3].revents != 0) {
+      requests_.take_signal();
+    }
     if (waits[0].revents != 0) {
       // The signal stays in the descriptor: the sink looks there while its output takes nothing.
       stop(CaptureEnd::Signal);
     }
     if ((waits[1].revents & (POLLERR | POLLHUP)) != 0) {
-      packets_.close();
+      output_.close();
       stop(CaptureEnd::OutputClosed);
     }
   }
 
   // An output that failed is left alone from then on.
   void note_output(Result<void> result) {
-    if (result || !packets_.is_open()) {
+    if (result) {
       return;
     }
-    packets_.close();
+    output_.close();
     Error error = std::move(result).error();
     if (error.sys_errno == EPIPE) {
       stop(CaptureEnd::OutputClosed);
@@ -182,16 +219,15 @@ class CaptureLoop {
 
   void finish() {
     note_failure(source_.detach());
-    const std::uint64_t end_ns = time_.monotonic_ns();
+    end_ns_ = time_.monotonic_ns();
     drain();
-    flush();
-    collect_totals();
-    if (packets_.is_open()) {
-      note_output(output_.write_statistics(statistics(end_ns)));
+    output_.end();
+    while (go_on()) {
     }
+    collect_totals();
     Result<void> finished = sink_.finish();
     // What stopped the output has been said already.
-    if (packets_.is_open()) {
+    if (output_.is_open()) {
       note_output(std::move(finished));
     }
     summary_.corrupt_records = order_.corrupt_records();
@@ -215,9 +251,7 @@ class CaptureLoop {
     statistics.wall_ns = clock_.to_wall_ns(time_.monotonic_ns());
     statistics.totals = count_totals(statistics.by_cpu, options_.actions);
     for (const Action action : options_.actions) {
-      PacketTotals& totals = statistics.totals[index(action)];
-      totals.written = packets_.delivered(action);
-      totals.unwritten = packets_.taken(action) - totals.written;
+      output_.count(action, statistics.totals[index(action)]);
     }
     return statistics;
   }
@@ -234,32 +268,20 @@ class CaptureLoop {
     }
   }
 
-  std::vector<PcapngStatistics> statistics(std::uint64_t end_ns) const {
-    std::vector<PcapngStatistics> blocks;
-    for (const Action action : options_.actions) {
-      const PacketTotals& totals = summary_.totals[index(action)];
-      blocks.push_back({.start_ns = clock_.to_wall_ns(start_ns_),
-                        .end_ns = clock_.to_wall_ns(end_ns),
-                        .received = totals.received,
-                        .accepted = totals.matched,
-                        .held_back = totals.held_back,
-                        .dropped = totals.lost,
-                        .delivered = totals.written});
-    }
-    return blocks;
-  }
-
   CaptureSource& source_;
-  PcapngWriter& output_;
   ByteSink& sink_;
   TimeSource& time_;
   const CaptureLoopOptions& options_;
   std::uint64_t look_back_ns_;
   WallClock clock_;
   TimeOrder order_;
-  PacketWriter packets_;
+  std::unique_ptr<RecorderOutput> recorder_;  // may be null
+  DirectOutput direct_;                       // unused if there is a recorder
+  PacketOutput& output_;
+  DumpRequests requests_;
   CaptureSummary summary_;
   std::uint64_t start_ns_ = 0;
+  std::optional<std::uint64_t> end_ns_;  // when the programs had left the hook
   std::uint64_t last_status_ns_ = 0;
   std::uint64_t last_flush_ns_ = 0;
   std::uint64_t taken_packets_ = 0;

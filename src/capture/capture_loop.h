@@ -4,7 +4,8 @@
 //
 //     wait   for a ring, a signal, the output going away, or time
 //     take   what is in the rings, in time order (time_order.h)
-//     write  it (packet_writer.h), give the space back
+//     write  it into the file or a flight recorder's memory (packet_output.h), give the space back
+//     go on  with writing out that memory, if somebody asked (dump_requests.h)
 //     once a second: counters to the status line, buffered blocks to the file
 //
 // Waiting.  While a ring holds anything, the loop looks again after the look-back, a millisecond,
@@ -17,7 +18,7 @@
 // Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), as many packets as were
 // asked for, an output that is gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
 // cannot be read.  Then, in this order: the programs leave the hook, so nothing new arrives; the
-// ring is emptied; the counters are final; statistics blocks; the end.  The signal is left in its
+// ring is emptied; a flight recorder's memory is written out; the counters are final; statistics blocks; the end.  The signal is left in its
 // descriptor, where the sink sees it: an output that then takes nothing for half a second ends the
 // writing, and what is left is counted as unwritten.  More signals change nothing.
 //
@@ -35,6 +36,7 @@
 #include "capture/accounting.h"
 #include "capture/clock.h"
 #include "capture/record_reader.h"
+#include "capture/recorder_output.h"
 #include "pcapng/byte_sink.h"
 #include "pcapng/pcapng_writer.h"
 
@@ -65,6 +67,7 @@ struct CaptureLoopOptions {
   std::optional<std::uint64_t> most_packets;
   bool flush = false;  ///< hand every packet to the output at once
   StatisticsReaders readers;
+  std::optional<RecorderOptions> recorder;  ///< packets go there first
 };
 
 enum class CaptureEnd {
@@ -84,8 +87,8 @@ struct CaptureSummary {
 
 /// Captures until stopped, then detaches and finishes the file.
 ///
-/// Ownership: borrows everything for the time of the call.  `writer` has been started on `sink`,
-/// which is finished on return.
+/// Ownership: borrows everything for the time of the call.  `writer` writes to `sink`, which is finished on return; it
+/// has begun a section, unless there is a flight recorder.
 CaptureSummary run_capture(CaptureSource& source, const RecordReaders& rings, PcapngWriter& writer,
                            ByteSink& sink, TimeSource& time, const CaptureLoopOptions& options);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <utility>
 
 namespace xdpcap {
 
@@ -23,18 +24,45 @@ Result<void> PacketWriter::write(const Packet& packet) {
   if (!is_open_ || !lane.interface) {
     return {};
   }
+  return put(packet, clock_->to_wall_ns(packet.ktime_ns), lost_before(lane, packet));
+}
+
+Result<void> PacketWriter::write(const Packet& packet, std::uint64_t wall_time_ns) {
+  Lane& lane = lanes_[index(packet.action)];
+  ++lane.taken;
+  if (!is_open_ || !lane.interface) {
+    return {};
+  }
+  return put(packet, wall_time_ns,
+             std::exchange(lane.lost_before_skipped, 0) + lost_before(lane, packet));
+}
+
+void PacketWriter::skip(const Packet& packet) {
+  Lane& lane = lanes_[index(packet.action)];
+  lane.lost_before_skipped += lost_before(lane, packet);
+}
+
+void PacketWriter::begin_section() {
+  for (Lane& lane : lanes_) {
+    lane.ifindex.reset();
+  }
+}
+
+Result<void> PacketWriter::put(const Packet& packet, std::uint64_t wall_time_ns,
+                               std::uint64_t lost_before_packets) {
+  Lane& lane = lanes_[index(packet.action)];
   comment_.clear();
   if (lane.ifindex != packet.ifindex) {
     lane.ifindex = packet.ifindex;
     fmt::format_to(std::back_inserter(comment_), "ingress interface index {}", packet.ifindex);
   }
   return output_->write({.interface = *lane.interface,
-                         .wall_time_ns = clock_->to_wall_ns(packet.ktime_ns),
+                         .wall_time_ns = wall_time_ns,
                          .wire_length_bytes = packet.wire_length_bytes,
                          .bytes = packet.bytes,
                          .xdp_verdict = index(packet.action),
                          .queue = packet.rx_queue,
-                         .lost_before_packets = lost_before(lane, packet),
+                         .lost_before_packets = lost_before_packets,
                          .comment = comment_});
 }
 

@@ -12,6 +12,9 @@
 //                     many interfaces, and pcapng's interfaces are the actions here; this names
 //                     each packet's interface without a comment on every one
 //
+// A flight recorder's packets may never be written: what was lost before one that is left out shows at the next packet
+// of its action.  Each of its sections names ingress interfaces anew.
+//
 // After the output failed, packets are counted all the same: no packet disappears without a number.
 // Tested by: tests/unit/capture/packet_writer_test.cc.
 
@@ -41,6 +44,15 @@ class PacketWriter {
   /// Errors: those of the output.  A packet of an action that is not captured is only counted.
   Result<void> write(const Packet& packet);
 
+  /// The same with a time of its own.
+  Result<void> write(const Packet& packet, std::uint64_t wall_time_ns);
+
+  /// Leaves a packet out of the file, and out of every count.
+  void skip(const Packet& packet);
+
+  /// The packets that follow are in another section.
+  void begin_section();
+
   /// Writes no more, for the output failed or should be left alone.
   void close() { is_open_ = false; }
   bool is_open() const { return is_open_; }
@@ -57,8 +69,11 @@ class PacketWriter {
     std::optional<std::uint32_t> interface;  // in the file; nullopt: not captured
     std::optional<std::uint32_t> ifindex;    // of the last packet
     std::vector<std::uint32_t> lost;         // by ring, as of the last packet
+    std::uint64_t lost_before_skipped = 0;   // to be shown at the next packet
     std::uint64_t taken = 0;
   };
+  Result<void> put(const Packet& packet, std::uint64_t wall_time_ns,
+                   std::uint64_t lost_before_packets);
   static std::uint64_t lost_before(Lane& lane, const Packet& packet);
 
   PcapngWriter* output_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Numbers and switches from the command line, read strictly: no sign, no space, no unit, no rest.
+// Numbers and switches from the command line, read strictly: no sign, no space, no rest; a unit only behind bytes.
+//
+// Tested by: tests/unit/cli/numbers_test.cc.
 
 #pragma once
 
@@ -15,6 +17,12 @@ namespace xdpcap::cli {
 /// Errors: Errc::InvalidArgument with the text and the range.
 cbpfc::Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least,
                                           std::uint64_t most);
+
+/// Reads a number of bytes from `least` to `most`: decimal, with K, M or G behind it (k, m, g) for that many KiB,
+/// MiB or GiB.
+/// Errors: as parse_number(); the range is in bytes.
+cbpfc::Result<std::uint64_t> parse_bytes(std::string_view text, std::uint64_t least,
+                                         std::uint64_t most);
 
 /// Reads "true" or "false", also "1", "0", "t", "f" as Go's flag package does.
 /// Errors: Errc::InvalidArgument.

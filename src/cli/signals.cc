@@ -60,20 +60,21 @@ bool StopSignals::wait(std::chrono::milliseconds most) const {
   return ::poll(&wait, 1, static_cast<int>(most.count())) > 0;
 }
 
-Result<ReloadSignal> ReloadSignal::block() {
-  sigset_t reload;
-  sigemptyset(&reload);
-  sigaddset(&reload, SIGUSR2);
-  return ReloadSignal(TRY(open_signals(reload)));
+Result<RequestSignals> RequestSignals::block(std::initializer_list<int> signals) {
+  sigset_t requests;
+  sigemptyset(&requests);
+  for (const int signal : signals) {
+    sigaddset(&requests, signal);
+  }
+  return RequestSignals(TRY(open_signals(requests)));
 }
 
-bool ReloadSignal::take() const {
+std::optional<int> RequestSignals::take() const {
   signalfd_siginfo info{};
-  bool has_any = false;
-  while (::read(fd_.get(), &info, sizeof(info)) == sizeof(info)) {
-    has_any = true;
+  if (::read(fd_.get(), &info, sizeof(info)) != sizeof(info)) {
+    return std::nullopt;
   }
-  return has_any;
+  return static_cast<int>(info.ssi_signo);
 }
 
 }  // namespace xdpcap::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The signals that stop a capture, as a descriptor.
+// Signals as descriptors: those that stop a capture, and those that ask a running one for something.
 //
 // They are blocked before anything is made that would have to be taken away again, so none can
 // arrive between two system calls and leave a capture program behind: they wait in the descriptor
@@ -16,6 +16,8 @@
 #include <cbpfc/result.h>
 
 #include <chrono>
+#include <initializer_list>
+#include <optional>
 
 #include "kernel/unique_fd.h"
 
@@ -40,18 +42,19 @@ class StopSignals {
   UniqueFd fd_;
 };
 
-/// SIGUSR2, which asks for the filter to be read again, as a descriptor.
-class ReloadSignal {
+/// Signals that ask for something and end nothing: SIGUSR1, SIGUSR2.
+class RequestSignals {
  public:
-  /// Blocks it, so that it never ends the process.  Errors: Errc::Kernel.
-  static cbpfc::Result<ReloadSignal> block();
+  /// Blocks `signals`, so that they never end the process.  Errors: Errc::Kernel.
+  static cbpfc::Result<RequestSignals> block(std::initializer_list<int> signals);
 
+  /// Readable while one waits; never blocks a read.
   int fd() const { return fd_.get(); }
-  /// Takes what has arrived; true if something had.
-  bool take() const;
+  /// Takes one that has arrived, if any; one that came several times counts once.
+  std::optional<int> take() const;
 
  private:
-  explicit ReloadSignal(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit RequestSignals(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
 

@@ -29,11 +29,16 @@ constexpr std::array<Counted, 4> kCounted = {{
 struct Taken {
   std::string_view name;
   std::uint64_t PacketTotals::* number;
+  bool is_counter;  ///< only grows; what is not yet written becomes written
   std::string_view help;
 };
-constexpr std::array<Taken, 2> kTaken = {{
-    {"written", &PacketTotals::written, "Packets whose whole block reached the output."},
-    {"unwritten", &PacketTotals::unwritten, "Packets read from the ring and not yet written."},
+constexpr std::array<Taken, 4> kTaken = {{
+    {"overwritten", &PacketTotals::overwritten, true,
+     "Packets that fell out of the flight recorder's memory."},
+    {"in_memory", &PacketTotals::in_memory, false, "Packets in the flight recorder's memory."},
+    {"written", &PacketTotals::written, true, "Packets whose whole block reached the output."},
+    {"unwritten", &PacketTotals::unwritten, false,
+     "Packets read from the ring or from memory and not yet written."},
 }};
 
 /// A string of JSON, which is one of Prometheus, too.
@@ -50,11 +55,12 @@ std::string quoted(std::string_view text) {
 }
 
 void put_totals(Text text, const PacketTotals& totals) {
-  fmt::format_to(text,
-                 "\"received\":{},\"matched\":{},\"held_back\":{},\"written\":{},\"lost\":{},"
-                 "\"unwritten\":{}",
-                 totals.received, totals.matched, totals.held_back, totals.written, totals.lost,
-                 totals.unwritten);
+  fmt::format_to(
+      text,
+      "\"received\":{},\"matched\":{},\"held_back\":{},\"overwritten\":{},\"in_memory\":{},"
+      "\"written\":{},\"lost\":{},\"unwritten\":{}",
+      totals.received, totals.matched, totals.held_back, totals.overwritten, totals.in_memory,
+      totals.written, totals.lost, totals.unwritten);
 }
 
 }  // namespace
@@ -107,11 +113,9 @@ std::string statistics_prometheus(const CaptureStatistics& statistics,
     }
   }
   for (const Taken& one : kTaken) {
-    // What is not yet written becomes written: not a counter.
-    const bool is_counter = one.number == &PacketTotals::written;
-    const std::string_view suffix = is_counter ? "_packets_total" : "_packets";
+    const std::string_view suffix = one.is_counter ? "_packets_total" : "_packets";
     fmt::format_to(text, "# HELP xdpcap_{0}{1} {2}\n# TYPE xdpcap_{0}{1} {3}\n", one.name, suffix,
-                   one.help, is_counter ? "counter" : "gauge");
+                   one.help, one.is_counter ? "counter" : "gauge");
     for (const Action action : actions) {
       fmt::format_to(text, "xdpcap_{}{}{{hook={},action=\"{}\"}} {}\n", one.name, suffix, label,
                      name(action), statistics.totals[index(action)].*one.number);

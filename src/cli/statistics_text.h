@@ -3,14 +3,14 @@
 // The numbers of a capture for other programs: JSON, one object a line, and the Prometheus text format.
 //
 //     {"time_ns":1764212345000000000,"hook":"/sys/fs/bpf/hook","received":12,"matched":7,"held_back":0,
-//      "written":7,"lost":0,"unwritten":0,"actions":{"XDPDrop":{"received":12,...,"cpus":[
+//      "overwritten":0,"in_memory":0,"written":7,"lost":0,"unwritten":0,"actions":{"XDPDrop":{"received":12,...,"cpus":[
 //      {"cpu":0,"received":5,"matched":3,"held_back":0,"lost":0},...]}}}
 //
 //     xdpcap_received_packets_total{hook="/sys/fs/bpf/hook",action="XDPDrop",cpu="0"} 5
 //     xdpcap_written_packets_total{hook="/sys/fs/bpf/hook",action="XDPDrop"} 7
 //
 // In JSON a CPU that has received nothing is left out; Prometheus wants series that are there from the start.
-// Numbers are counters: they only grow while a capture lasts.
+// Numbers are counters, which only grow while a capture lasts, but for packets in memory and those not yet written.
 //
 // Source: RFC 8259; Prometheus documentation, "Exposition formats", text format 0.0.4.
 // Tested by: tests/unit/cli/statistics_text_test.cc.

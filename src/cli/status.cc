@@ -26,39 +26,38 @@ std::size_t terminal_columns() {
   return size.ws_col;
 }
 
+void put_any(std::string& line, std::uint64_t packets, std::string_view what) {
+  if (packets != 0) {
+    fmt::format_to(std::back_inserter(line), ", {} {}", packets, what);
+  }
+}
+
 }  // namespace
 
 std::string format_status(const ActionTotals& totals, const std::vector<Action>& actions) {
   std::string line;
-  std::uint64_t held_back = 0;
-  std::uint64_t lost = 0;
+  PacketTotals all;
   for (const Action action : actions) {
     const PacketTotals& counted = totals[index(action)];
     fmt::format_to(std::back_inserter(line), "{}: {}/{} ", name(action), counted.received,
                    counted.matched);
-    held_back += counted.held_back;
-    lost += counted.lost;
+    all += counted;
   }
   line += "(received/matched packets)";
-  if (held_back != 0) {
-    fmt::format_to(std::back_inserter(line), ", {} held back", held_back);
-  }
-  if (lost != 0) {
-    fmt::format_to(std::back_inserter(line), ", {} lost", lost);
-  }
+  put_any(line, all.held_back, "held back");
+  put_any(line, all.overwritten, "overwritten");
+  put_any(line, all.in_memory, "in memory");
+  put_any(line, all.lost, "lost");
   return line;
 }
 
 std::string format_totals(const PacketTotals& totals) {
   std::string line =
       fmt::format("{} packets received, {} matched", totals.received, totals.matched);
-  if (totals.held_back != 0) {
-    fmt::format_to(std::back_inserter(line), ", {} held back", totals.held_back);
-  }
+  put_any(line, totals.held_back, "held back");
+  put_any(line, totals.overwritten, "overwritten");
   fmt::format_to(std::back_inserter(line), ", {} written, {} lost", totals.written, totals.lost);
-  if (totals.unwritten != 0) {
-    fmt::format_to(std::back_inserter(line), ", {} not written", totals.unwritten);
-  }
+  put_any(line, totals.unwritten, "not written");
   return line;
 }
 
@@ -88,6 +87,10 @@ void StatusLine::end() {
     print_to_stderr("\n");
     is_open_ = false;
   }
+}
+
+void print_over_status(std::string_view lines) {
+  print_to_stderr(fmt::format("{}{}", ::isatty(STDERR_FILENO) == 1 ? "\r\x1b[K" : "", lines));
 }
 
 }  // namespace xdpcap::cli

@@ -17,10 +17,11 @@
 
 namespace xdpcap::cli {
 
-/// One line without its end, for `actions` in their order.
+/// One line without its end, for `actions` in their order; what is not as usual only if there is any.
 std::string format_status(const ActionTotals& totals, const std::vector<Action>& actions);
 
-/// "254 packets received, 10 matched, 10 written, 0 lost", and what was held back or not written if anything.
+/// "254 packets received, 10 matched, 10 written, 0 lost", and what was held back, overwritten or not written if
+/// anything.
 std::string format_totals(const PacketTotals& totals);
 
 /// "254 packets received, 10 matched", for who only counts.
@@ -41,5 +42,8 @@ class StatusLine {
   bool is_terminal_;
   bool is_open_ = false;  // the cursor stands behind a status line
 };
+
+/// Prints lines that are no status; on a terminal in the place of a status line, which comes again below.
+void print_over_status(std::string_view lines);
 
 }  // namespace xdpcap::cli

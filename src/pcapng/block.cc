@@ -27,15 +27,11 @@ void BlockWriter::put_padded(std::span<const std::uint8_t> bytes) {
   next_ += padded_bytes;
 }
 
-void BlockWriter::put_option(std::uint16_t code, std::span<const std::uint8_t> first,
-                             std::span<const std::uint8_t> rest) {
-  const std::size_t value_bytes = first.size() + rest.size();
-  assert(value_bytes <= kMaxOptionBytes);
+void BlockWriter::put_option(std::uint16_t code, std::span<const std::uint8_t> value) {
+  assert(value.size() <= kMaxOptionBytes);
   put(code);
-  put(static_cast<std::uint16_t>(value_bytes));
-  std::uint8_t* after = std::ranges::copy(rest, std::ranges::copy(first, next_).out).out;
-  next_ += round_up_to_4(value_bytes);
-  std::fill(after, next_, std::uint8_t{0});
+  put(static_cast<std::uint16_t>(value.size()));
+  put_padded(value);
 }
 
 void BlockWriter::end(std::size_t padding_bytes) {

@@ -68,9 +68,8 @@ class BlockWriter {
   /// Copies `bytes` and adds zeros up to a multiple of 4.
   void put_padded(std::span<const std::uint8_t> bytes);
 
-  /// Adds an option whose value is `first` (when it has bytes) followed by `rest`.
-  void put_option(std::uint16_t code, std::span<const std::uint8_t> first,
-                  std::span<const std::uint8_t> rest = {});
+  /// Adds an option.
+  void put_option(std::uint16_t code, std::span<const std::uint8_t> value);
 
   /// Ends the options and the block, which grows by `padding_bytes`: 0, or at least 4 and a
   /// multiple of 4, spent on an option of the local-use range without meaning.

@@ -44,7 +44,7 @@ std::uint32_t usable_boundary(std::uint32_t boundary_bytes, std::uint64_t start_
 
 /// Finds the place of a block of `block_bytes` after file offset `offset_bytes`.
 ///
-/// `may_fill` is false for a section header: what precedes it belongs to somebody else's section.
+/// `may_fill` is false for the first section header: what precedes it belongs to somebody else's section.
 /// Units: `boundary_bytes` as from usable_boundary().
 BlockPlace place_block(std::uint64_t offset_bytes, std::size_t block_bytes,
                        std::uint32_t boundary_bytes, bool may_fill = true);

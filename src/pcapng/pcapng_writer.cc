@@ -25,15 +25,16 @@
 
 #include "pcapng/block.h"
 #include "pcapng/block_layout.h"
+#include "pcapng/option_block.h"
 
 namespace xdpcap {
 namespace {
 
 constexpr std::size_t kFlushBytes = std::size_t{1} << 20;
 
-/// Longer than a section header with three options of the greatest length, the longest block there
+/// Longer than a section header with four options of the greatest length, the longest block there
 /// is.
-constexpr std::size_t kMaxBlockBytes = std::size_t{256} << 10;
+constexpr std::size_t kMaxBlockBytes = std::size_t{320} << 10;
 constexpr std::size_t kBufferBytes = kFlushBytes + kMaxBoundaryBytes + kMaxBlockBytes;
 
 /// What a block can grow by at its end for the sake of its place.
@@ -41,46 +42,18 @@ constexpr std::size_t kMaxPaddingBytes = kMinFillerBytes - 4;
 
 constexpr std::uint32_t kMaxPacketBytes = 65535;
 
-/// Section 4.1.
-constexpr std::uint32_t kByteOrderMagic = 0x1a2b3c4d;
-constexpr std::uint16_t kShbHardware = 2, kShbOs = 3, kShbUserAppl = 4;
-
-/// Section 4.2.
-constexpr std::uint16_t kIfName = 2, kIfDescription = 3, kIfTsresol = 9, kIfFilter = 11;
-constexpr std::array<std::uint8_t, 1> kNanoseconds = {9};         // 10^-9 s
-constexpr std::array<std::uint8_t, 1> kFilterIsExpression = {0};  // and not instructions
-
 /// Section 4.3: fixed part, and the options' codes.
 constexpr std::size_t kPacketFixedBytes = 20;
-constexpr std::uint16_t kOptComment = 1, kEpbFlags = 2, kEpbDropcount = 4, kEpbQueue = 6,
-                        kEpbVerdict = 7;
+constexpr std::uint16_t kEpbFlags = 2, kEpbDropcount = 4, kEpbQueue = 6, kEpbVerdict = 7;
 constexpr std::uint32_t kFlagInbound = 1;
 constexpr std::uint8_t kVerdictEbpfXdp = 2;
 
 /// Options every packet has: flags, queue, verdict.
 constexpr std::size_t kPacketOptionsBytes = option_bytes(4) + option_bytes(4) + option_bytes(9);
 
-static_assert(kBlockFrameBytes + 16 + 3 * option_bytes(kMaxOptionBytes) + kEndOfOptionsBytes +
+static_assert(kBlockFrameBytes + 16 + 4 * option_bytes(kMaxOptionBytes) + kEndOfOptionsBytes +
                   kMaxPaddingBytes <=
               kMaxBlockBytes);
-
-/// Section 4.6.
-constexpr std::uint16_t kIsbStartTime = 2, kIsbEndTime = 3, kIsbIfRecv = 4, kIsbFilterAccept = 6,
-                        kIsbOsDrop = 7, kIsbUsrDeliv = 8;
-
-/// A time as the format has it: the upper half first, whatever the byte order.
-std::array<std::uint8_t, 8> time_bytes(std::uint64_t time_ns) {
-  std::array<std::uint8_t, 8> bytes{};
-  store_le(bytes.data(), static_cast<std::uint32_t>(time_ns >> 32));
-  store_le(bytes.data() + 4, static_cast<std::uint32_t>(time_ns));
-  return bytes;
-}
-
-std::array<std::uint8_t, 8> count_bytes(std::uint64_t count) {
-  std::array<std::uint8_t, 8> bytes{};
-  store_le(bytes.data(), count);
-  return bytes;
-}
 
 void put_u32_option(BlockWriter& block, std::uint16_t code, std::uint32_t value) {
   block.put(code);
@@ -114,24 +87,35 @@ void put_packet(BlockWriter& block, const PcapngPacket& packet,
 
 }  // namespace
 
-PcapngWriter::PcapngWriter(ByteSink& sink, const PcapngSection& section)
+PcapngWriter::PcapngWriter(ByteSink& sink)
     : sink_(&sink),
       boundary_bytes_(usable_boundary(sink.block_boundary_bytes(), sink.start_offset_bytes())),
-      max_captured_bytes_(section.snaplen_bytes == 0
-                              ? kMaxPacketBytes
-                              : std::min(section.snaplen_bytes, kMaxPacketBytes)),
       sent_offset_bytes_(sink.start_offset_bytes() + sink.written_bytes()),
-      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferBytes)),
-      counts_(section.interfaces.size()) {}
+      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferBytes)) {}
 
 Result<PcapngWriter> PcapngWriter::start(ByteSink& sink, const PcapngSection& section) {
-  PcapngWriter writer(sink, section);
-  TRY(writer.append_section(section));
-  for (const PcapngInterface& interface : section.interfaces) {
-    TRY(writer.append_interface(interface, section));
-  }
-  TRY(writer.flush());
+  PcapngWriter writer(sink);
+  TRY(writer.begin_section(section));
   return writer;
+}
+
+Result<void> PcapngWriter::begin_section(const PcapngSection& section) {
+  TRY(flush());
+  max_captured_bytes_ = section.snaplen_bytes == 0
+                            ? kMaxPacketBytes
+                            : std::min(section.snaplen_bytes, kMaxPacketBytes);
+  counts_.resize(section.interfaces.size());
+  TRY(append(section_block(section)));
+  for (const PcapngInterface& interface : section.interfaces) {
+    TRY(append(interface_block(interface, section)));
+  }
+  TRY(flush());
+  has_section_ = true;
+  return {};
+}
+
+std::size_t PcapngWriter::buffer_bytes() {
+  return kBufferBytes;
 }
 
 Result<void> PcapngWriter::write(const PcapngPacket& packet) {
@@ -180,7 +164,7 @@ Result<void> PcapngWriter::write_statistics(std::span<const PcapngStatistics> st
   }
   std::uint32_t interface = 0;
   for (const PcapngStatistics& one : statistics) {
-    TRY(append_statistics(interface, one));
+    TRY(append(statistics_block(interface, one)));
     ++interface;
   }
   return flush();
@@ -190,78 +174,18 @@ std::uint64_t PcapngWriter::delivered(std::uint32_t interface) const {
   return interface < counts_.size() ? counts_[interface].delivered : 0;
 }
 
-Result<void> PcapngWriter::append_section(const PcapngSection& section) {
-  std::array<std::uint8_t, 16> body{};
-  store_le(body.data(), kByteOrderMagic);
-  store_le(body.data() + 4, std::uint16_t{1});   // major version
-  store_le(body.data() + 6, std::uint16_t{0});   // minor version
-  store_le(body.data() + 8, ~std::uint64_t{0});  // section length: not known
-  std::vector<Option> options;
-  for (const auto& [code, text] :
-       {std::pair{kShbHardware, std::string_view(section.hardware)},
-        std::pair{kShbOs, std::string_view(section.os)},
-        std::pair{kShbUserAppl, std::string_view(section.application)}}) {
-    if (!text.empty()) {
-      options.push_back({code, as_bytes(cut_text(text, kMaxOptionBytes))});
-    }
-  }
-  return append_block(BlockType::SectionHeader, body, options);
-}
-
-Result<void> PcapngWriter::append_interface(const PcapngInterface& interface,
-                                            const PcapngSection& section) {
-  std::array<std::uint8_t, 8> body{};
-  store_le(body.data(), section.linktype);
-  store_le(body.data() + 4, section.snaplen_bytes);
-  std::vector<Option> options;
-  options.push_back({kIfName, as_bytes(cut_text(interface.name, kMaxOptionBytes))});
-  if (!interface.description.empty()) {
-    options.push_back({kIfDescription, as_bytes(cut_text(interface.description, kMaxOptionBytes))});
-  }
-  options.push_back({kIfTsresol, kNanoseconds});
-  if (!interface.filter.empty()) {
-    options.push_back({kIfFilter, kFilterIsExpression,
-                       as_bytes(cut_text(interface.filter, kMaxOptionBytes - 1))});
-  }
-  return append_block(BlockType::InterfaceDescription, body, options);
-}
-
-Result<void> PcapngWriter::append_statistics(std::uint32_t interface,
-                                             const PcapngStatistics& statistics) {
-  const auto start = time_bytes(statistics.start_ns);
-  const auto end = time_bytes(statistics.end_ns);
-  const auto received = count_bytes(statistics.received);
-  const auto accepted = count_bytes(statistics.accepted);
-  const auto dropped = count_bytes(statistics.dropped);
-  const auto delivered_packets = count_bytes(statistics.delivered);
-  std::vector<Option> options = {{kIsbStartTime, start}, {kIsbEndTime, end},
-                                 {kIsbIfRecv, received}, {kIsbFilterAccept, accepted},
-                                 {kIsbOsDrop, dropped},  {kIsbUsrDeliv, delivered_packets}};
-  std::string comment;
-  if (statistics.held_back > 0) {  // pcapng has no number for it
-    comment = fmt::format("{} matching packets held back by limits", statistics.held_back);
-    options.push_back({kOptComment, as_bytes(comment)});
-  }
-  std::array<std::uint8_t, 12> body{};
-  store_le(body.data(), interface);
-  std::ranges::copy(end, body.data() + 4);  // when the numbers were read
-  return append_block(BlockType::InterfaceStatistics, body, options);
-}
-
-Result<void> PcapngWriter::append_block(BlockType type, std::span<const std::uint8_t> body,
-                                        std::span<const Option> options) {
-  std::size_t length_bytes = kBlockFrameBytes + body.size() + kEndOfOptionsBytes;
-  for (const Option& option : options) {
-    length_bytes += option_bytes(option.first.size() + option.rest.size());
-  }
+Result<void> PcapngWriter::append(const OptionBlock& block) {
+  const std::size_t length_bytes = block.length_bytes();
   assert(length_bytes + kMaxPaddingBytes <= kMaxBlockBytes);
-  const std::size_t padding_bytes = reserve(length_bytes, type != BlockType::SectionHeader);
-  BlockWriter block(buffer_.get() + used_bytes_, type, length_bytes + padding_bytes);
-  block.put_padded(body);
-  for (const Option& option : options) {
-    block.put_option(option.code, option.first, option.rest);
+  // Before the first section, a filler would be part of somebody else's.
+  const bool may_fill = block.type != BlockType::SectionHeader || has_section_;
+  const std::size_t padding_bytes = reserve(length_bytes, may_fill);
+  BlockWriter written(buffer_.get() + used_bytes_, block.type, length_bytes + padding_bytes);
+  written.put_padded(block.body);
+  for (const OptionBlock::Option& option : block.options) {
+    written.put_option(option.code, option.value);
   }
-  block.end(padding_bytes);
+  written.end(padding_bytes);
   used_bytes_ += length_bytes + padding_bytes;
   return used_bytes_ >= kFlushBytes ? flush() : Result<void>{};
 }

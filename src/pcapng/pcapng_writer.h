@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// pcapng: one section, one interface block an action, one enhanced packet block a packet, interface
+// pcapng: sections, each with one interface block an action, one enhanced packet block a packet, interface
 // statistics at the end.  docs/pcapng.md shows every block and option with a worked hexdump.
+//
+// A capture is one section; a flight recorder's file has one for each time the memory was written out.
 //
 // Source: draft-ietf-opsawg-pcapng sections 4.1 (section header), 4.2 (interface description),
 // 4.3 (enhanced packet), 4.6 (interface statistics).
@@ -20,7 +22,7 @@
 
 namespace xdpcap {
 
-enum class BlockType : std::uint32_t;
+struct OptionBlock;
 
 struct PcapngInterface {
   std::string name;         ///< if_name
@@ -29,6 +31,7 @@ struct PcapngInterface {
 };
 
 struct PcapngSection {
+  std::string comment;         ///< opt_comment; empty: no option
   std::string hardware;        ///< shb_hardware; empty: no option
   std::string os;              ///< shb_os
   std::string application;     ///< shb_userappl
@@ -52,20 +55,31 @@ struct PcapngStatistics {
   std::uint64_t start_ns = 0, end_ns = 0;  ///< wall time of the capture
   std::uint64_t received = 0;              ///< isb_ifrecv: packets that reached the hook
   std::uint64_t accepted = 0;              ///< isb_filteraccept: packets the filter matched
-  std::uint64_t held_back = 0;  ///< a comment, if any: matched, and not wanted by a limit
-  std::uint64_t dropped = 0;    ///< isb_osdrop: matched, then lost
-  std::uint64_t delivered = 0;  ///< isb_usrdeliv: matched and written
+  std::uint64_t held_back = 0;    ///< a comment, if any: matched, and not wanted by a limit
+  std::uint64_t overwritten = 0;  ///< the same: matched, and fell out of a flight recorder's memory
+  std::uint64_t dropped = 0;      ///< isb_osdrop: matched, then lost
+  std::uint64_t delivered = 0;    ///< isb_usrdeliv: matched and written
 };
 
-/// Writes one section to a sink, through a buffer that is allocated once.
+/// Writes sections to a sink, through a buffer that is allocated once.
 ///
 /// What a failed write or flush did not deliver is dropped, and never counted as delivered later;
 /// blocks written after it still make a valid file if the sink takes them.
 class PcapngWriter {
  public:
-  /// Writes the section header and the interface blocks, and hands them to the sink at once, so
-  /// that a reader of a pipe can start. Ownership: borrows `sink`, which must outlive the writer.
+  /// Writes nothing yet, and takes no packets before begin_section().
+  /// Ownership: borrows `sink`, which must outlive the writer.
+  explicit PcapngWriter(ByteSink& sink);
+
+  /// A writer that has begun its first section.  Errors: those of the sink.
   static Result<PcapngWriter> start(ByteSink& sink, const PcapngSection& section);
+
+  /// Ends the section before, if any.  Writes the section header and the interface blocks, and hands them to the sink
+  /// at once, so that a reader of a pipe can start.
+  ///
+  /// Interfaces of one number are the same in all sections: their packets are counted on, and libpcap wants one
+  /// snapshot length in all of a file.  Errors: those of the sink.
+  Result<void> begin_section(const PcapngSection& section);
 
   /// Appends a packet to the buffer; hands the buffer to the sink when it is full.
   ///
@@ -80,9 +94,12 @@ class PcapngWriter {
   /// Errors: those of the sink; Errc::InvalidArgument if there are more than interfaces.
   Result<void> write_statistics(std::span<const PcapngStatistics> statistics);
 
-  /// Packets of interface `interface` whose whole block reached the output.  Exact also after an
-  /// error.
+  /// Packets of interface `interface` whose whole block reached the output, in all sections.  Exact also after
+  /// an error.
   std::uint64_t delivered(std::uint32_t interface) const;
+
+  /// Memory that a writer takes.
+  static std::size_t buffer_bytes();
 
  private:
   struct PacketCount {
@@ -90,20 +107,7 @@ class PcapngWriter {
     std::uint64_t buffered = 0;
   };
 
-  /// A code and a value that is `first` followed by `rest`; for all blocks but those of packets.
-  struct Option {
-    std::uint16_t code = 0;
-    std::span<const std::uint8_t> first;
-    std::span<const std::uint8_t> rest = {};
-  };
-
-  PcapngWriter(ByteSink& sink, const PcapngSection& section);
-
-  Result<void> append_section(const PcapngSection& section);
-  Result<void> append_interface(const PcapngInterface& interface, const PcapngSection& section);
-  Result<void> append_statistics(std::uint32_t interface, const PcapngStatistics& statistics);
-  Result<void> append_block(BlockType type, std::span<const std::uint8_t> body,
-                            std::span<const Option> options);
+  Result<void> append(const OptionBlock& block);
   /// Puts a filler into the buffer if a block of `length_bytes` needs one before it; what the block
   /// itself has to grow by.
   std::size_t reserve(std::size_t length_bytes, bool may_fill);
@@ -111,11 +115,12 @@ class PcapngWriter {
 
   ByteSink* sink_;
   std::uint32_t boundary_bytes_;
-  std::uint32_t max_captured_bytes_;
+  std::uint32_t max_captured_bytes_ = 0;
   std::uint64_t sent_offset_bytes_;         ///< file offset of the buffer's first byte
   std::size_t used_bytes_ = 0;              ///< of the buffer
   std::unique_ptr<std::uint8_t[]> buffer_;  // NOLINT(modernize-avoid-c-arrays)
   std::vector<PacketCount> counts_;         ///< one an interface
+  bool has_section_ = false;                ///< what precedes the next section is our own
 };
 
 }  // namespace xdpcap

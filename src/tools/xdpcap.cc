@@ -2,7 +2,7 @@
 //
 // xdpcap: captures packets from an XDP program's hook into a pcapng file.
 //
-//     options -> filter -> hook and its slots -> output -> capture programs -> file header -> loop
+//     options -> filter -> hook and its slots -> memory -> output -> capture programs -> file header -> loop
 //
 // in the order of what can be undone: nothing is touched before everything that can be checked has
 // been; from the first program in the hook on, HookCapture's destructor takes them out on every way
@@ -14,6 +14,8 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <optional>
 
 #include "attach/hook.h"
 #include "attach/hook_capture.h"
@@ -25,22 +27,15 @@
 #include "cli/status.h"
 #include "pcapng/file_sink.h"
 #include "tools/xdpcap_options.h"
+#include "tools/xdpcap_recorder.h"
 #include "tools/xdpcap_reload.h"
+#include "tools/xdpcap_report.h"
 #include "tools/xdpcap_start.h"
 #include "tools/xdpcap_statistics.h"
 
 namespace {
 
 using namespace xdpcap;  // NOLINT(google-build-using-namespace): this file is the program
-
-void say(std::string_view text) {
-  cli::print_to_stderr(fmt::format("xdpcap: {}\n", cli::printable(text)));
-}
-
-int report(const Error& error, bool verbose, int exit_code = cli::kExitFailure) {
-  cli::print_to_stderr(cli::format_error("xdpcap", error, verbose));
-  return exit_code;
-}
 
 int print(std::string_view text) {
   const Result<void> printed = cli::print_to_stdout(text);
@@ -49,7 +44,19 @@ int print(std::string_view text) {
 
 struct Signals {
   cli::StopSignals stop;
-  cli::ReloadSignal reload;
+  cli::RequestSignals requests;             ///< for FilterReload
+  std::optional<cli::RequestSignals> dump;  ///< for the flight recorder
+};
+
+/// A capture that may begin: all that was asked for has been checked.
+struct Session {
+  const XdpcapOptions& options;
+  const Hook& hook;
+  const cbpfc::Filter& filter;
+  const std::vector<Action>& actions;
+  const Signals& signals;
+  StatisticsOutlets& outlets;
+  std::optional<FlightRecorder>& recorder;
 };
 
 class HookSource final : public CaptureSource {
@@ -68,61 +75,24 @@ class HookSource final : public CaptureSource {
   FilterReload* reload_;
 };
 
-void describe(const HookCapture& capture, const cbpfc::Filter& filter,
-              const XdpcapOptions& options) {
-  say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
-  say(fmt::format("transport {}: {}", name(capture.transport()),
-                  xdpcap::describe(capture.transport())));
-  say(fmt::format("{} rings of {} bytes, watermark {} bytes, snap length {} bytes",
-                  capture.rings().count(), capture.rings().ring_bytes(), options.watermark_bytes,
-                  options.snaplen_bytes));
-  say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
-                  filter.insns().size()));
-}
-
-// The end of a capture in words and as exit code.
-int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
-  const PacketTotals all = sum(summary.totals);
-  int exit_code = cli::kExitSuccess;
-  if (summary.error) {
-    exit_code = report(*summary.error, options.verbose);
+// The header of the file; a flight recorder writes its own with every dump.
+Result<PcapngWriter> make_writer(FileSink& sink, const Session& session) {
+  if (session.recorder) {
+    return PcapngWriter(sink);
   }
-  if (summary.end == CaptureEnd::OutputStuck) {
-    say(fmt::format("output {}: stopped while it took nothing more; {} packets not written",
-                    options.output, all.unwritten));
-    exit_code = cli::kExitFailure;
-  }
-  for (const Action action : kActions) {
-    const PacketTotals& one = summary.totals[index(action)];
-    if (!one.is_balanced()) {
-      say(fmt::format(
-          "{}: the numbers do not add up: {} matched, but {} held back + {} written + {} lost + {} "
-          "not written; please report this",
-          name(action), one.matched, one.held_back, one.written, one.lost, one.unwritten));
-      exit_code = cli::kExitFailure;
-    }
-  }
-  if (summary.corrupt_records != 0) {
-    say(fmt::format("{} records of the ring made no sense and were skipped; please report this",
-                    summary.corrupt_records));
-    exit_code = cli::kExitFailure;
-  }
-  if (!options.quiet && !options.is_to_stdout()) {
-    cli::print_to_stderr(cli::format_totals(all) + "\n");
-  }
-  return exit_code;
+  return PcapngWriter::start(sink, make_section(session.options, session.actions));
 }
 
 // From the header of the file to its end.
-int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& actions,
-               const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
+int run_to_end(HookCapture& capture, FileSink& sink, const Session& session) {
+  const XdpcapOptions& options = session.options;
   const Result<RecordReaders> rings = make_readers(capture.rings());
   if (!rings) {
     sink.remove_if_created();
     return report(rings.error(), options.verbose);
   }
-  sink.set_stop_fd(signals.stop.fd());
-  Result<PcapngWriter> writer = PcapngWriter::start(sink, make_section(options, actions));
+  sink.set_stop_fd(session.signals.stop.fd());
+  Result<PcapngWriter> writer = make_writer(sink, session);
   if (!writer) {
     if (writer.error().sys_errno == EPIPE) {
       return cli::kExitSuccess;  // the reader has seen enough
@@ -130,50 +100,56 @@ int run_to_end(HookCapture& capture, FileSink& sink, const std::vector<Action>& 
     sink.remove_if_created();
     return report(writer.error(), options.verbose);
   }
-  CaptureLoopOptions loop{.actions = actions,
+  CaptureLoopOptions loop{.actions = session.actions,
                           .wake_fd = capture.rings().wake_fd(),
-                          .signal_fd = signals.stop.fd(),
+                          .signal_fd = session.signals.stop.fd(),
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
-                          .readers = outlets.readers()};
-  FilterReload reload(capture, options, signals.reload);
+                          .readers = session.outlets.readers(),
+                          .recorder = std::nullopt};
+  if (session.recorder) {
+    loop.recorder =
+        recorder_options(*session.recorder, options, session.actions, *session.signals.dump);
+  }
+  FilterReload reload(capture, options, session.signals.requests);
   HookSource source(capture, reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
-  outlets.end_status_line();
+  session.outlets.end_status_line();
   return conclude(summary, options);
 }
 
 // Counting, from a hook that may be entered to the end.
-int count_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
-               const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
-  if (signals.stop.wait(std::chrono::milliseconds(0))) {
+int count_hook(const Session& session) {
+  const XdpcapOptions& options = session.options;
+  if (session.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
-  Result<HookCapture> capture =
-      HookCapture::attach(hook, filter, {.actions = actions, .counts_only = true});
+  Result<HookCapture> capture = HookCapture::attach(
+      session.hook, session.filter, {.actions = session.actions, .counts_only = true});
   if (!capture) {
     return report(capture.error(), options.verbose);
   }
-  FilterReload reload(*capture, options, signals.reload);
+  FilterReload reload(*capture, options, session.signals.requests);
   HookSource source(*capture, reload);
   SystemTime time;
-  const CaptureSummary summary =
-      run_count(source, time,
-                {.actions = actions, .signal_fd = signals.stop.fd(), .readers = outlets.readers()});
-  outlets.end_status_line();
+  const CaptureSummary summary = run_count(source, time,
+                                           {.actions = session.actions,
+                                            .signal_fd = session.signals.stop.fd(),
+                                            .readers = session.outlets.readers()});
+  session.outlets.end_status_line();
   const int printed = options.json ? cli::kExitSuccess  // which says the same
                                    : print(cli::format_counts(sum(summary.totals)) + "\n");
   return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
 // From a hook that may be entered to the end.
-int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vector<Action>& actions,
-                 const XdpcapOptions& options, StatisticsOutlets& outlets, const Signals& signals) {
+int capture_hook(const Session& session) {
+  const XdpcapOptions& options = session.options;
   UniqueFd pipe;
-  if (await_reader(options.output, signals.stop, pipe) == Waited::Stopped ||
-      signals.stop.wait(std::chrono::milliseconds(0))) {
+  if (await_reader(options.output, session.signals.stop, pipe) == Waited::Stopped ||
+      session.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
   Result<FileSink> sink = FileSink::open(options.output);
@@ -181,8 +157,8 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
   if (!sink) {
     return report(sink.error(), options.verbose);
   }
-  Result<HookCapture> capture = HookCapture::attach(hook, filter,
-                                                    {.actions = actions,
+  Result<HookCapture> capture = HookCapture::attach(session.hook, session.filter,
+                                                    {.actions = session.actions,
                                                      .snaplen_bytes = options.snaplen_bytes,
                                                      .ring_bytes = options.ring_bytes,
                                                      .watermark_bytes = options.watermark_bytes,
@@ -193,13 +169,22 @@ int capture_hook(const Hook& hook, const cbpfc::Filter& filter, const std::vecto
     return report(capture.error(), options.verbose);
   }
   if (options.verbose) {
-    describe(*capture, filter, options);
+    describe(*capture, session.filter, options);
   }
-  return run_to_end(*capture, *sink, actions, options, outlets, signals);
+  return run_to_end(*capture, *sink, session);
 }
 
-Result<Signals> block_signals() {
-  return Signals{.stop = TRY(cli::StopSignals::block()), .reload = TRY(cli::ReloadSignal::block())};
+// SIGUSR1 is the flight recorder's; without one, FilterReload says so.
+Result<Signals> block_signals(const XdpcapOptions& options) {
+  cli::StopSignals stop = TRY(cli::StopSignals::block());
+  if (!options.recorder_bytes) {
+    return Signals{.stop = std::move(stop),
+                   .requests = TRY(cli::RequestSignals::block({SIGUSR1, SIGUSR2})),
+                   .dump = std::nullopt};
+  }
+  return Signals{.stop = std::move(stop),
+                 .requests = TRY(cli::RequestSignals::block({SIGUSR2})),
+                 .dump = TRY(cli::RequestSignals::block({SIGUSR1}))};
 }
 
 int run(const XdpcapOptions& given) {
@@ -213,7 +198,7 @@ int run(const XdpcapOptions& given) {
   if (!filter) {
     return report(filter.error(), options.verbose);
   }
-  const Result<Signals> signals = block_signals();
+  const Result<Signals> signals = block_signals(options);
   if (!signals) {
     return report(signals.error(), options.verbose);
   }
@@ -225,6 +210,13 @@ int run(const XdpcapOptions& given) {
   if (const std::string warning = missing_slots_warning(*hook);
       !options.actions && !warning.empty()) {
     say(warning);
+  }
+  if (const Result<void> triggers = check_triggers(options, actions); !triggers) {
+    return report(triggers.error(), options.verbose);
+  }
+  Result<std::optional<FlightRecorder>> recorder = allocate_recorder(options);
+  if (!recorder) {
+    return report(recorder.error(), options.verbose);
   }
   if (options.wait) {
     const Result<void> output =
@@ -247,8 +239,14 @@ int run(const XdpcapOptions& given) {
   if (!outlets) {
     return report(outlets.error(), options.verbose);
   }
-  return options.counts_only ? count_hook(*hook, *filter, actions, options, **outlets, *signals)
-                             : capture_hook(*hook, *filter, actions, options, **outlets, *signals);
+  const Session session{.options = options,
+                        .hook = *hook,
+                        .filter = *filter,
+                        .actions = actions,
+                        .signals = *signals,
+                        .outlets = **outlets,
+                        .recorder = *recorder};
+  return options.counts_only ? count_hook(session) : capture_hook(session);
 }
 
 }  // namespace

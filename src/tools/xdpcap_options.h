@@ -14,6 +14,7 @@
 #include "attach/action.h"
 #include "attach/limits.h"
 #include "attach/transport.h"
+#include "capture/rate_trigger.h"
 
 namespace xdpcap {
 
@@ -32,6 +33,8 @@ struct XdpcapOptions {
   cbpfc::LinkType link_type;
   CaptureLimits limits;
   std::optional<Transport> transport;  ///< nullopt: the best this kernel has
+  std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
+  std::vector<RateLimit> triggers;              ///< which write it out
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none

@@ -4,12 +4,14 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <chrono>
+#include <csignal>
+#include <optional>
 #include <thread>
 
 #include "cli/report.h"
+#include "cli/status.h"
 #include "cli/stop_event.h"
 #include "tools/xdpcap_start.h"
 
@@ -18,26 +20,33 @@ namespace xdpcap {
 struct FilterReload::Worker {
   HookCapture& capture;
   const XdpcapOptions& options;
-  const cli::ReloadSignal& signal;
+  const cli::RequestSignals& signals;
   cli::StopEvent end = {};
   std::thread thread;
 
   void run() {
     constexpr std::chrono::milliseconds kForEver{-1};
-    while (end.wait(signal.fd(), POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
-      if (signal.take()) {
+    while (end.wait(signals.fd(), POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
+      const std::optional<int> signal = signals.take();
+      if (signal == SIGUSR2) {
         reload();
+      } else if (signal == SIGUSR1) {
+        cli::print_over_status(
+            "xdpcap: signal SIGUSR1: no -ring SIZE was given, so no packets are kept to be written; "
+            "the capture goes on\n");
       }
     }
   }
 
   void reload() {
     if (!options.filter_file) {
-      say("xdpcap: signal SIGUSR2: no -F FILE was given to read a filter from; the filter stays\n");
+      cli::print_over_status(
+          "xdpcap: signal SIGUSR2: no -F FILE was given to read a filter from; the filter stays\n");
       return;
     }
     if (*options.filter_file == "-") {
-      say("xdpcap: signal SIGUSR2: standard input cannot be read again; the filter stays\n");
+      cli::print_over_status(
+          "xdpcap: signal SIGUSR2: standard input cannot be read again; the filter stays\n");
       return;
     }
     Result<std::string> text = read_filter(options);
@@ -52,23 +61,19 @@ struct FilterReload::Worker {
       replaced = std::unexpected(text.error());
     }
     if (replaced) {
-      say(fmt::format("xdpcap: filter {} read again: {}\n", *options.filter_file,
-                      cli::printable(*text)));
+      cli::print_over_status(fmt::format("xdpcap: filter {} read again: {}\n", *options.filter_file,
+                                         cli::printable(*text)));
     } else {
-      say(cli::format_error("xdpcap", replaced.error(), options.verbose) +
-          "xdpcap: the filter stays as it was\n");
+      cli::print_over_status(cli::format_error("xdpcap", replaced.error(), options.verbose) +
+                             "xdpcap: the filter stays as it was\n");
     }
-  }
-
-  /// On a terminal, in the place of the status line, which comes again below.
-  static void say(const std::string& lines) {
-    cli::print_to_stderr((::isatty(STDERR_FILENO) == 1 ? "\r\x1b[K" : "") + lines);
   }
 };
 
 FilterReload::FilterReload(HookCapture& capture, const XdpcapOptions& options,
-                           const cli::ReloadSignal& signal)
-    : worker_(new Worker{.capture = capture, .options = options, .signal = signal, .thread = {}}) {
+                           const cli::RequestSignals& signals)
+    : worker_(
+          new Worker{.capture = capture, .options = options, .signals = signals, .thread = {}}) {
   worker_->thread = std::thread([worker = worker_.get()] { worker->run(); });
 }
 

@@ -3,7 +3,8 @@
 // Another filter for a running capture: SIGUSR2 reads -F FILE again.
 //
 // A thread of its own reads, compiles and loads, which takes up to a second for long lists; the capture goes on
-// meanwhile.  What is wrong with the new filter is said on standard error, and the old one stays.
+// meanwhile.  What is wrong with the new filter is said on standard error, and the old one stays.  SIGUSR1, which
+// asks for a flight recorder's packets, is answered here where there is none.
 
 #pragma once
 
@@ -17,8 +18,10 @@ namespace xdpcap {
 
 class FilterReload {
  public:
+  /// `signals` are SIGUSR2, and SIGUSR1 if it means nothing to this capture.
   /// Ownership: borrows all three until stop() or the end.
-  FilterReload(HookCapture& capture, const XdpcapOptions& options, const cli::ReloadSignal& signal);
+  FilterReload(HookCapture& capture, const XdpcapOptions& options,
+               const cli::RequestSignals& signals);
   FilterReload(const FilterReload&) = delete;
   FilterReload& operator=(const FilterReload&) = delete;
   ~FilterReload();

@@ -42,8 +42,9 @@ refused() {
 }
 
 @test "buffer sizes" {
-  for bad in 0 -1 x 4k 1e6 99999999999 18446744073709551616 ""; do
+  for bad in 0 0K -1 x 4T K 1e6 99999999999 99G 18446744073709551615K 18446744073709551616 ""; do
     refused -buffer "$bad" -- "option -buffer: .*from 1 to [0-9]+"
+    refused -B "$bad" -- "option -buffer: .*from 1 to [0-9]+"
   done
 }
 
@@ -59,6 +60,20 @@ refused() {
     refused -s "$bad" -- "option -snaplen: .*from 1 to 65535"
     refused --snaplen="$bad" -- "option -snaplen: .*from 1 to 65535"
   done
+}
+
+@test "flight recorders" {
+  for bad in 0 -1 x 4T ""; do
+    refused --ring "$bad" -- "option -ring: .*from 1 to [0-9]+"
+  done
+  refused -ring 65583 -- "option -ring: 65583 bytes cannot hold a packet, .*65584; give it more"
+  refused -ring 9999999G -- "option -ring: [0-9]+ bytes are more than .*; give it less"
+  refused -ring 1M -count -- "option -count: .*-ring keeps nothing; leave one of them out"
+  refused -trigger drop:5 -- "option -trigger: .*without -ring BYTES; add that"
+  for bad in drop drop: :5 5:5 sideways:5 drop:-1 drop:0 drop:5k drop,pass:5; do
+    refused -ring 1M -trigger "$bad" -- "option -trigger: "
+  done
+  refused -ring 1M -actions pass -trigger drop:5 -- "option -trigger: XDPDrop is not captured"
 }
 
 @test "an option that swallows the hook is named" {

@@ -263,8 +263,8 @@ void PrintTo(const FileStatistics& statistics, std::ostream* stream) {
 
 Totals parse_totals(const std::string& line) {
   static const std::regex kForm(
-      "([0-9]+) packets received, ([0-9]+) matched, (?:([0-9]+) held back, )?([0-9]+) written, "
-      "([0-9]+) lost");
+      "([0-9]+) packets received, ([0-9]+) matched, (?:([0-9]+) held back, )?"
+      "(?:([0-9]+) overwritten, )?([0-9]+) written, ([0-9]+) lost");
   std::smatch match;
   if (!std::regex_match(line, match, kForm)) {
     ADD_FAILURE() << "not a line of totals: \"" << line << '"';
@@ -273,8 +273,9 @@ Totals parse_totals(const std::string& line) {
   return {.received = number(match[1]),
           .matched = number(match[2]),
           .held_back = match[3].matched ? number(match[3]) : 0,
-          .written = number(match[4]),
-          .lost = number(match[5])};
+          .overwritten = match[4].matched ? number(match[4]) : 0,
+          .written = number(match[5]),
+          .lost = number(match[6])};
 }
 
 }  // namespace xdpcap::test

@@ -85,6 +85,7 @@ struct Totals {
   std::uint64_t received = 0;
   std::uint64_t matched = 0;
   std::uint64_t held_back = 0;
+  std::uint64_t overwritten = 0;
   std::uint64_t written = 0;
   std::uint64_t lost = 0;
 };

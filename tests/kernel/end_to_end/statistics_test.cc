@@ -125,9 +125,11 @@ TEST_F(Statistics, ForOtherPrograms) {
     EXPECT_THAT(lines[i], EndsWith("}}}"));
   }
   const std::string& last = lines[lines.size() - 2];
-  EXPECT_THAT(last,
-              HasSubstr("\"received\":15,\"matched\":6,\"held_back\":0,\"written\":6,\"lost\":0,"
-                        "\"unwritten\":0,\"actions\":{"));
+  EXPECT_THAT(
+      last,
+      HasSubstr(
+          "\"received\":15,\"matched\":6,\"held_back\":0,\"overwritten\":0,\"in_memory\":0,\"written\":6,\"lost\":0,"
+          "\"unwritten\":0,\"actions\":{"));
   EXPECT_THAT(last, HasSubstr("\"XDPPass\":{\"received\":3,\"matched\":1,"));
 }
 

@@ -41,6 +41,41 @@ TEST(ParseNumber, RefusesEverythingElse) {
   }
 }
 
+TEST(ParseBytes, TakesUnits) {
+  EXPECT_EQ(parse_bytes("0", 0, 10).value(), 0U);
+  EXPECT_EQ(parse_bytes("1500", 1, 65535).value(), 1500U);
+  EXPECT_EQ(parse_bytes("63K", 1, 65535).value(), 63U << 10U);
+  EXPECT_EQ(parse_bytes("64m", 1, UINT64_MAX).value(), 64U << 20U);
+  EXPECT_EQ(parse_bytes("3G", 1, UINT64_MAX).value(), 3ULL << 30U);
+  EXPECT_EQ(parse_bytes("17179869183G", 1, UINT64_MAX).value(), 17179869183ULL << 30U);
+}
+
+TEST(ParseBytes, RefusesEverythingElse) {
+  struct Case {
+    const char* text;
+    const char* message;
+  };
+  constexpr Case kCases[] = {
+      {"", "\"\" is not a number from 100 to 65535"},
+      {"K", "\"K\" is not a number from 100 to 65535"},
+      {"1KB", "\"1KB\" is not a number from 100 to 65535"},
+      {"1KK", "\"1KK\" is not a number from 100 to 65535"},
+      {"1.5K", "\"1.5K\" is not a number from 100 to 65535"},
+      {"-1K", "\"-1K\" is not a number from 100 to 65535"},
+      {"1 K", "\"1 K\" is not a number from 100 to 65535"},
+      {"1T", "\"1T\" is not a number from 100 to 65535"},
+      {"99", "99 is out of range, must be from 100 to 65535"},
+      {"0M", "0M is out of range, must be from 100 to 65535"},
+      {"64K", "64K is out of range, must be from 100 to 65535"},
+      {"18014398509481985K", "18014398509481985K is out of range, must be from 100 to 65535"},
+  };
+  for (const Case& one : kCases) {
+    const cbpfc::Result<std::uint64_t> number = parse_bytes(one.text, 100, 65535);
+    ASSERT_FALSE(number) << one.text;
+    EXPECT_EQ(number.error().message, one.message);
+  }
+}
+
 TEST(ParseBool, ReadsGoSpellings) {
   for (const char* text : {"true", "True", "TRUE", "t", "T", "1"}) {
     EXPECT_TRUE(parse_bool(text).value()) << text;

@@ -39,17 +39,34 @@ TEST(StopSignalsDeathTest, NohupIsHonouredBackgroundJobsCanBeInterrupted) {
   EXPECT_EXIT(::_exit(exit_code_after(SIGINT, true)), testing::ExitedWithCode(0), "");
 }
 
-TEST(ReloadSignalDeathTest, IsTakenOnceHoweverOftenItCame) {
-  const auto reload = [] {
-    const auto signal = ReloadSignal::block();
-    if (!signal || signal->take()) {
+TEST(RequestSignalsDeathTest, EachIsTakenOnceHoweverOftenItCame) {
+  const auto take = [] {
+    const auto signals = RequestSignals::block({SIGUSR1, SIGUSR2});
+    if (!signals || signals->take()) {
       ::_exit(1);
     }
-    ::kill(::getpid(), SIGUSR2);
-    ::kill(::getpid(), SIGUSR2);
-    ::_exit(signal->take() && !signal->take() ? 0 : 2);
+    for (const int signal : {SIGUSR2, SIGUSR1, SIGUSR2}) {
+      ::kill(::getpid(), signal);
+    }
+    const std::optional<int> first = signals->take();
+    const std::optional<int> second = signals->take();
+    const bool are_both = first == SIGUSR1 && second == SIGUSR2;
+    ::_exit(are_both && !signals->take() ? 0 : 2);
   };
-  EXPECT_EXIT(reload(), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(take(), testing::ExitedWithCode(0), "");
+}
+
+TEST(RequestSignalsDeathTest, OneDescriptorLeavesTheSignalsOfAnother) {
+  const auto take = [] {
+    const auto one = RequestSignals::block({SIGUSR1});
+    const auto other = RequestSignals::block({SIGUSR2});
+    if (!one || !other) {
+      ::_exit(1);
+    }
+    ::kill(::getpid(), SIGUSR1);
+    ::_exit(!other->take() && one->take() == SIGUSR1 ? 0 : 2);
+  };
+  EXPECT_EXIT(take(), testing::ExitedWithCode(0), "");
 }
 
 // An ignored SIGINT would be lost while a filter is compiled, when nothing is blocked yet.

@@ -13,8 +13,14 @@ CaptureStatistics example() {
   statistics.by_cpu.resize(2);
   statistics.by_cpu[1][1] = {
       .received = 9, .matched = 8, .held_back = 2, .lost = 1, .random = 0xffff};
-  statistics.totals[1] = {
-      .received = 9, .matched = 8, .held_back = 2, .written = 4, .lost = 1, .unwritten = 1};
+  statistics.totals[1] = {.received = 9,
+                          .matched = 8,
+                          .held_back = 2,
+                          .overwritten = 10,
+                          .in_memory = 11,
+                          .written = 4,
+                          .lost = 1,
+                          .unwritten = 1};
   return statistics;
 }
 
@@ -23,10 +29,10 @@ TEST(StatisticsText, Json) {
   EXPECT_EQ(
       statistics_json(example(), actions, "/sys/fs/bpf/hook"),
       R"({"time_ns":1764212345000000001,"hook":"/sys/fs/bpf/hook",)"
-      R"("received":9,"matched":8,"held_back":2,"written":4,"lost":1,"unwritten":1,"actions":{)"
-      R"("XDPDrop":{"received":9,"matched":8,"held_back":2,"written":4,"lost":1,"unwritten":1,)"
+      R"("received":9,"matched":8,"held_back":2,"overwritten":10,"in_memory":11,"written":4,"lost":1,"unwritten":1,"actions":{)"
+      R"("XDPDrop":{"received":9,"matched":8,"held_back":2,"overwritten":10,"in_memory":11,"written":4,"lost":1,"unwritten":1,)"
       R"("cpus":[{"cpu":1,"received":9,"matched":8,"held_back":2,"lost":1}]},)"
-      R"("XDPPass":{"received":0,"matched":0,"held_back":0,"written":0,"lost":0,"unwritten":0,)"
+      R"("XDPPass":{"received":0,"matched":0,"held_back":0,"overwritten":0,"in_memory":0,"written":0,"lost":0,"unwritten":0,)"
       R"("cpus":[]}}})"
       "\n");
 }
@@ -55,10 +61,16 @@ xdpcap_held_back_packets_total{hook="/h",action="XDPDrop",cpu="1"} 2
 # TYPE xdpcap_lost_packets_total counter
 xdpcap_lost_packets_total{hook="/h",action="XDPDrop",cpu="0"} 0
 xdpcap_lost_packets_total{hook="/h",action="XDPDrop",cpu="1"} 1
+# HELP xdpcap_overwritten_packets_total Packets that fell out of the flight recorder's memory.
+# TYPE xdpcap_overwritten_packets_total counter
+xdpcap_overwritten_packets_total{hook="/h",action="XDPDrop"} 10
+# HELP xdpcap_in_memory_packets Packets in the flight recorder's memory.
+# TYPE xdpcap_in_memory_packets gauge
+xdpcap_in_memory_packets{hook="/h",action="XDPDrop"} 11
 # HELP xdpcap_written_packets_total Packets whose whole block reached the output.
 # TYPE xdpcap_written_packets_total counter
 xdpcap_written_packets_total{hook="/h",action="XDPDrop"} 4
-# HELP xdpcap_unwritten_packets Packets read from the ring and not yet written.
+# HELP xdpcap_unwritten_packets Packets read from the ring or from memory and not yet written.
 # TYPE xdpcap_unwritten_packets gauge
 xdpcap_unwritten_packets{hook="/h",action="XDPDrop"} 1
 )");

@@ -46,6 +46,21 @@ TEST(Status, SaysWhatWasHeldBack) {
   EXPECT_EQ(format_counts({.received = 14, .matched = 9}), "14 packets received, 9 matched");
 }
 
+TEST(Status, SaysWhatAFlightRecorderDid) {
+  ActionTotals counters{};
+  counters[1] = {.received = 12, .matched = 7, .overwritten = 3, .in_memory = 1, .written = 1};
+  counters[2] = {.received = 5, .matched = 5, .overwritten = 1, .in_memory = 4};
+  EXPECT_EQ(format_status(counters, {Action::Drop, Action::Pass}),
+            "XDPDrop: 12/7 XDPPass: 5/5 (received/matched packets), 4 overwritten, 5 in memory");
+  EXPECT_EQ(format_totals({.received = 14,
+                           .matched = 9,
+                           .held_back = 1,
+                           .overwritten = 5,
+                           .written = 3,
+                           .lost = 0}),
+            "14 packets received, 9 matched, 1 held back, 5 overwritten, 3 written, 0 lost");
+}
+
 TEST(Status, NeverWrapsOnATerminal) {
   EXPECT_EQ(replace_line("abcdef", 80), "\rabcdef\x1b[K");
   EXPECT_EQ(replace_line("abcdef", 7), "\rabcdef\x1b[K");

@@ -107,6 +107,31 @@ TEST(XdpcapOptions, CountingHasNoOutput) {
   EXPECT_NE(parse({"-count", "-rate", "5", "/h"}).error().message.find("-rate"), std::string::npos);
 }
 
+TEST(XdpcapOptions, FlightRecorder) {
+  const Result<XdpcapOptions> none = parse({"/h", "f"});
+  EXPECT_FALSE(none->recorder_bytes);
+  EXPECT_TRUE(none->triggers.empty());
+  const Result<XdpcapOptions> options = parse({"--ring", "64M", "--trigger", "drop:100000",
+                                               "-trigger=XDP_TX:1", "--trigger=2:7", "/h", "f"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->recorder_bytes, 64U << 20U);
+  EXPECT_EQ(options->triggers,
+            (std::vector<RateLimit>{{Action::Drop, 100'000}, {Action::Tx, 1}, {Action::Pass, 7}}));
+  EXPECT_TRUE(parse({"-ring", "65584", "/h", "f"})) << "the largest packet";
+  EXPECT_TRUE(parse({"-ring", "144", "-s", "96", "/h", "f"}));
+  EXPECT_TRUE(parse({"-ring", "8G", "-actions", "drop,tx", "-trigger", "tx:1", "/h", "f"}));
+}
+
+TEST(XdpcapOptions, BytesHaveUnitsAndBufferTcpdumpsName) {
+  const Result<XdpcapOptions> options =
+      parse({"-B", "64K", "-watermark", "4k", "-s", "1K", "/h", "f"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->ring_bytes, 65536U);
+  EXPECT_EQ(options->watermark_bytes, 4096U);
+  EXPECT_EQ(options->snaplen_bytes, 1024U);
+  EXPECT_EQ(parse({"-B8M", "/h", "f"})->ring_bytes, 8U << 20U);
+}
+
 TEST(XdpcapOptions, WatermarkFollowsTheRing) {
   EXPECT_EQ(parse({"-buffer", "8192", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-buffer", "262144", "/h", "f"})->watermark_bytes, 32768U);
@@ -149,6 +174,27 @@ TEST(XdpcapOptions, Refuses) {
        "option -snaplen: 65536 is out of range, must be from 1 to 65535"},
       {{"-actions", "sideways", "/h", "f"}, "option -actions: "},
       {{"-linktype", "NOSUCH", "/h", "f"}, "option -linktype: "},
+      {{"-ring", "0", "/h", "f"}, "option -ring: 0 is out of range"},
+      {{"-ring", "65583", "/h", "f"},
+       "option -ring: 65583 bytes cannot hold a packet, which takes up to 65584; give it more, or "
+       "lower -snaplen"},
+      {{"-ring", "143", "-s", "96", "/h", "f"}, "option -ring: 143 bytes cannot hold a packet"},
+      {{"-ring", "8589934593", "/h", "f"},
+       "option -ring: 8589934593 bytes are more than the 8589934592 of this machine; give it less"},
+      {{"-ring", "1M", "-count", "/h"},
+       "option -count: nothing is recorded, so -ring keeps nothing; leave one of them out"},
+      {{"-trigger", "drop:5", "/h", "f"},
+       "option -trigger: there is nothing to write out without -ring BYTES; add that"},
+      {{"-ring", "1M", "-trigger", "drop:5", "-actions", "pass", "/h", "f"},
+       "option -trigger: XDPDrop is not captured; add it to -actions"},
+      {{"-trigger", "drop", "/h", "f"},
+       "option -trigger: \"drop\" has no rate; give ACTION:PPS, such as drop:100000"},
+      {{"-trigger", "drop,tx:5", "/h", "f"},
+       "option -trigger: \"drop,tx:5\" names 2 actions; give the option for each of them"},
+      {{"-trigger", "sideways:5", "/h", "f"}, "option -trigger: "},
+      {{"-trigger", "drop:0", "/h", "f"}, "option -trigger: 0 is out of range"},
+      {{"-trigger", "drop:many", "/h", "f"}, "option -trigger: \"many\" is not a number"},
+      {{"-trigger", ":5", "/h", "f"}, "option -trigger: "},
   };
   for (const Case& one : cases) {
     const Result<XdpcapOptions> options = parse(one.arguments);
@@ -159,9 +205,10 @@ TEST(XdpcapOptions, Refuses) {
 
 TEST(XdpcapOptions, HelpNamesEveryOption) {
   const std::string help = xdpcap_help(kTwoCpus);
-  for (const char* name : {"-actions LIST", "-buffer BYTES", "-watermark BYTES", "-flush",
-                           "-linktype TYPE", "-s, -snaplen BYTES", "-wait", "-q", "-v", "-h, -help",
-                           "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
+  for (const char* name :
+       {"-actions LIST", "-B, -buffer BYTES", "-watermark BYTES", "-flush", "-linktype TYPE",
+        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-wait", "-q", "-v",
+        "-h, -help", "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
   }
   for (std::size_t start = 0; start < help.size();) {

@@ -17,7 +17,7 @@ TEST(Block, OptionsArePaddedAndTheBlockEndsWithItsLength) {
   std::vector<std::uint8_t> bytes(12 + 4 + 8 + 4 + 8, 0xee);
   BlockWriter block(bytes.data(), BlockType::InterfaceStatistics, bytes.size());
   block.put(std::uint32_t{0x01020304});
-  block.put_option(2, as_bytes("ab"), as_bytes("c"));
+  block.put_option(2, as_bytes("abc"));
   block.end(8);
   const std::vector<std::uint8_t> expected = {5, 0, 0, 0, 36,  0,   0,   0, 4,  3,    2, 1,
                                               2, 0, 3, 0, 'a', 'b', 'c', 0, 0,  0x80, 4, 0,

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Packets straight into the file: one section, which the writer has begun.
+//
+// Tested by: tests/unit/capture/capture_loop_test.cc.
+
+#pragma once
+
+#include <vector>
+
+#include "capture/packet_output.h"
+#include "capture/packet_writer.h"
+
+namespace xdpcap {
+
+class DirectOutput final : public PacketOutput {
+ public:
+  /// `actions` in the order of the file's interfaces.
+  /// Ownership: borrows `writer` and `clock`.
+  DirectOutput(PcapngWriter& writer, const WallClock& clock, const std::vector<Action>& actions)
+      : writer_(writer), packets_(writer, clock, actions) {}
+
+  Result<void> write(std::span<const TimeOrder::Held> batch) override;
+  Result<void> flush() override;
+  Result<Step> go_on() override;
+  Result<void> write_statistics(std::span<const PcapngStatistics> statistics) override;
+  void end() override { is_ending_ = true; }
+  void close() override { packets_.close(); }
+  bool is_open() const override { return packets_.is_open(); }
+  void count(Action action, PacketTotals& totals) const override;
+
+ private:
+  PcapngWriter& writer_;
+  PacketWriter packets_;
+  bool is_ending_ = false;
+};
+
+}  // namespace xdpcap

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/xdpcap_option_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <type_traits>
+
+#include "attach/abi.h"
+#include "cli/numbers.h"
+
+namespace xdpcap {
+
+namespace {
+
+// Largest size of a BPF map that is a power of two; max_entries is 32 bits.
+constexpr std::uint64_t kMostRingBytes = 1ULL << 31U;
+constexpr std::uint64_t kMostRate = 1'000'000'000;  // packets a second
+constexpr std::uint64_t kUsualBufferBytes = 4ULL << 20U;
+
+std::uint64_t most_buffer_bytes(const MachineLimits& limits) {
+  return std::min(kMostRingBytes, limits.memory_bytes) / limits.possible_cpus;
+}
+
+using ParseNumber = Result<std::uint64_t> (*)(std::string_view, std::uint64_t, std::uint64_t);
+
+// A setter that reads a number into `target`, which may be optional.
+template <typename Target>
+auto into_number(Target& target, std::uint64_t least, std::uint64_t most,
+                 ParseNumber parse = cli::parse_number) {
+  return [&target, least, most, parse](std::string_view text) -> Result<void> {
+    const std::uint64_t number = TRY(parse(text, least, most));
+    if constexpr (std::is_same_v<Target, std::uint32_t> ||
+                  std::is_same_v<Target, std::optional<std::uint32_t>>) {
+      target = static_cast<std::uint32_t>(number);
+    } else {
+      target = number;
+    }
+    return {};
+  };
+}
+
+template <typename Target>
+auto into_bytes(Target& target, std::uint64_t least, std::uint64_t most) {
+  return into_number(target, least, most, cli::parse_bytes);
+}
+
+// Setters keep references to `written`.
+std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const MachineLimits& limits) {
+  XdpcapOptions& options = written.options;
+  return {
+      {.name = "actions",
+       .argument = "LIST",
+       .help = "capture packets with these actions: names or numbers, separated\n"
+               "by commas (XDPDrop,pass,3); default: all the hook has slots for",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.actions = TRY(parse_actions(text));
+         return {};
+       }},
+      {.name = "buffer",
+       .short_name = 'B',
+       .argument = "BYTES",
+       .help =
+           fmt::format("ring buffer of each of the {} possible CPUs, from 1 to {},\n"
+                       "rounded up to a power of two; default: {}",
+                       limits.possible_cpus, most_buffer_bytes(limits), usual_buffer_bytes(limits)),
+       .set = into_bytes(written.buffer_bytes, 1, most_buffer_bytes(limits))},
+      {.name = "watermark",
+       .argument = "BYTES",
+       .help = "wake up when a ring holds this much; no packet waits longer\n"
+               "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
+               "is at once, for rings smaller than that and with -flush",
+       .set = into_bytes(written.watermark_bytes, 1, kMostRingBytes)},
+      {.name = "transport",
+       .argument = "NAME",
+       .help = "how packets come from the kernel: classes, dynptr, linear or perf;\n"
+               "default: the first of these that it has; see -v",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.transport = TRY(parse_transport(text));
+         return {};
+       }},
+      {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
+      {.name = "linktype",
+       .argument = "TYPE",
+       .help = "what the packets start with, as libpcap's name or number;\n"
+               "default: EN10MB",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.link_type = TRY(cbpfc::parse_link_type(text));
+         return {};
+       }},
+      {.name = "F",
+       .argument = "FILE",
+       .help = "read the filter from this file; the signal SIGUSR2 reads it again\n"
+               "and changes the filter of the running capture",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.filter_file = text;
+         return {};
+       }},
+      {.name = "snaplen",
+       .short_name = 's',
+       .argument = "BYTES",
+       .help = "keep this many bytes of a packet, from 1 to 65535; default: 65535",
+       .set = into_bytes(options.snaplen_bytes, 1, abi::kMaxCapturedBytes)},
+  };
+}
+
+// "drop:100000".
+Result<RateLimit> parse_trigger(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("\"{}\" has no rate; give ACTION:PPS, such as drop:100000", text));
+  }
+  const std::vector<Action> actions = TRY(parse_actions(text.substr(0, colon)));
+  if (actions.size() != 1) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("\"{}\" names {} actions; give the option for each of them", text,
+                            actions.size()));
+  }
+  return RateLimit{
+      .action = actions.front(),
+      .packets_per_second = TRY(cli::parse_number(text.substr(colon + 1), 1, kMostRate))};
+}
+
+std::vector<cli::Option> make_recorder_rows(XdpcapOptions& options) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  return {
+      {.name = "ring",
+       .argument = "BYTES",
+       .help = "flight recorder: keep the last packets in so much memory, and write\n"
+               "them out on the signal SIGUSR1, by -trigger, and at the end",
+       .set = into_bytes(options.recorder_bytes, 1, kMost)},
+      {.name = "trigger",
+       .argument = "ACTION:PPS",
+       .help = "write them out when the hook receives more packets a second with\n"
+               "this action (drop:100000); again after fewer; several can be given",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.triggers.push_back(TRY(parse_trigger(text)));
+         return {};
+       }},
+  };
+}
+
+std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  constexpr std::uint64_t kMostSample = std::numeric_limits<std::uint32_t>::max();
+  return {
+      {.name = "c",
+       .argument = "N",
+       .help = "stop after N packets, over all actions and CPUs",
+       .set = into_number(options.limits.most_packets, 1, kMost)},
+      {.name = "sample",
+       .argument = "N",
+       .help = "capture one in N matching packets, at random",
+       .set = into_number(options.limits.sample_one_in, 1, kMostSample)},
+      {.name = "rate",
+       .argument = "N",
+       .help = "capture at most N packets a second of each action, in bursts\n"
+               "of a tenth of that",
+       .set = into_number(options.limits.packets_per_second, 1, kMostRate)},
+      {.name = "per-flow",
+       .argument = "N",
+       .help = "capture the first N packets of each flow: addresses, protocol and\n"
+               "ports, in one direction",
+       .set = into_number(options.limits.packets_per_flow, 1, kMost)},
+      {.name = "count",
+       .help = "only count packets, received and matched, until stopped;\n"
+               "there is no <output>",
+       .set = cli::into(options.counts_only)},
+  };
+}
+
+}  // namespace
+
+std::uint64_t usual_buffer_bytes(const MachineLimits& limits) {
+  return std::min(kUsualBufferBytes, most_buffer_bytes(limits));
+}
+
+std::vector<cli::Option> make_option_table(WrittenOptions& written, const MachineLimits& limits) {
+  XdpcapOptions& options = written.options;
+  std::vector<cli::Option> table = make_capture_rows(written, limits);
+  std::ranges::move(make_limit_rows(options), std::back_inserter(table));
+  std::ranges::move(make_recorder_rows(options), std::back_inserter(table));
+  const std::vector<cli::Option> others = {
+      {.name = "wait",
+       .help = "wait until a program uses the hook, instead of failing",
+       .set = cli::into(options.wait)},
+      {.name = "stats-json",
+       .help = "print all counters once a second and at the end as a line of\n"
+               "JSON, on standard output (with <output> -: on standard error)",
+       .set = cli::into(options.json)},
+      {.name = "stats-prometheus",
+       .argument = "PATH",
+       .help = "keep all counters in this file, for a node exporter; unix:PATH:\n"
+               "serve them at a Unix socket",
+       .set = [&options](std::string_view text) -> Result<void> {
+         if (text.empty() || text == "unix:") {
+           return fail(Errc::InvalidArgument, "no path is given");
+         }
+         options.prometheus = text;
+         return {};
+       }},
+      {.name = "q",
+       .help = "print no statistics on standard error",
+       .set = cli::into(options.quiet)},
+      {.name = "v",
+       .help = "say what was chosen and what memory it takes; show complete verifier\n"
+               "logs",
+       .set = cli::into(options.verbose)},
+      {.name = "help",
+       .short_name = 'h',
+       .help = "print this and exit",
+       .set = cli::into(written.wants_help)},
+      {.name = "version",
+       .help = "print the version and exit",
+       .set = cli::into(written.wants_version)},
+  };
+  table.insert(table.end(), others.begin(), others.end());
+  return table;
+}
+
+}  // namespace xdpcap

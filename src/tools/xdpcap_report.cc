@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/xdpcap_report.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "cli/status.h"
+#include "pcapng/pcapng_writer.h"
+
+namespace xdpcap {
+namespace {
+
+// What grows with the options; programs and counters are some pages.
+std::string describe_memory(const RingSet& rings, const XdpcapOptions& options) {
+  const std::uint64_t output_bytes = PcapngWriter::buffer_bytes();
+  const std::uint64_t recorder_bytes = options.recorder_bytes.value_or(0);
+  std::string line = fmt::format("memory: {} rings of {} bytes, output buffer {} bytes",
+                                 rings.count(), rings.ring_bytes(), output_bytes);
+  if (options.recorder_bytes) {
+    fmt::format_to(std::back_inserter(line), ", flight recorder {} bytes", recorder_bytes);
+  }
+  fmt::format_to(std::back_inserter(line), "; {} bytes in all",
+                 rings.count() * rings.ring_bytes() + output_bytes + recorder_bytes);
+  return line;
+}
+
+}  // namespace
+
+void say(std::string_view text) {
+  cli::print_to_stderr(fmt::format("xdpcap: {}\n", cli::printable(text)));
+}
+
+int report(const Error& error, bool verbose, int exit_code) {
+  cli::print_to_stderr(cli::format_error("xdpcap", error, verbose));
+  return exit_code;
+}
+
+void describe(const HookCapture& capture, const cbpfc::Filter& filter,
+              const XdpcapOptions& options) {
+  say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
+  say(fmt::format("transport {}: {}", name(capture.transport()),
+                  xdpcap::describe(capture.transport())));
+  say(fmt::format("{} rings of {} bytes, watermark {} bytes, snap length {} bytes",
+                  capture.rings().count(), capture.rings().ring_bytes(), options.watermark_bytes,
+                  options.snaplen_bytes));
+  say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
+                  filter.insns().size()));
+  say(describe_memory(capture.rings(), options));
+}
+
+int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
+  const PacketTotals all = sum(summary.totals);
+  int exit_code = cli::kExitSuccess;
+  if (summary.error) {
+    exit_code = report(*summary.error, options.verbose);
+  }
+  if (summary.end == CaptureEnd::OutputStuck) {
+    say(fmt::format("output {}: stopped while it took nothing more; {} packets not written",
+                    options.output, all.unwritten));
+    exit_code = cli::kExitFailure;
+  }
+  for (const Action action : kActions) {
+    const PacketTotals& one = summary.totals[index(action)];
+    if (!one.is_balanced()) {
+      say(fmt::format(
+          "{}: the numbers do not add up: {} matched, but {} held back + {} overwritten + {} written + "
+          "{} lost + {} not written; please report this",
+          name(action), one.matched, one.held_back, one.overwritten, one.written, one.lost,
+          one.unwritten));
+      exit_code = cli::kExitFailure;
+    }
+  }
+  if (summary.corrupt_records != 0) {
+    say(fmt::format("{} records of the ring made no sense and were skipped; please report this",
+                    summary.corrupt_records));
+    exit_code = cli::kExitFailure;
+  }
+  if (!options.quiet && !options.is_to_stdout()) {
+    cli::print_to_stderr(cli::format_totals(all) + "\n");
+  }
+  return exit_code;
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap says on standard error before and after a capture, and the exit code that goes with it.
+
+#pragma once
+
+#include <string_view>
+
+#include "attach/hook_capture.h"
+#include "capture/capture_loop.h"
+#include "cli/report.h"
+#include "tools/xdpcap_options.h"
+
+namespace xdpcap {
+
+/// A line.
+void say(std::string_view text);
+
+/// An error; `exit_code` again.
+int report(const Error& error, bool verbose, int exit_code = cli::kExitFailure);
+
+/// What -v says: what was chosen, and what memory it takes.
+void describe(const HookCapture& capture, const cbpfc::Filter& filter,
+              const XdpcapOptions& options);
+
+/// The end of a capture in words and as exit code.
+int conclude(const CaptureSummary& summary, const XdpcapOptions& options);
+
+}  // namespace xdpcap
