@@ -142,7 +142,10 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   capture.hook_ = &hook;
   capture.options_ = options;
   capture.variant_ = TRY(find_variant(hook));
-  if (!options.counts_only) {
+  if (options.counts_only) {
+    // Nothing is handed over; but how a packet's length is asked for depends on it.
+    capture.transport_ = find_transport(capture.variant_, std::nullopt).value_or(ChosenTransport{});
+  } else {
     capture.transport_ = TRY(find_transport(capture.variant_, options.transport));
     const std::uint64_t ring_bytes = TRY(ring_size(options, capture.transport()));
     capture.options_.watermark_bytes = static_cast<std::uint32_t>(

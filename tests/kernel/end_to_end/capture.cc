@@ -264,7 +264,7 @@ void PrintTo(const FileStatistics& statistics, std::ostream* stream) {
 Totals parse_totals(const std::string& line) {
   static const std::regex kForm(
       "([0-9]+) packets received, ([0-9]+) matched, (?:([0-9]+) held back, )?"
-      "(?:([0-9]+) overwritten, )?([0-9]+) written, ([0-9]+) lost");
+      "(?:([0-9]+) overwritten, )?([0-9]+) written, ([0-9]+) lost(?:, ([0-9]+) not written)?");
   std::smatch match;
   if (!std::regex_match(line, match, kForm)) {
     ADD_FAILURE() << "not a line of totals: \"" << line << '"';
@@ -275,7 +275,8 @@ Totals parse_totals(const std::string& line) {
           .held_back = match[3].matched ? number(match[3]) : 0,
           .overwritten = match[4].matched ? number(match[4]) : 0,
           .written = number(match[5]),
-          .lost = number(match[6])};
+          .lost = number(match[6]),
+          .unwritten = match[7].matched ? number(match[7]) : 0};
 }
 
 }  // namespace xdpcap::test

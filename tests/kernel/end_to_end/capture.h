@@ -88,6 +88,7 @@ struct Totals {
   std::uint64_t overwritten = 0;
   std::uint64_t written = 0;
   std::uint64_t lost = 0;
+  std::uint64_t unwritten = 0;
 };
 /// Expects that `line` is such a line and nothing else.
 Totals parse_totals(const std::string& line);
