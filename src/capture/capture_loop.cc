@@ -54,10 +54,10 @@ class CaptureLoop {
     last_status_ns_ = last_flush_ns_ = start_ns_;
     while (!is_stopped_) {
       Next next = take();
+      keep_time();  // may ask for a dump
       if (go_on()) {
         next = Next::AtOnce;
       }
-      keep_time();
       if (!is_stopped_) {
         wait(next);
       }

@@ -24,7 +24,7 @@ Result<void> PacketWriter::write(const Packet& packet) {
   if (!is_open_ || !lane.interface) {
     return {};
   }
-  return put(packet, clock_->to_wall_ns(packet.ktime_ns), lost_before(lane, packet));
+  return put(lane, packet, clock_->to_wall_ns(packet.ktime_ns), lost_before(lane, packet));
 }
 
 Result<void> PacketWriter::write(const Packet& packet, std::uint64_t wall_time_ns) {
@@ -33,7 +33,7 @@ Result<void> PacketWriter::write(const Packet& packet, std::uint64_t wall_time_n
   if (!is_open_ || !lane.interface) {
     return {};
   }
-  return put(packet, wall_time_ns,
+  return put(lane, packet, wall_time_ns,
              std::exchange(lane.lost_before_skipped, 0) + lost_before(lane, packet));
 }
 
@@ -48,9 +48,8 @@ void PacketWriter::begin_section() {
   }
 }
 
-Result<void> PacketWriter::put(const Packet& packet, std::uint64_t wall_time_ns,
+Result<void> PacketWriter::put(Lane& lane, const Packet& packet, std::uint64_t wall_time_ns,
                                std::uint64_t lost_before_packets) {
-  Lane& lane = lanes_[index(packet.action)];
   comment_.clear();
   if (lane.ifindex != packet.ifindex) {
     lane.ifindex = packet.ifindex;

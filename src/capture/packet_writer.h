@@ -72,7 +72,7 @@ class PacketWriter {
     std::uint64_t lost_before_skipped = 0;   // to be shown at the next packet
     std::uint64_t taken = 0;
   };
-  Result<void> put(const Packet& packet, std::uint64_t wall_time_ns,
+  Result<void> put(Lane& lane, const Packet& packet, std::uint64_t wall_time_ns,
                    std::uint64_t lost_before_packets);
   static std::uint64_t lost_before(Lane& lane, const Packet& packet);
 

@@ -16,7 +16,8 @@
 //
 // Before the first dump nothing is written, so an old file stays until then.
 // Cost: a packet's bytes are copied twice if it is written, once if not.
-// Limits: a packet larger than the memory is counted as overwritten at once.
+// Limits: a packet larger than the memory is counted as overwritten at once.  What is in the rings when a dump begins,
+// some milliseconds of packets, comes with the next.
 // Tested by: tests/unit/capture/recorder_output_test.cc, recorder_loop_test.cc,
 // tests/kernel/end_to_end/recorder_test.cc.
 

@@ -67,6 +67,8 @@ std::vector<std::uint64_t> packets_of(const std::vector<FileSection>& sections) 
 /// Expects that file, last line and what was said agree, to the packet.
 void expect_exact(Capture& capture, const std::string& file, std::uint64_t arrived) {
   const Totals totals = parse_totals(capture.last_line());
+  fmt::print("of {} matched: {} lost, {} overwritten, {} written\n", totals.matched, totals.lost,
+             totals.overwritten, totals.written);
   EXPECT_EQ(totals.received, arrived);
   EXPECT_EQ(totals.matched, arrived);
   EXPECT_EQ(totals.matched, totals.overwritten + totals.written + totals.lost);

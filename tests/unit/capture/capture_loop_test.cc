@@ -165,6 +165,36 @@ TEST_F(CaptureLoopTest, AFailingOutputStopsAndEverythingIsCounted) {
   EXPECT_EQ(ring_.consumer, ring_.producer);
 }
 
+// More than the writer buffers, so that it is a packet that meets the failure, and not the flush of each second.
+TEST_F(CaptureLoopTest, AnOutputThatFailsInTheMiddleOfABatchStops) {
+  constexpr std::uint64_t kPackets = 3'000;
+  test::FakeRing ring(4 << 20);
+  RingReader reader(ring.memory());
+  for (std::uint64_t i = 0; i < kPackets; ++i) {
+    ring.add(test::make_record({.ktime_ns = 1, .captured_bytes = 1000, .action = 1}));
+  }
+  source_.now[index(Action::Drop)] = {.received = kPackets, .matched = kPackets};
+  Result<PcapngWriter> writer = PcapngWriter::start(sink_, section_);
+  ASSERT_TRUE(writer);
+  sink_.most_bytes = (1 << 20) + (1 << 19);
+  std::jthread otherwise([this](const std::stop_token& is_over) {
+    for (int i = 0; i < 50 && !is_over.stop_requested(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    signal();
+  });
+  const CaptureSummary summary =
+      run_capture(source_, {&reader, 1}, *writer, sink_, time_, options_);
+  otherwise.request_stop();
+  EXPECT_EQ(summary.end, CaptureEnd::Failed);
+  EXPECT_TRUE(summary.error);
+  const PacketTotals all = sum(summary.totals);
+  EXPECT_TRUE(all.is_balanced());
+  EXPECT_EQ(all.written, packets().size());
+  EXPECT_GT(all.written, 0U);
+  EXPECT_EQ(all.written + all.unwritten, kPackets);
+}
+
 TEST_F(CaptureLoopTest, ABrokenPipeIsANormalEnd) {
   add(Action::Drop);
   options_.flush = true;

@@ -132,18 +132,24 @@ TEST_F(RecorderLoopTest, WhatArrivesUntilDetachedIsWritten) {
 TEST_F(RecorderLoopTest, ARateThatPassesItsLimitWritesOnce) {
   add(Action::Pass);
   int reads = 0;
+  std::uint64_t passed_at_ns = 0;
+  std::uint64_t dumped_at_ns = 0;
   source_.at_read = [&] {
     source_.now[index(Action::Drop)].received += 400;
-    if (++reads == 8) {
+    ++reads;
+    passed_at_ns = reads == 4 ? time_.monotonic_ns() : passed_at_ns;
+    if (reads == 8) {
       signal();
     }
   };
+  at_dump_ = [&] { dumped_at_ns = dumped_at_ns == 0 ? time_.monotonic_ns() : dumped_at_ns; };
   const std::uint64_t start_ns = time_.monotonic_ns();
   const CaptureSummary summary =
       record(1 << 16, {{.action = Action::Drop, .packets_per_second = 1000},
                        {.action = Action::Pass, .packets_per_second = 1000}});
   EXPECT_EQ(dumps_, (Reasons{"XDPDrop passed 1000 packets a second (1200)", "end of the capture"}));
   EXPECT_GE(time_.monotonic_ns() - start_ns, 500'000'000U) << "looks are 100 ms apart";
+  EXPECT_LT(dumped_at_ns - passed_at_ns, 50'000'000U) << "the idle loop sleeps for 100 ms";
   EXPECT_EQ(packets().size(), 1U);
   EXPECT_EQ(sections(), 2U);
   EXPECT_TRUE(summary.totals[index(Action::Pass)].is_balanced());
