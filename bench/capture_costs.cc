@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <numeric>
 #include <random>
@@ -15,6 +16,7 @@
 #include "attach/capture_program.h"
 #include "attach/ring_set.h"
 #include "capture/ring_reader.h"
+#include "hook_target.h"
 #include "kernel/capabilities.h"
 #include "kernel/errors.h"
 #include "kernel/map.h"
@@ -22,6 +24,7 @@
 #include "kernel_timer.h"
 #include "perf_reference.h"
 #include "statistics.h"
+#include "udp_packet.h"
 
 namespace bench {
 namespace {
@@ -29,42 +32,10 @@ namespace {
 using cbpfc::Result;
 using xdpcap::UniqueFd;
 
-constexpr std::uint32_t kPass = 2;
 /// Runs of a sample; three of these fit a ring.
 constexpr std::uint32_t kRepeat = 4000;
 constexpr std::uint64_t kRingBytes = 64ULL << 20U;
 constexpr std::uint32_t kWatermarkBytes = 1U << 20U;
-
-/// A target with a hook of five slots.
-class Target {
- public:
-  static Result<Target> create() {
-    using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace)
-    Target target;
-    target.hook_.reset(bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "bench_hook", 4, 4, 5, nullptr));
-    if (!target.hook_.is_open()) {
-      return xdpcap::kernel_failure("create a hook", errno, xdpcap::kProgramCapabilities);
-    }
-    Assembly code;
-    code.add_map_fd(Reg::R2, target.hook_.get());
-    code.add(mov(Reg::R3, static_cast<std::int32_t>(kPass)));
-    code.add(call(BPF_FUNC_tail_call));
-    code.add(mov(Reg::R0, static_cast<std::int32_t>(kPass)));
-    code.add(exit_insn());
-    const auto insns = TRY(code.assemble());
-    target.program_ = TRY(xdpcap::load_xdp_program({.name = "bench_target", .insns = insns}));
-    return target;
-  }
-  int program_fd() const { return program_.get(); }
-  Result<void> put(int program_fd) const {
-    return program_fd < 0 ? xdpcap::remove_program(hook_.get(), kPass)
-                          : xdpcap::put_program(hook_.get(), kPass, program_fd);
-  }
-
- private:
-  UniqueFd hook_;
-  UniqueFd program_;
-};
 
 /// What is put into the hook, and the packet it gets.
 struct Case {
@@ -73,17 +44,6 @@ struct Case {
   UniqueFd program;             ///< not open: the hook stays empty
   std::vector<double> ns = {};  ///< by round
 };
-
-/// UDP from port 1 to port 53 or 54.
-std::vector<std::uint8_t> make_packet(std::size_t size, bool is_dns) {
-  std::vector<std::uint8_t> packet(size, 0);
-  packet[12] = 0x08;
-  packet[14] = 0x45;
-  packet[23] = 17;
-  packet[35] = 1;
-  packet[37] = is_dns ? 53 : 54;
-  return packet;
-}
 
 /// The maps that all capture programs here share.
 struct Maps {
@@ -111,7 +71,7 @@ Result<UniqueFd> load_capture(const Maps& maps, const std::string& expression,
 
 Result<std::vector<Case>> make_cases(const Maps& maps, const PerfReference& perf) {
   std::vector<Case> cases;
-  const std::vector<std::uint8_t> small = make_packet(64, false);
+  const std::vector<std::uint8_t> small = udp_packet(64, 54);
   const auto add = [&](std::string what, const std::vector<std::uint8_t>& packet,
                        const std::string& expression, const xdpcap::CaptureLimits& limits = {},
                        bool counts_only = false) -> Result<void> {
@@ -123,16 +83,16 @@ Result<std::vector<Case>> make_cases(const Maps& maps, const PerfReference& perf
   cases.push_back({.what = "hook empty", .packet = small, .program = {}});
   TRY(add("not matching: ip and udp port 53", small, "ip and udp port 53"));
   TRY(add("-count, not matching", small, "ip and udp port 53", {}, true));
-  TRY(add("-count, matching", make_packet(64, true), "ip and udp port 53", {}, true));
+  TRY(add("-count, matching", udp_packet(64, 53), "ip and udp port 53", {}, true));
   TRY(add("-sample 100", small, "", {.sample_one_in = 100}));
   TRY(add("-rate 10000", small, "", {.packets_per_second = 10000}));
   TRY(add("-per-flow 1", small, "", {.packets_per_flow = 1}));
   TRY(add("-c 1, reached", small, "", {.most_packets = 1}));
   for (const std::size_t size : {64U, 256U, 1500U}) {
-    TRY(add("recorded", make_packet(size, true), "ip and udp port 53"));
+    TRY(add("recorded", udp_packet(size, 53), "ip and udp port 53"));
     cases.push_back({.what = "perf buffer, tuned",
-                     .packet = make_packet(size, true),
-                     .program = TRY(perf.load(kPass))});
+                     .packet = udp_packet(size, 53),
+                     .program = TRY(perf.load(xdpcap::Action::Pass, false))});
   }
   return cases;
 }
@@ -150,7 +110,7 @@ void empty(std::vector<xdpcap::RingReader>& readers, PerfReference& perf) {
 
 Result<std::vector<CaptureCost>> measure_capture_costs(int rounds) {
   KernelTimer timer = TRY(KernelTimer::create());
-  const Target target = TRY(Target::create());
+  const HookTarget target = TRY(HookTarget::create(xdpcap::Action::Pass, false));
   TRY(timer.select(target.program_fd()));
   Maps maps{
       .rings = TRY(xdpcap::RingSet::create(kRingBytes)),
@@ -163,7 +123,9 @@ Result<std::vector<CaptureCost>> measure_capture_costs(int rounds) {
   for (const UniqueFd& ring : maps.rings.rings()) {
     readers.push_back(TRY(xdpcap::RingReader::map(ring.get(), kRingBytes)));
   }
-  PerfReference perf = TRY(PerfReference::create(::sched_getcpu(), kRingBytes, kWatermarkBytes));
+  PerfReference perf =
+      TRY(PerfReference::create(std::array{::sched_getcpu()},
+                                {.buffer_bytes = kRingBytes, .watermark_bytes = kWatermarkBytes}));
   std::vector<Case> cases = TRY(make_cases(maps, perf));
   std::vector<std::size_t> order(cases.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
