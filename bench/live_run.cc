@@ -51,20 +51,13 @@ Result<void> account(LiveRun& run, const LiveCase& what, const std::string& text
   return {};
 }
 
-}  // namespace
-
-Result<LiveRun> run_live(const LiveStage& stage, const LiveCase& what, const LivePlan& plan,
-                         const DetachedMount& files) {
-  LiveRun run{.what = what.name, .action = what.action, .packet_bytes = plan.packet_bytes};
-  const auto frame = udp_packet(plan.packet_bytes, kPort);
-  if (what.is_baseline()) {
-    run.sent = TRY(stage.send(frame, plan.packets));
-    return run;
-  }
+/// The part with a capture.
+Result<void> capture(LiveRun& run, const LiveStage& stage, const LiveCase& what,
+                     const LivePlan& plan, const DetachedMount& files) {
   const std::string output = files.path("capture");
   LiveReader reader = TRY(LiveReader::start(stage, what, plan.xdpcap, output));
   const double before_seconds = TRY(reader.cpu_seconds());
-  run.sent = TRY(stage.send(frame, plan.packets));
+  run.sent = TRY(stage.send(udp_packet(plan.packet_bytes, kPort), plan.packets));
   run.resident_ring_bytes = TRY(reader.memory()).resident_ring_bytes;
   const ChildEnd end = TRY(reader.stop());
   run.reader_cpu_seconds = end.cpu_seconds - before_seconds;
@@ -75,7 +68,29 @@ Result<LiveRun> run_live(const LiveStage& stage, const LiveCase& what, const Liv
     run.file_bytes = std::filesystem::file_size(output, ignored);
     std::filesystem::remove(output, ignored);
   }
-  TRY(account(run, what, reader.text()).with_context(what.name));
+  return account(run, what, reader.text()).with_context(what.name);
+}
+
+}  // namespace
+
+Result<LiveRun> run_live(const LiveStage& stage, const LiveCase& what, const LivePlan& plan,
+                         const DetachedMount& files) {
+  LiveRun run{.what = what.name,
+              .reader = what.reader,
+              .action = what.action,
+              .packet_bytes = plan.packet_bytes};
+  const auto frame = udp_packet(plan.packet_bytes, kPort);
+  // Of a run at full length half would be more than is needed.
+  const std::uint64_t half = std::clamp<std::uint64_t>(plan.packets / 2, 1, 1'000'000);
+  const Sent before = TRY(stage.send(frame, half));
+  if (what.is_baseline()) {
+    run.sent = TRY(stage.send(frame, plan.packets));
+  } else {
+    TRY(capture(run, stage, what, plan, files));
+  }
+  const Sent after = TRY(stage.send(frame, half));
+  run.baseline_per_second =
+      static_cast<double>(before.arrived + after.arrived) / (before.seconds + after.seconds);
   return run;
 }
 

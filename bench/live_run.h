@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // One live measurement: a capture is started, packets are sent, it is stopped, and everybody's numbers are compared.
+//
+// Right before and after, half as many packets each are sent without a capture: the machine's moods last longer than a
+// measurement, so a rate is trusted only as a share of these.
 
 #pragma once
 
@@ -19,12 +22,13 @@ namespace bench {
 
 struct LiveRun {
   std::string what;
+  ReaderKind reader = ReaderKind::None;
   xdpcap::Action action = xdpcap::Action::Drop;
   std::uint32_t packet_bytes = 0;
   int round = 0;
   Sent sent = {};
-  double to_no_capture = 1;  ///< the rate, to that without a capture in the same round
-  Totals totals = {};        ///< as the reader says
+  double baseline_per_second = 0;  ///< through the target without a capture, right before and after
+  Totals totals = {};              ///< as the reader says
   std::uint64_t written = 0;
   std::uint64_t lost = 0;         ///< arrived, matched, not held back, and not written
   double reader_cpu_seconds = 0;  ///< from the first packet to its end
@@ -35,6 +39,12 @@ struct LiveRun {
   std::uint64_t file_bytes = 0;
   std::string imbalance = {};  ///< which numbers do not add up; empty: they all do
 
+  double to_no_capture() const {
+    return baseline_per_second > 0 ? sent.packets_per_second() / baseline_per_second : 0;
+  }
+  double written_per_second() const {
+    return sent.seconds > 0 ? static_cast<double>(written) / sent.seconds : 0;
+  }
   std::uint64_t own_bytes() const {
     return most_resident_bytes - std::min(most_resident_bytes, resident_ring_bytes);
   }

@@ -148,7 +148,8 @@ Result<Sent> LiveStage::send(std::span<const std::uint8_t> frame, std::uint64_t 
   constexpr std::uint64_t kRun = 250'000;
   const std::uint64_t before = TRY(arrived());
   const auto start = Clock::now();
-  for (std::uint64_t left = packets; left > 0 && Clock::now() < start + most;) {
+  std::uint64_t left = packets;
+  while (left > 0 && Clock::now() < start + most) {
     const std::uint64_t count = std::min(left, kRun);
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
                 .data_size_in = static_cast<__u32>(frame.size()), .repeat = static_cast<int>(count),
@@ -166,7 +167,7 @@ Result<Sent> LiveStage::send(std::span<const std::uint8_t> frame, std::uint64_t 
     ::usleep(2'000);
     last = std::exchange(now, TRY(arrived()));
   }
-  return Sent{.arrived = now - before, .seconds = taken.count()};
+  return Sent{.sent = packets - left, .arrived = now - before, .seconds = taken.count()};
 }
 
 }  // namespace bench

@@ -35,6 +35,7 @@
 namespace bench {
 
 struct Sent {
+  std::uint64_t sent = 0;
   std::uint64_t arrived = 0;  ///< at the target's interface, as that counts them
   double seconds = 0;
   double packets_per_second() const { return static_cast<double>(arrived) / seconds; }

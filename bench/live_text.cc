@@ -74,10 +74,12 @@ Result<Totals> parse_totals(std::string_view text) {
   Totals totals;
   const std::string_view line = last_line(text);
   std::string_view rest = line;
+  bool is_understood = !line.ends_with(", ");
   do {
     std::string_view part = take(rest, ", ");
     const auto number = take_number(part);
-    if (!number || !put(totals, *number, part)) {
+    is_understood = is_understood && number && put(totals, *number, part);
+    if (!is_understood) {
       return cbpfc::fail(Errc::Syntax, fmt::format("read a capture's totals: \"{}\"", line));
     }
   } while (!rest.empty());
