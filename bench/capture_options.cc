@@ -14,9 +14,9 @@ using cbpfc::Errc;
 using cbpfc::Result;
 using xdpcap::cli::Option;
 
-constexpr int kDefaultRounds = 5;
+constexpr int kDefaultRounds = 9;
 constexpr std::uint64_t kMostRounds = 1'000;
-constexpr std::uint64_t kDefaultPackets = 2'000'000;
+constexpr std::uint64_t kDefaultPackets = 1'000'000;
 constexpr std::uint64_t kDefaultFullPackets = 10'000'000;
 constexpr std::uint64_t kMostPackets = 1'000'000'000;
 constexpr std::uint64_t kMostSoakSeconds = 7ULL * 24 * 3600;
@@ -69,7 +69,7 @@ std::vector<Option> option_table(CaptureOptions& options) {
   std::vector<Option> table = {
       {.name = "rounds",
        .argument = "N",
-       .help = fmt::format("times every live case is run, else {}; costs twenty times as often",
+       .help = fmt::format("times every live case is run, else {}; costs ten times as often",
                            kDefaultRounds),
        .set = [&options](std::string_view text) -> Result<void> {
          options.rounds = static_cast<int>(TRY(xdpcap::cli::parse_number(text, 1, kMostRounds)));

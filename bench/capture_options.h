@@ -23,7 +23,7 @@ struct CaptureOptions {
   std::string picture;             ///< file
   bool help = false;
 
-  int cost_rounds() const { return 20 * rounds + 1; }
+  int cost_rounds() const { return 10 * rounds + 1; }
 };
 
 /// Errors: Errc::InvalidArgument.

@@ -46,7 +46,7 @@ std::string cost_panel(const std::vector<CaptureCost>& costs) {
 
 std::string label(const LiveRow& row) {
   const std::string target = row.action == xdpcap::Action::Pass ? " (pass)" : "";
-  return fmt::format("\"{}{}\"", row.what.substr(0, row.what.find(':')), target);
+  return fmt::format("\"{}{}\"", row.what.substr(0, row.what.find(": ")), target);
 }
 
 /// Bars: packets a second for each case, those written in front of those that went through.
@@ -65,7 +65,7 @@ std::string rate_panel(const std::vector<LiveRow>& rows, std::uint32_t packet_by
                    "$rate{0} << END\n{1}END\nset title \"Live packets of {0} bytes through the "
                    "target, one CPU\"\nset ylabel \"million a second\"\n"
                    "set size 0.35,1\nset origin {2},0\nset yrange [0:*]\nset bmargin 12\nset key outside top center horizontal\n"
-                   "set xtics rotate by -40\nset style fill solid border -1\n"
+                   "set xtics rotate by 40 right\nset style fill solid border -1\n"
                    "plot $rate{0} using 0:2:(0.8):xtic(1) with boxes linecolor rgb \"#b0b7bf\" "
                    "title \"through the target\", "
                    "$rate{0} using 0:3:(0.4) with boxes linecolor rgb \"#1f77b4\" "

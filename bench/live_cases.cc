@@ -41,9 +41,10 @@ void add_dropping(std::vector<LiveCase>& cases) {
   for (const auto& [name, option, number] : {std::array{case_name::kSample, "-sample", "100"},
                                              std::array{case_name::kRate, "-rate", "10000"}}) {
     cases.push_back(xdpcap_case(name, {option, number}));
-    cases.back().is_unlimited = false;
   }
   cases.push_back(xdpcap_case(case_name::kEverything, {}));
+  cases.push_back(xdpcap_case(case_name::kDiscarded, {}));
+  cases.back().discards = true;
   cases.push_back(
       perf_case(case_name::kPerfDefaults, {.buffer_bytes = 8192, .watermark_bytes = 1}));
   cases.push_back(

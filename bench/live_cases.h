@@ -31,15 +31,11 @@ struct LiveCase {
   std::string filter = {};
   Matches matches = Matches::Everything;
   bool writes_file = true;
+  bool discards = false;         ///< writes to /dev/null: without what the file system costs
   std::uint64_t ring_bytes = 0;  ///< of all CPUs together
   PerfSize perf = {};
 
   bool is_baseline() const { return reader == ReaderKind::None; }
-  /// Every packet is to be written.
-  bool records_everything() const {
-    return !is_baseline() && writes_file && matches == Matches::Everything && is_unlimited;
-  }
-  bool is_unlimited = true;  ///< without -sample and the like
 };
 
 namespace case_name {
@@ -49,6 +45,7 @@ inline constexpr const char* kCount = "-count";
 inline constexpr const char* kSample = "-sample 100";
 inline constexpr const char* kRate = "-rate 10000";
 inline constexpr const char* kEverything = "everything, 64 MiB";
+inline constexpr const char* kDiscarded = "everything, 64 MiB, to /dev/null";
 inline constexpr const char* kPerfDefaults = "perf reference, defaults";
 inline constexpr const char* kPerfTuned = "perf reference, tuned";
 inline constexpr const char* kTcpdump = "tcpdump";

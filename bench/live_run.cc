@@ -54,7 +54,8 @@ Result<void> account(LiveRun& run, const LiveCase& what, const std::string& text
 /// The part with a capture.
 Result<void> capture(LiveRun& run, const LiveStage& stage, const LiveCase& what,
                      const LivePlan& plan, const DetachedMount& files) {
-  const std::string output = files.path("capture");
+  const std::string file = files.path("capture");
+  const std::string output = what.discards ? "/dev/null" : file;
   LiveReader reader = TRY(LiveReader::start(stage, what, plan.xdpcap, output));
   const double before_seconds = TRY(reader.cpu_seconds());
   run.sent = TRY(stage.send(udp_packet(plan.packet_bytes, kPort), plan.packets));
@@ -63,10 +64,10 @@ Result<void> capture(LiveRun& run, const LiveStage& stage, const LiveCase& what,
   run.reader_cpu_seconds = end.cpu_seconds - before_seconds;
   run.most_resident_bytes = end.most_resident_bytes;
   run.ring_bytes = what.ring_bytes;
-  std::error_code ignored;
-  if (what.writes_file) {
-    run.file_bytes = std::filesystem::file_size(output, ignored);
-    std::filesystem::remove(output, ignored);
+  std::error_code is_missing;
+  if (const auto bytes = std::filesystem::file_size(file, is_missing); !is_missing) {
+    run.file_bytes = bytes;
+    std::filesystem::remove(file, is_missing);
   }
   return account(run, what, reader.text()).with_context(what.name);
 }

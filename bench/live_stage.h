@@ -15,8 +15,9 @@
 // The namespaces have no names, the hook is pinned in a file system that is mounted nowhere: all goes with the
 // process.  The rig of the end-to-end tests is not used: it ends its program on errors and needs clang's programs.
 //
-// Limits: a live frame has at most a page less some headroom, so packets in several buffers cannot be sent this way.
-// Source: Linux v6.18 net/bpf/test_run.c bpf_test_run_xdp_live(), drivers/net/veth.c veth_xdp_xmit(), veth_poll().
+// Limits: a live frame lies in one page, beside its headroom (EINVAL otherwise), so packets in several buffers cannot
+// be sent this way; capture_costs measures them.
+// Source: Linux v6.18 net/bpf/test_run.c bpf_prog_test_run_xdp(), bpf_test_run_xdp_live(), drivers/net/veth.c veth_xdp_xmit(), veth_poll().
 
 #pragma once
 
