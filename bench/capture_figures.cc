@@ -83,19 +83,19 @@ void add_everything(std::vector<CaptureFigure>& figures, const LiveResults& live
                        .measured = measured,
                        .digits = digits});
   };
-  add("forwarded, to no capture", Bound::AtLeast, least_share, median_share(live.runs, everything),
+  add("forwarded, to no capture", Bound::Lower, least_share, median_share(live.runs, everything),
       2);
-  add("forwarded, to the tuned perf reference", Bound::AtLeast, 3,
+  add("forwarded, to the tuned perf reference", Bound::Lower, 3,
       median_ratio(live.runs, everything, tuned, Rate::Forwarded), 2);
-  add("written a second, to the tuned perf reference", Bound::AtLeast, 3,
+  add("written a second, to the tuned perf reference", Bound::Lower, 3,
       median_ratio(live.runs, everything, tuned, Rate::Written), 2);
-  add("lost with 64 MiB a CPU, packets", Bound::AtMost, 0,
+  add("lost with 64 MiB a CPU, packets", Bound::Upper, 0,
       lost(live.runs, case_name::kEverything, packet_bytes), 0);
   const auto full = std::ranges::find(live.full, packet_bytes, &LiveRun::packet_bytes);
   if (full == live.full.end()) {
-    add("lost at full length, packets", Bound::AtMost, 0, std::nullopt, 0);
+    add("lost at full length, packets", Bound::Upper, 0, std::nullopt, 0);
   } else {
-    add(fmt::format("lost of {} at full length, packets", full->sent.arrived), Bound::AtMost, 0,
+    add(fmt::format("lost of {} at full length, packets", full->sent.arrived), Bound::Upper, 0,
         static_cast<double>(full->lost), 0);
   }
 }
@@ -105,7 +105,7 @@ void add_limited(std::vector<CaptureFigure>& figures, const LiveResults& live) {
     for (const std::uint32_t packet_bytes : {kSmallBytes, kLargeBytes}) {
       figures.push_back(
           {.what = fmt::format("{} B, {}, forwarded, to no capture", packet_bytes, what),
-           .bound = Bound::AtLeast,
+           .bound = Bound::Lower,
            .limit = 0.9,
            .measured = median_share(live.runs, dropping(what, packet_bytes)),
            .digits = 2});

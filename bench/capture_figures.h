@@ -21,18 +21,18 @@ struct CaptureResults {
   LiveResults live = {};
 };
 
-enum class Bound : std::uint8_t { AtMost, AtLeast };
+enum class Bound : std::uint8_t { Upper, Lower };
 
 struct CaptureFigure {
   std::string what;
-  Bound bound = Bound::AtMost;
+  Bound bound = Bound::Upper;
   double limit = 0;
   std::optional<double> measured = std::nullopt;  ///< none: not in this run
   std::string unit = {};
   int digits = 0;
 
   bool is_reached() const {
-    return measured && (bound == Bound::AtMost ? *measured <= limit : *measured >= limit);
+    return measured && (bound == Bound::Upper ? *measured <= limit : *measured >= limit);
   }
 };
 

@@ -93,7 +93,7 @@ std::string figures_table(const CaptureResults& results) {
                          figure.unit);
     };
     text += fmt::format("{:<62}{:>14}{:>12}  {}\n", figure.what,
-                        (figure.bound == Bound::AtMost ? "<= " : ">= ") + with_unit(figure.limit),
+                        (figure.bound == Bound::Upper ? "<= " : ">= ") + with_unit(figure.limit),
                         figure.measured ? with_unit(*figure.measured) : "-",
                         !figure.measured      ? "not measured"
                         : figure.is_reached() ? "reached"

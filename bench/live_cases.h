@@ -31,7 +31,7 @@ struct LiveCase {
   std::string filter = {};
   Matches matches = Matches::Everything;
   bool writes_file = true;
-  bool discards = false;         ///< writes to /dev/null: without what the file system costs
+  bool discards = false;         ///< writes to /dev/null, which no file system makes slow
   std::uint64_t ring_bytes = 0;  ///< of all CPUs together
   PerfSize perf = {};
 
