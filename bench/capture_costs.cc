@@ -2,188 +2,82 @@
 
 #include "capture_costs.h"
 
-#include <bpf/bpf.h>
-#include <cbpfc/pcap_filter.h>
-#include <sched.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <array>
 #include <numeric>
 #include <random>
 
-#include "attach/abi.h"
-#include "attach/capture_program.h"
-#include "attach/ring_set.h"
-#include "capture/ring_reader.h"
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
-#include "kernel/map.h"
-#include "kernel/program.h"
+#include "cost_cases.h"
+#include "hook_target.h"
 #include "kernel_timer.h"
-#include "perf_reference.h"
-#include "statistics.h"
 
 namespace bench {
 namespace {
 
 using cbpfc::Result;
-using xdpcap::UniqueFd;
 
-constexpr std::uint32_t kPass = 2;
 /// Runs of a sample; three of these fit a ring.
-constexpr std::uint32_t kRepeat = 4000;
-constexpr std::uint64_t kRingBytes = 64ULL << 20U;
-constexpr std::uint32_t kWatermarkBytes = 1U << 20U;
+std::uint32_t repeat(const CostCase& one) {
+  constexpr std::size_t kMostUsualBytes = 1500;
+  return one.packet.size() <= kMostUsualBytes ? 4000 : 1000;
+}
 
-/// A target with a hook of five slots.
-class Target {
+/// A target and what calls it.
+class Bed {
  public:
-  static Result<Target> create() {
-    using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace)
-    Target target;
-    target.hook_.reset(bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "bench_hook", 4, 4, 5, nullptr));
-    if (!target.hook_.is_open()) {
-      return xdpcap::kernel_failure("create a hook", errno, xdpcap::kProgramCapabilities);
-    }
-    Assembly code;
-    code.add_map_fd(Reg::R2, target.hook_.get());
-    code.add(mov(Reg::R3, static_cast<std::int32_t>(kPass)));
-    code.add(call(BPF_FUNC_tail_call));
-    code.add(mov(Reg::R0, static_cast<std::int32_t>(kPass)));
-    code.add(exit_insn());
-    const auto insns = TRY(code.assemble());
-    target.program_ = TRY(xdpcap::load_xdp_program({.name = "bench_target", .insns = insns}));
-    return target;
+  static Result<Bed> create(bool is_multi_buffer) {
+    Bed bed(TRY(KernelTimer::create(is_multi_buffer)),
+            TRY(HookTarget::create(xdpcap::Action::Pass, is_multi_buffer)));
+    TRY(bed.timer_.select(bed.target_.program_fd()));
+    return bed;
   }
-  int program_fd() const { return program_.get(); }
-  Result<void> put(int program_fd) const {
-    return program_fd < 0 ? xdpcap::remove_program(hook_.get(), kPass)
-                          : xdpcap::put_program(hook_.get(), kPass, program_fd);
+
+  Result<double> time_ns(const CostCase& one) {
+    TRY(target_.put(one.program.is_open() ? one.program.get() : -1));
+    return timer_.time_ns(one.packet, repeat(one));
   }
 
  private:
-  UniqueFd hook_;
-  UniqueFd program_;
+  Bed(KernelTimer timer, HookTarget target)
+      : timer_(std::move(timer)), target_(std::move(target)) {}
+
+  KernelTimer timer_;
+  HookTarget target_;
 };
 
-/// What is put into the hook, and the packet it gets.
-struct Case {
-  std::string what;
-  std::vector<std::uint8_t> packet;
-  UniqueFd program;             ///< not open: the hook stays empty
-  std::vector<double> ns = {};  ///< by round
-};
-
-/// UDP from port 1 to port 53 or 54.
-std::vector<std::uint8_t> make_packet(std::size_t size, bool is_dns) {
-  std::vector<std::uint8_t> packet(size, 0);
-  packet[12] = 0x08;
-  packet[14] = 0x45;
-  packet[23] = 17;
-  packet[35] = 1;
-  packet[37] = is_dns ? 53 : 54;
-  return packet;
-}
-
-/// The maps that all capture programs here share.
-struct Maps {
-  xdpcap::RingSet rings;
-  UniqueFd counters;
-  UniqueFd shared;
-  UniqueFd flows;
-};
-
-Result<UniqueFd> load_capture(const Maps& maps, const std::string& expression,
-                              const xdpcap::CaptureLimits& limits, bool counts_only) {
-  const auto raw = TRY(cbpfc::compile_expression(expression, {.for_compiler = true}));
-  const auto filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler));
-  const auto insns =
-      TRY(xdpcap::build_capture_program(filter, {.action = xdpcap::Action::Pass,
-                                                 .watermark_bytes = kWatermarkBytes,
-                                                 .rings_fd = maps.rings.map_fd(),
-                                                 .counters_fd = maps.counters.get(),
-                                                 .limits = limits,
-                                                 .shared_limits_fd = maps.shared.get(),
-                                                 .flows_fd = maps.flows.get(),
-                                                 .counts_only = counts_only}));
-  return xdpcap::load_xdp_program({.name = "bench_capture", .insns = insns});
-}
-
-Result<std::vector<Case>> make_cases(const Maps& maps, const PerfReference& perf) {
-  std::vector<Case> cases;
-  const std::vector<std::uint8_t> small = make_packet(64, false);
-  const auto add = [&](std::string what, const std::vector<std::uint8_t>& packet,
-                       const std::string& expression, const xdpcap::CaptureLimits& limits = {},
-                       bool counts_only = false) -> Result<void> {
-    cases.push_back({.what = std::move(what),
-                     .packet = packet,
-                     .program = TRY(load_capture(maps, expression, limits, counts_only))});
-    return {};
-  };
-  cases.push_back({.what = "hook empty", .packet = small, .program = {}});
-  TRY(add("not matching: ip and udp port 53", small, "ip and udp port 53"));
-  TRY(add("-count, not matching", small, "ip and udp port 53", {}, true));
-  TRY(add("-count, matching", make_packet(64, true), "ip and udp port 53", {}, true));
-  TRY(add("-sample 100", small, "", {.sample_one_in = 100}));
-  TRY(add("-rate 10000", small, "", {.packets_per_second = 10000}));
-  TRY(add("-per-flow 1", small, "", {.packets_per_flow = 1}));
-  TRY(add("-c 1, reached", small, "", {.most_packets = 1}));
-  for (const std::size_t size : {64U, 256U, 1500U}) {
-    TRY(add("recorded", make_packet(size, true), "ip and udp port 53"));
-    cases.push_back({.what = "perf buffer, tuned",
-                     .packet = make_packet(size, true),
-                     .program = TRY(perf.load(kPass))});
+void subtract_baselines(std::vector<CaptureCost>& costs, const std::vector<CostCase>& cases) {
+  std::size_t baseline = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    baseline = cases[i].program.is_open() ? baseline : i;
+    costs[i].above_ns.resize(costs[i].ns.size());
+    std::ranges::transform(costs[i].ns, costs[baseline].ns, costs[i].above_ns.begin(),
+                           std::minus{});
   }
-  return cases;
-}
-
-void empty(std::vector<xdpcap::RingReader>& readers, PerfReference& perf) {
-  std::vector<xdpcap::RingRecord> records;
-  for (xdpcap::RingReader& reader : readers) {
-    reader.collect(records, ~std::size_t{0}, ~std::size_t{0});
-    reader.release(reader.position());
-  }
-  perf.drain();
 }
 
 }  // namespace
 
 Result<std::vector<CaptureCost>> measure_capture_costs(int rounds) {
-  KernelTimer timer = TRY(KernelTimer::create());
-  const Target target = TRY(Target::create());
-  TRY(timer.select(target.program_fd()));
-  Maps maps{
-      .rings = TRY(xdpcap::RingSet::create({.ring_bytes = kRingBytes})),
-      .counters =
-          TRY(xdpcap::create_per_cpu_array("bench_counters", sizeof(xdpcap::abi::Counters), 5)),
-      .shared = TRY(xdpcap::create_array("bench_limits", sizeof(xdpcap::abi::SharedLimits), 1)),
-      .flows = TRY(xdpcap::create_lru_hash("bench_flows", sizeof(xdpcap::abi::FlowKey),
-                                           sizeof(std::uint64_t), xdpcap::kMostFlows))};
-  std::vector<xdpcap::RingReader> readers;
-  for (const UniqueFd& ring : maps.rings.rings()) {
-    readers.push_back(TRY(xdpcap::RingReader::map(ring.get(), kRingBytes)));
+  std::array beds = {TRY(Bed::create(false)), TRY(Bed::create(true))};
+  CostMaps maps = TRY(CostMaps::create());
+  const std::vector<CostCase> cases = TRY(make_cost_cases(maps));
+  std::vector<CaptureCost> costs;
+  for (const CostCase& one : cases) {
+    costs.push_back(
+        {.what = one.what, .packet_bytes = static_cast<std::uint32_t>(one.packet.size())});
   }
-  PerfReference perf = TRY(PerfReference::create(::sched_getcpu(), kRingBytes, kWatermarkBytes));
-  std::vector<Case> cases = TRY(make_cases(maps, perf));
   std::vector<std::size_t> order(cases.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::mt19937 random(1);
   for (int round = 0; round < rounds; ++round) {
     std::ranges::shuffle(order, random);
     for (const std::size_t i : order) {
-      Case& one = cases[i];
-      TRY(target.put(one.program.is_open() ? one.program.get() : -1));
-      one.ns.push_back(TRY(timer.time_ns(one.packet, kRepeat)));
-      empty(readers, perf);
+      costs[i].ns.push_back(TRY(
+          beds[cases[i].is_multi_buffer ? 1 : 0].time_ns(cases[i]).with_context(cases[i].what)));
+      maps.drain();
     }
   }
-  std::vector<CaptureCost> costs;
-  for (const Case& one : cases) {
-    costs.push_back({.what = one.what,
-                     .packet_bytes = static_cast<std::uint32_t>(one.packet.size()),
-                     .ns = quantile(one.ns, 0.5),
-                     .above_ns = summarize_difference(one.ns, cases.front().ns, 1).median});
-  }
+  subtract_baselines(costs, cases);
   return costs;
 }
 

@@ -7,6 +7,9 @@
 //
 // Beside it, the mechanism of the original: a program that hands each packet to a perf ring buffer
 // (bpf_perf_event_output), with 64 MiB and a watermark of 1 MiB.
+//
+// A packet of 9000 bytes lies in several buffers.  Only programs loaded for that may meet it (xdp.frags), and a hook
+// takes either kind; so it has a target, a hook and a baseline of its own.
 
 #pragma once
 
@@ -21,8 +24,8 @@ namespace bench {
 struct CaptureCost {
   std::string what;
   std::uint32_t packet_bytes = 0;
-  double ns = 0;        ///< median of all rounds, with the runner
-  double above_ns = 0;  ///< median of the differences to the empty hook in the same round
+  std::vector<double> ns = {};        ///< by round, with the runner
+  std::vector<double> above_ns = {};  ///< by round, less the empty hook in the same round
 };
 
 /// Measures all, `rounds` times in random order.  Moves the process into a network namespace, onto one CPU.

@@ -9,9 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <optional>
 
 #include "build_times.h"
@@ -21,6 +18,7 @@
 #include "report.h"
 #include "subjects.h"
 #include "timing.h"
+#include "write_file.h"
 
 namespace {
 
@@ -77,17 +75,6 @@ Result<std::vector<bench::ListSubject>> make_lists(const Options& options,
   return subjects;
 }
 
-Result<void> write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  file.close();
-  if (!file) {
-    return cbpfc::fail(cbpfc::Errc::Io, fmt::format("write {}: {}", path, std::strerror(errno)),
-                       errno);
-  }
-  return {};
-}
-
 /// Says every tenth round, so that one who waits knows what for.
 bench::Progress progress_of(std::string_view what, int rounds) {
   return [what, rounds](int round) {
@@ -140,7 +127,7 @@ Result<int> run(const Options& options) {
   const bench::Results results = TRY(measure(options));
   TRY(cli::print_to_stdout(bench::table_text(results)));
   if (!options.csv.empty()) {
-    TRY(write_file(options.csv, bench::csv_text(results)));
+    TRY(bench::write_file(options.csv, bench::csv_text(results)));
   }
   if (!options.picture.empty()) {
     TRY(bench::draw_picture(results, options.picture));

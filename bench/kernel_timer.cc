@@ -5,10 +5,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cbpfc/ebpf.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +19,7 @@
 #include "kernel/errors.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
+#include "placement.h"
 
 namespace bench {
 namespace {
@@ -28,26 +29,19 @@ using xdpcap::UniqueFd;
 
 constexpr int kTries = 3;
 
-Result<void> enter_network_namespace() {
-  if (::unshare(CLONE_NEWNET) != 0) {
+/// Moves the process into a new one; it exists while the descriptor is open.
+Result<UniqueFd> enter_network_namespace() {
+  UniqueFd inside;
+  if (::unshare(CLONE_NEWNET) == 0) {
+    inside.reset(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  }
+  if (!inside.is_open()) {
     return xdpcap::kernel_failure("enter a network namespace", errno, xdpcap::kProgramCapabilities);
   }
-  return {};
+  return inside;
 }
 
-/// Onto the last CPU: the first one serves most interrupts.
-Result<void> stay_on_one_cpu() {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  CPU_SET(static_cast<std::size_t>(::sysconf(_SC_NPROCESSORS_ONLN) - 1), &cpus);
-  if (::sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
-    return cbpfc::fail(cbpfc::Errc::Kernel, "stay on the last CPU: " + xdpcap::errno_text(errno),
-                       errno);
-  }
-  return {};
-}
-
-Result<UniqueFd> load_runner(int array_fd) {
+Result<UniqueFd> load_runner(int array_fd, bool is_multi_buffer) {
   using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace)
   Assembly runner;
   runner.add_map_fd(Reg::R2, array_fd);
@@ -56,7 +50,8 @@ Result<UniqueFd> load_runner(int array_fd) {
   runner.add(mov(Reg::R0, 0));
   runner.add(exit_insn());
   const auto insns = TRY(runner.assemble());
-  return xdpcap::load_xdp_program({.name = "bench_runner", .insns = insns});
+  return xdpcap::load_xdp_program(
+      {.name = "bench_runner", .insns = insns, .multi_buffer = is_multi_buffer});
 }
 
 /// Returns what the program returned last.
@@ -74,14 +69,14 @@ Result<std::uint32_t> test_run(int program_fd, std::span<const std::uint8_t> pac
 
 }  // namespace
 
-Result<KernelTimer> KernelTimer::create() {
-  TRY(enter_network_namespace());
-  TRY(stay_on_one_cpu());
+Result<KernelTimer> KernelTimer::create(bool is_multi_buffer) {
+  UniqueFd inside = TRY(enter_network_namespace());
+  TRY(stay_on_cpu(last_cpu()));
   UniqueFd array(bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "bench_timed", 4, 4, 1, nullptr));
   if (!array.is_open()) {
     return xdpcap::kernel_failure("create a program array", errno, xdpcap::kProgramCapabilities);
   }
-  UniqueFd runner = TRY(load_runner(array.get()));
+  UniqueFd runner = TRY(load_runner(array.get(), is_multi_buffer));
   LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_SKB_MODE);
   UniqueFd link(
       bpf_link_create(runner.get(), static_cast<int>(::if_nametoindex("lo")), BPF_XDP, &options));
@@ -89,7 +84,7 @@ Result<KernelTimer> KernelTimer::create() {
     return xdpcap::kernel_failure("attach to the loopback interface", errno,
                                   xdpcap::kProgramCapabilities);
   }
-  return KernelTimer(std::move(array), std::move(runner), std::move(link));
+  return KernelTimer(std::move(inside), std::move(array), std::move(runner), std::move(link));
 }
 
 Result<void> KernelTimer::select(int program_fd) {

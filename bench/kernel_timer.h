@@ -25,9 +25,10 @@ namespace bench {
 
 class KernelTimer {
  public:
-  /// Moves the whole process into a new network namespace and onto one CPU, the last.
+  /// Moves the whole process into a new network namespace and onto one CPU, the last.  Programs for packets in
+  /// several buffers need a runner for them, and others one that is not.
   /// Errors: Errc::Permission, Errc::Kernel.
-  static cbpfc::Result<KernelTimer> create();
+  static cbpfc::Result<KernelTimer> create(bool is_multi_buffer = false);
 
   /// What the next runs run.
   cbpfc::Result<void> select(int program_fd);
@@ -39,9 +40,15 @@ class KernelTimer {
   cbpfc::Result<double> time_ns(std::span<const std::uint8_t> packet, std::uint32_t repeat);
 
  private:
-  KernelTimer(xdpcap::UniqueFd array, xdpcap::UniqueFd runner, xdpcap::UniqueFd link)
-      : array_(std::move(array)), runner_(std::move(runner)), link_(std::move(link)) {}
+  KernelTimer(xdpcap::UniqueFd inside, xdpcap::UniqueFd array, xdpcap::UniqueFd runner,
+              xdpcap::UniqueFd link)
+      : network_namespace_(std::move(inside)),
+        array_(std::move(array)),
+        runner_(std::move(runner)),
+        link_(std::move(link)) {}
 
+  xdpcap::UniqueFd
+      network_namespace_;  ///< without it the loopback goes when the process enters another
   xdpcap::UniqueFd array_;
   xdpcap::UniqueFd runner_;
   xdpcap::UniqueFd link_;

@@ -2,18 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "csv.h"
 #include "report.h"
 
 namespace bench {
 namespace {
-
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    result += c == '"' ? "\"\"" : std::string(1, c);
-  }
-  return result + "\"";
-}
 
 std::string times(const std::optional<Summary>& ns) {
   return ns ? fmt::format("{:.4f},{:.4f},{:.4f}", ns->median, ns->p10, ns->iqr) : ",,";

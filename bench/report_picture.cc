@@ -3,21 +3,17 @@
 // The picture, drawn by gnuplot: three panels of bars, one colour a contender.
 
 #include <fmt/format.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <functional>
 
 #include "figures.h"
 #include "filter_list.h"
+#include "gnuplot.h"
 #include "report.h"
 
 namespace bench {
 namespace {
-
-using cbpfc::Errc;
-using cbpfc::Result;
 
 /// Bars of one panel: one cluster for each label, in it one bar a contender.
 class Bars {
@@ -127,14 +123,12 @@ Bars list_bars(const Results& results) {
 
 std::string script(const Results& results, const std::string& path) {
   const bool with_time = results.rounds > 0;
-  std::string text = fmt::format(
-      "set terminal {} size 1400,900 font 'DejaVu Sans,10'\n"
-      "set output '{}'\n"
+  std::string text =
+      picture_start(path, 1400, 900) +
       "set style data histograms\nset style histogram clustered gap 1\n"
       "set style fill solid border -1\nset boxwidth 0.9\nset key top left\n"
       "set grid ytics\nset tics scale 0.5\nset yrange [0:*]\nset offsets 0,0,graph 0.05,0\nset xtics nomirror\n"
-      "set multiplot\n",
-      path.ends_with(".svg") ? "svg" : "pngcairo", path);
+      "set multiplot\n";
   text += group_bars(results, "executed",
                      [](const Score& score, PacketKind kind) {
                        return std::optional<double>(score.executed_insns[kind]);
@@ -160,24 +154,8 @@ std::string script(const Results& results, const std::string& path) {
 
 }  // namespace
 
-Result<void> draw_picture(const Results& results, const std::string& path) {
-  FILE* pipe = ::popen("gnuplot 2>&1 >/dev/null", "w");
-  if (pipe == nullptr) {
-    return cbpfc::fail(Errc::Io,
-                       fmt::format("draw {}: a process for gnuplot cannot be started", path));
-  }
-  const std::string text = script(results, path);
-  const bool is_written = std::fwrite(text.data(), 1, text.size(), pipe) == text.size();
-  const int status = ::pclose(pipe);
-  constexpr int kNotFound = 127;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kNotFound) {
-    return cbpfc::fail(Errc::NotFound,
-                       fmt::format("draw {}: gnuplot is not there; install gnuplot-nox", path));
-  }
-  if (!is_written || status != 0) {
-    return cbpfc::fail(Errc::Io, fmt::format("draw {}: gnuplot failed; its words are above", path));
-  }
-  return {};
+cbpfc::Result<void> draw_picture(const Results& results, const std::string& path) {
+  return run_gnuplot(script(results, path), path);
 }
 
 }  // namespace bench

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "cost_cases.h"
+
+#include <cbpfc/pcap_filter.h>
+#include <sched.h>
+
+#include <array>
+
+#include "attach/abi.h"
+#include "attach/capture_program.h"
+#include "attach/filter_code.h"
+#include "kernel/map.h"
+#include "kernel/program.h"
+#include "udp_packet.h"
+
+namespace bench {
+
+using cbpfc::Result;
+using xdpcap::UniqueFd;
+
+namespace {
+
+constexpr std::uint64_t kRingBytes = 64ULL << 20U;
+constexpr std::uint32_t kWatermarkBytes = 1U << 20U;
+constexpr std::size_t kSmallBytes = 64;
+constexpr std::size_t kJumboBytes = 9000;
+constexpr const char* kFilter = "ip and udp port 53";
+
+std::vector<std::uint8_t> matching(std::size_t bytes) {
+  return udp_packet(bytes, 53);
+}
+
+std::vector<std::uint8_t> other(std::size_t bytes) {
+  return udp_packet(bytes, 54);
+}
+
+struct OtherTransport {
+  std::string what;
+  xdpcap::ChosenTransport transport;
+};
+
+/// The other ways through a BPF ring buffer that this kernel has.
+Result<std::vector<OtherTransport>> other_transports() {
+  std::vector<OtherTransport> found;
+  for (const auto transport : {xdpcap::Transport::Dynptr, xdpcap::Transport::Linear}) {
+    const auto chosen = xdpcap::find_transport(
+        {.expected_attach_type = xdpcap::kAttachTypeXdp, .multi_buffer = false}, transport);
+    if (chosen) {
+      found.push_back(
+          {.what = "recorded, -transport " + std::string(name(transport)), .transport = *chosen});
+    } else if (chosen.error().code != cbpfc::Errc::Unsupported) {
+      return std::unexpected(chosen.error());
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<CostMaps> CostMaps::create() {
+  const std::array cpu = {::sched_getcpu()};
+  CostMaps maps(TRY(xdpcap::RingSet::create({.ring_bytes = kRingBytes})),
+                TRY(PerfReference::create(
+                    cpu, {.buffer_bytes = kRingBytes, .watermark_bytes = kWatermarkBytes})));
+  maps.counters_ =
+      TRY(xdpcap::create_per_cpu_array("bench_counters", sizeof(xdpcap::abi::Counters), 5));
+  maps.shared_ = TRY(xdpcap::create_array("bench_limits", sizeof(xdpcap::abi::SharedLimits), 1));
+  maps.flows_ = TRY(xdpcap::create_lru_hash("bench_flows", sizeof(xdpcap::abi::FlowKey),
+                                            sizeof(std::uint64_t), xdpcap::kMostFlows));
+  const std::uint32_t cpus = TRY(xdpcap::possible_cpus());
+  maps.whole_packets_ = TRY(xdpcap::create_array("bench_whole", xdpcap::kWholePacketBytes, cpus));
+  maps.readers_ = TRY(xdpcap::make_readers(maps.rings_));
+  return maps;
+}
+
+Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_buffer) const {
+  const auto raw = TRY(cbpfc::compile_expression(kind.expression, {.for_compiler = true}));
+  const auto filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler));
+  const auto insns = TRY(xdpcap::build_capture_program(
+      filter, {.action = xdpcap::Action::Pass,
+               .watermark_bytes = kWatermarkBytes,
+               .transport = kind.transport,
+               .multi_buffer = is_multi_buffer,
+               .rings_fd = rings_.map_fd(),
+               .counters_fd = counters_.get(),
+               .whole_packets_fd = is_multi_buffer ? whole_packets_.get() : -1,
+               .limits = kind.limits,
+               .shared_limits_fd = shared_.get(),
+               .flows_fd = flows_.get(),
+               .counts_only = kind.counts_only}));
+  return xdpcap::load_xdp_program(
+      {.name = "bench_capture", .insns = insns, .multi_buffer = is_multi_buffer});
+}
+
+Result<UniqueFd> CostMaps::load_perf(bool is_multi_buffer) const {
+  return perf_.load(xdpcap::Action::Pass, is_multi_buffer);
+}
+
+void CostMaps::drain() {
+  std::vector<xdpcap::RingRecord> records;
+  for (const auto& reader : readers_) {
+    reader->collect(records, ~std::size_t{0}, ~std::size_t{0});
+    reader->release(reader->position());
+  }
+  perf_.drain();
+}
+
+Result<std::vector<CostCase>> make_cost_cases(const CostMaps& maps) {
+  const std::vector<OtherTransport> others = TRY(other_transports());
+  std::vector<CostCase> cases;
+  const auto add = [&](std::string what, std::vector<std::uint8_t> packet,
+                       const CaptureKind& kind) -> Result<void> {
+    const bool is_multi_buffer = packet.size() == kJumboBytes;
+    cases.push_back({.what = std::move(what),
+                     .packet = std::move(packet),
+                     .is_multi_buffer = is_multi_buffer,
+                     .program = TRY(maps.load_capture(kind, is_multi_buffer))});
+    return {};
+  };
+  const auto add_recorded = [&](std::size_t bytes) -> Result<void> {
+    const bool is_multi_buffer = bytes == kJumboBytes;
+    TRY(add(cost_name::kRecorded, matching(bytes), {.expression = kFilter}));
+    for (const auto& [what, transport] : others) {
+      TRY(add(what, matching(bytes), {.expression = kFilter, .transport = transport}));
+    }
+    cases.push_back({.what = cost_name::kPerf,
+                     .packet = matching(bytes),
+                     .is_multi_buffer = is_multi_buffer,
+                     .program = TRY(maps.load_perf(is_multi_buffer))});
+    return {};
+  };
+  cases.push_back({.what = cost_name::kEmpty, .packet = other(kSmallBytes)});
+  TRY(add(cost_name::kNotMatching, other(kSmallBytes), {.expression = kFilter}));
+  TRY(add("-count, not matching", other(kSmallBytes),
+          {.expression = kFilter, .counts_only = true}));
+  TRY(add("-count, matching", matching(kSmallBytes), {.expression = kFilter, .counts_only = true}));
+  TRY(add("-sample 100", other(kSmallBytes), {.limits = {.sample_one_in = 100}}));
+  TRY(add("-rate 10000", other(kSmallBytes), {.limits = {.packets_per_second = 10000}}));
+  TRY(add("-per-flow 1", other(kSmallBytes), {.limits = {.packets_per_flow = 1}}));
+  TRY(add("-c 1, reached", other(kSmallBytes), {.limits = {.most_packets = 1}}));
+  for (const std::size_t bytes : {kSmallBytes, std::size_t{256}, std::size_t{1500}}) {
+    TRY(add_recorded(bytes));
+  }
+  cases.push_back(
+      {.what = cost_name::kEmpty, .packet = other(kJumboBytes), .is_multi_buffer = true});
+  TRY(add(cost_name::kNotMatching, other(kJumboBytes), {.expression = kFilter}));
+  TRY(add_recorded(kJumboBytes));
+  return cases;
+}
+
+}  // namespace bench

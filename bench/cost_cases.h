@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What capture_costs times: capture programs of every kind, made as xdpcap makes them, and the packet each gets.
+
+#pragma once
+
+#include <cbpfc/result.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "attach/limits.h"
+#include "attach/ring_set.h"
+#include "attach/transport.h"
+#include "capture/record_reader.h"
+#include "kernel/unique_fd.h"
+#include "perf_reference.h"
+
+namespace bench {
+
+namespace cost_name {
+inline constexpr const char* kEmpty = "hook empty";
+inline constexpr const char* kNotMatching = "not matching: ip and udp port 53";
+inline constexpr const char* kRecorded = "recorded";
+inline constexpr const char* kPerf = "perf buffer, tuned";
+}  // namespace cost_name
+
+struct CostCase {
+  std::string what;
+  std::vector<std::uint8_t> packet;
+  bool is_multi_buffer =
+      false;  ///< target and capture program can have packets in several buffers (xdp.frags)
+  xdpcap::UniqueFd program = {};  ///< not open: the hook stays empty
+};
+
+/// What a capture program is made for.
+struct CaptureKind {
+  std::string expression = {};
+  xdpcap::CaptureLimits limits = {};
+  bool counts_only = false;
+  xdpcap::ChosenTransport transport = {};
+};
+
+/// The maps that all capture programs here share.
+class CostMaps {
+ public:
+  /// Errors: Errc::Permission, Errc::Kernel.
+  static cbpfc::Result<CostMaps> create();
+
+  cbpfc::Result<xdpcap::UniqueFd> load_capture(const CaptureKind& kind, bool is_multi_buffer) const;
+  cbpfc::Result<xdpcap::UniqueFd> load_perf(bool is_multi_buffer) const;
+  /// Takes everything out of all rings.
+  void drain();
+
+ private:
+  CostMaps(xdpcap::RingSet rings, PerfReference perf)
+      : rings_(std::move(rings)), perf_(std::move(perf)) {}
+
+  xdpcap::RingSet rings_;
+  PerfReference perf_;
+  xdpcap::UniqueFd counters_;
+  xdpcap::UniqueFd shared_;
+  xdpcap::UniqueFd flows_;
+  xdpcap::UniqueFd whole_packets_;
+  xdpcap::RecordReaders readers_;
+};
+
+/// An empty hook comes before the others with the same is_multi_buffer.
+cbpfc::Result<std::vector<CostCase>> make_cost_cases(const CostMaps& maps);
+
+}  // namespace bench
