@@ -20,6 +20,7 @@
 #include "kernel/errors.h"
 #include "kernel/program.h"
 #include "live_text.h"
+#include "placement.h"
 
 namespace bench {
 namespace {
@@ -147,6 +148,7 @@ Result<Sent> LiveStage::send(std::span<const std::uint8_t> frame, std::uint64_t 
   // A run makes its pages anew and cannot be told to end at a time: long enough, and not longer.
   constexpr std::uint64_t kRun = 250'000;
   const std::uint64_t before = TRY(arrived());
+  const Uninterrupted until_sent;
   const auto start = Clock::now();
   std::uint64_t left = packets;
   while (left > 0 && Clock::now() < start + most) {

@@ -59,4 +59,15 @@ Result<void> precede_other_work() {
   return {};
 }
 
+// Where a control group refuses it to root, measurements are noisier and no less true.
+Uninterrupted::Uninterrupted() {
+  const sched_param least{.sched_priority = 1};
+  ::sched_setscheduler(0, SCHED_FIFO, &least);
+}
+
+Uninterrupted::~Uninterrupted() {
+  const sched_param usual{.sched_priority = 0};
+  ::sched_setscheduler(0, SCHED_OTHER, &usual);
+}
+
 }  // namespace bench

@@ -24,4 +24,14 @@ cbpfc::Result<void> stay_off_cpu(int cpu);
 /// Errors: Errc::Permission, Errc::Kernel.
 cbpfc::Result<void> precede_other_work();
 
+/// While it exists the calling thread comes before all others on its CPU (SCHED_FIFO), as the kernel's packet path does
+/// when interrupts start it.  For seconds: the kernel leaves a twentieth of the time to the others.
+class Uninterrupted {
+ public:
+  Uninterrupted();
+  Uninterrupted(const Uninterrupted&) = delete;
+  Uninterrupted& operator=(const Uninterrupted&) = delete;
+  ~Uninterrupted();
+};
+
 }  // namespace bench
