@@ -5,7 +5,9 @@
 #include <cbpfc/pcap_filter.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "attach/abi.h"
 #include "attach/capture_program.h"
@@ -43,7 +45,8 @@ struct OtherTransport {
 /// The other ways through a BPF ring buffer that this kernel has.
 Result<std::vector<OtherTransport>> other_transports() {
   std::vector<OtherTransport> found;
-  for (const auto transport : {xdpcap::Transport::Dynptr, xdpcap::Transport::Linear}) {
+  for (const auto transport :
+       {xdpcap::Transport::Classes, xdpcap::Transport::Dynptr, xdpcap::Transport::Linear}) {
     const auto chosen = xdpcap::find_transport(
         {.expected_attach_type = xdpcap::kAttachTypeXdp, .multi_buffer = false}, transport);
     if (chosen) {
@@ -60,7 +63,9 @@ Result<std::vector<OtherTransport>> other_transports() {
 
 Result<CostMaps> CostMaps::create() {
   const std::array cpu = {::sched_getcpu()};
-  CostMaps maps(TRY(xdpcap::RingSet::create({.ring_bytes = kRingBytes})),
+  CostMaps maps(TRY(xdpcap::RingSet::create(
+                    {.transport = xdpcap::Transport::Shared, .ring_bytes = kRingBytes})),
+                TRY(xdpcap::RingSet::create({.ring_bytes = kRingBytes})),
                 TRY(PerfReference::create(
                     cpu, {.buffer_bytes = kRingBytes, .watermark_bytes = kWatermarkBytes})));
   maps.counters_ =
@@ -70,19 +75,26 @@ Result<CostMaps> CostMaps::create() {
                                             sizeof(std::uint64_t), xdpcap::kMostFlows));
   const std::uint32_t cpus = TRY(xdpcap::possible_cpus());
   maps.whole_packets_ = TRY(xdpcap::create_array("bench_whole", xdpcap::kWholePacketBytes, cpus));
-  maps.readers_ = TRY(xdpcap::make_readers(maps.rings_));
+  for (const xdpcap::RingSet* rings : {&maps.shared_rings_, &maps.rings_}) {
+    auto readers = TRY(xdpcap::make_readers(*rings));
+    std::ranges::move(readers, std::back_inserter(maps.readers_));
+  }
   return maps;
 }
 
 Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_buffer) const {
   const auto raw = TRY(cbpfc::compile_expression(kind.expression, {.for_compiler = true}));
   const auto filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler));
+  const xdpcap::RingSet& rings =
+      kind.transport.transport == xdpcap::Transport::Shared ? shared_rings_ : rings_;
   const auto insns = TRY(xdpcap::build_capture_program(
       filter, {.action = xdpcap::Action::Pass,
                .watermark_bytes = kWatermarkBytes,
                .transport = kind.transport,
                .multi_buffer = is_multi_buffer,
-               .rings_fd = rings_.map_fd(),
+               .rings_fd = rings.map_fd(),
+               .ring_bytes = rings.ring_bytes(),
+               .bell_fd = rings.bell_fd(),
                .counters_fd = counters_.get(),
                .whole_packets_fd = is_multi_buffer ? whole_packets_.get() : -1,
                .limits = kind.limits,
@@ -100,6 +112,7 @@ Result<UniqueFd> CostMaps::load_perf(bool is_multi_buffer) const {
 void CostMaps::drain() {
   std::vector<xdpcap::RingRecord> records;
   for (const auto& reader : readers_) {
+    reader->answer();
     reader->collect(records, ~std::size_t{0}, ~std::size_t{0});
     reader->release(reader->position());
   }

@@ -39,7 +39,7 @@ struct CaptureKind {
   std::string expression = {};
   xdpcap::CaptureLimits limits = {};
   bool counts_only = false;
-  xdpcap::ChosenTransport transport = {};
+  xdpcap::ChosenTransport transport = {.transport = xdpcap::Transport::Shared};
 };
 
 /// The maps that all capture programs here share.
@@ -54,9 +54,10 @@ class CostMaps {
   void drain();
 
  private:
-  CostMaps(xdpcap::RingSet rings, PerfReference perf)
-      : rings_(std::move(rings)), perf_(std::move(perf)) {}
+  CostMaps(xdpcap::RingSet shared_rings, xdpcap::RingSet rings, PerfReference perf)
+      : shared_rings_(std::move(shared_rings)), rings_(std::move(rings)), perf_(std::move(perf)) {}
 
+  xdpcap::RingSet shared_rings_;
   xdpcap::RingSet rings_;
   PerfReference perf_;
   xdpcap::UniqueFd counters_;

@@ -45,7 +45,11 @@ struct Counters {
   std::uint64_t matched = 0;    ///< of those, packets the filter matched
   std::uint64_t held_back = 0;  ///< of those, packets a limit kept out of the ring
   std::uint64_t lost = 0;       ///< of the others, packets for which the ring had no room
-  std::uint64_t random = 0;  ///< no counter: state of the sampling's generator; 0: not seeded yet
+  // What follows are no counters.
+  std::uint64_t random = 0;  ///< state of the sampling's generator; 0: not seeded yet
+  std::uint64_t tick =
+      0;  ///< the kernel's timer tick (jiffies) in which -rate last asked for the time
+  std::uint64_t tick_time = 0;  ///< and what it was told; see limit_code.cc
 
   /// Adds the counters, of another CPU or action.
   Counters& operator+=(const Counters& other) {
@@ -56,7 +60,7 @@ struct Counters {
     return *this;
   }
 };
-static_assert(sizeof(Counters) == 40);
+static_assert(sizeof(Counters) == 56);
 
 /// A flow: the key of the map whose values count its packets.  Bytes as they lie in the packet; flow_code.h.
 struct FlowKey {

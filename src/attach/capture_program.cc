@@ -102,6 +102,8 @@ RecordCodeSpec record_spec(const CaptureProgramSpec& spec) {
           .watermark_bytes = spec.watermark_bytes,
           .multi_buffer = spec.multi_buffer,
           .rings_fd = spec.rings_fd,
+          .ring_bytes = spec.ring_bytes,
+          .bell_fd = spec.bell_fd,
           .context = kContext,
           .counters = kCounters,
           .captured = kCaptured,

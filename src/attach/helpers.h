@@ -17,6 +17,7 @@ inline constexpr std::int32_t kGetPrandomU32 = 7;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;
 inline constexpr std::int32_t kPerfEventOutput = 25;
 inline constexpr std::int32_t kProbeReadKernel = 113;
+inline constexpr std::int32_t kJiffies64 = 118;
 inline constexpr std::int32_t kRingbufReserve = 131;
 inline constexpr std::int32_t kRingbufSubmit = 132;
 inline constexpr std::int32_t kRingbufDiscard = 133;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <optional>
 
@@ -146,13 +147,7 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
     // Nothing is handed over; but how a packet's length is asked for depends on it.
     capture.transport_ = find_transport(capture.variant_, std::nullopt).value_or(ChosenTransport{});
   } else {
-    capture.transport_ = TRY(find_transport(capture.variant_, options.transport));
-    const std::uint64_t ring_bytes = TRY(ring_size(options, capture.transport()));
-    capture.options_.watermark_bytes = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(options.watermark_bytes, ring_bytes / 2));
-    capture.rings_ = TRY(RingSet::create({.transport = capture.transport(),
-                                          .ring_bytes = ring_bytes,
-                                          .watermark_bytes = capture.options_.watermark_bytes}));
+    TRY(capture.make_rings());
   }
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
@@ -180,6 +175,27 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   return capture;
 }
 
+Result<void> HookCapture::make_rings() {
+  transport_ = TRY(find_transport(variant_, options_.transport));
+  Result<RingSet> rings = create_rings();
+  if (!rings && transport() == Transport::Shared && !options_.transport &&
+      rings.error().sys_errno == E2BIG) {
+    transport_ = TRY(find_transport(variant_, Transport::Classes));
+    rings = create_rings();
+  }
+  rings_ = TRY(std::move(rings));
+  return {};
+}
+
+Result<RingSet> HookCapture::create_rings() {
+  const std::uint64_t ring_bytes = TRY(ring_size(options_, transport()));
+  options_.watermark_bytes =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.watermark_bytes, ring_bytes / 2));
+  return RingSet::create({.transport = transport(),
+                          .ring_bytes = ring_bytes,
+                          .watermark_bytes = options_.watermark_bytes});
+}
+
 Result<HookCapture::Slot> HookCapture::load_program(Action action,
                                                     const cbpfc::Filter& filter) const {
   const std::vector<cbpfc::ebpf::Insn> insns =
@@ -189,6 +205,8 @@ Result<HookCapture::Slot> HookCapture::load_program(Action action,
                                          .transport = transport_,
                                          .multi_buffer = variant_.multi_buffer,
                                          .rings_fd = rings_.map_fd(),
+                                         .ring_bytes = rings_.ring_bytes(),
+                                         .bell_fd = rings_.bell_fd(),
                                          .counters_fd = counters_fd_.get(),
                                          .whole_packets_fd = whole_packets_fd_.get(),
                                          .limits = options_.limits,

@@ -96,6 +96,8 @@ class HookCapture {
   };
   HookCapture() = default;
 
+  Result<void> make_rings();
+  Result<RingSet> create_rings();
   Result<Slot> load_program(Action action, const cbpfc::Filter& filter) const;
   Result<void> enter(Action action, Slot& slot);
   Result<void> leave(Action action, Slot& slot);

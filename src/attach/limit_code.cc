@@ -40,13 +40,26 @@ void emit_sample(Assembly& code, const LimitCodeSpec& spec, std::uint32_t one_in
   code.jump_if32(Cmp::GreaterEqual, Reg::R1, threshold, spec.held_back_label);
 }
 
+/// dst = the coarse clock, shifted; asked for once a tick.
+void emit_tick_time(Assembly& code, const LimitCodeSpec& spec, Reg dst) {
+  constexpr std::int16_t kTickOffset = offsetof(abi::Counters, tick);
+  constexpr std::int16_t kTimeOffset = offsetof(abi::Counters, tick_time);
+  code.add(call(helper::kJiffies64));
+  code.add(load(Width::Double, Reg::R1, spec.counters, kTickOffset));
+  code.jump_if(Cmp::Equal, Reg::R0, Reg::R1, "rate_same_tick");
+  code.add(store(Width::Double, spec.counters, kTickOffset, Reg::R0));
+  code.add(call(helper::kKtimeGetCoarseNs));
+  code.add(alu(Alu::Lsh, Reg::R0, kTimeShift));
+  code.add(store(Width::Double, spec.counters, kTimeOffset, Reg::R0));
+  code.label("rate_same_tick");
+  code.add(load(Width::Double, dst, spec.counters, kTimeOffset));
+}
+
 void emit_rate(Assembly& code, const LimitCodeSpec& spec, std::uint32_t packets_per_second) {
   // Rounded up, so that never more pass than asked for.
   const std::uint64_t cost = (kSecond + packets_per_second - 1) / packets_per_second;
   const Reg now = spec.kept;
-  code.add(call(helper::kKtimeGetCoarseNs));
-  code.add(mov(now, Reg::R0));
-  code.add(alu(Alu::Lsh, now, kTimeShift));
+  emit_tick_time(code, spec, now);
   code.add_map_value(
       Reg::R1, spec.shared_fd,
       static_cast<std::uint32_t>(offsetof(abi::SharedLimits, rates) +

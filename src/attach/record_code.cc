@@ -12,12 +12,12 @@
 #include "attach/abi.h"
 #include "attach/context.h"
 #include "attach/helpers.h"
+#include "attach/record_parts.h"
 
 namespace xdpcap {
 namespace {
 
 using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): as in capture_program.cc
-using abi::Counters;
 using abi::RecordHeader;
 
 constexpr std::int32_t kHeaderBytes = sizeof(RecordHeader);
@@ -57,24 +57,25 @@ class RecordCode {
                            : spec.snaplen_bytes) {}
 
   void emit() {
-    emit_lengths();
+    emit_lengths(code_, spec_, snaplen_bytes_);
     if (is_perf(spec_.transport.transport)) {
       emit_perf();
     } else {
       emit_ring();
     }
-    code_.label("lost");
   }
 
  private:
   void emit_ring() {
-    emit_find_ring();
+    emit_find_ring(code_, spec_);
+    code_.add(store(Width::Double, Reg::R10, spec_.ring_slot, Reg::R0));
     if (is_dynptr()) {
       emit_reserve_dynptr();
     } else {
       emit_reserve_class();
     }
-    emit_header(spec_.record, 0);
+    code_.add(call(helper::kKtimeGetNs));
+    emit_header(code_, spec_, spec_.record, 0, Reg::R0);
     emit_bytes();
     emit_wakeup();
     emit_ends();
@@ -88,56 +89,13 @@ class RecordCode {
     return static_cast<std::int16_t>(spec_.stack_top - kHeaderBytes);
   }
 
-  void point_to(Reg reg, std::int16_t slot) {
-    code_.add(mov(reg, Reg::R10));
-    code_.add(alu(Alu::Add, reg, slot));
-  }
-
-  /// dst = bytes between data and data_end; overwrites `other`.
-  void emit_first_buffer_length(Reg dst, Reg other) {
-    code_.add(load(Width::Word, dst, spec_.context, context::kDataEnd));
-    code_.add(load(Width::Word, other, spec_.context, context::kData));
-    code_.add(alu(Alu::Sub, dst, other));
-  }
-
-  /// captured = min(length, snap length), proven to be at least 1.
-  void emit_lengths() {
-    const Reg captured = spec_.captured;
-    if (asks_for_length(spec_.transport.transport, spec_.multi_buffer)) {
-      code_.add(mov(Reg::R1, spec_.context));
-      code_.add(call(helper::kXdpGetBuffLen));
-      code_.add(mov(captured, Reg::R0));
-    } else {
-      emit_first_buffer_length(captured, Reg::R1);
-    }
-    code_.add(store(Width::Word, Reg::R10, spec_.length_slot, captured));
-    if (spec_.multi_buffer && spec_.transport.transport == Transport::Linear) {
-      emit_first_buffer_length(captured, Reg::R1);
-    }
-    code_.jump_if(Cmp::LessEqual, captured, static_cast<std::int32_t>(snaplen_bytes_), "fits");
-    code_.add(mov(captured, static_cast<std::int32_t>(snaplen_bytes_)));
-    code_.label("fits");
-    code_.jump_if(Cmp::Less, captured, 1, "lost");
-  }
-
-  /// Leaves this CPU's ring in ring_slot.
-  void emit_find_ring() {
-    code_.add(call(helper::kGetSmpProcessorId));
-    code_.add(store(Width::Word, Reg::R10, spec_.key_slot, Reg::R0));
-    point_to(Reg::R2, spec_.key_slot);
-    code_.add_map_fd(Reg::R1, spec_.rings_fd);
-    code_.add(call(helper::kMapLookupElem));
-    code_.jump_if(Cmp::Equal, Reg::R0, 0, "lost");  // never: each possible CPU has one
-    code_.add(store(Width::Double, Reg::R10, spec_.ring_slot, Reg::R0));
-  }
-
   void emit_reserve_class() {
     emit_class(size_classes(snaplen_bytes_));
     code_.label("reserve");
     code_.add(load(Width::Double, Reg::R1, Reg::R10, spec_.ring_slot));
     code_.add(mov(Reg::R3, 0));
     code_.add(call(helper::kRingbufReserve));
-    code_.jump_if(Cmp::Equal, Reg::R0, 0, "lost");
+    code_.jump_if(Cmp::Equal, Reg::R0, 0, kLostLabel);
     code_.add(mov(spec_.record, Reg::R0));
   }
 
@@ -164,35 +122,15 @@ class RecordCode {
     code_.add(alu(Alu::Add, Reg::R2, kHeaderBytes));
     code_.add(load(Width::Double, Reg::R1, Reg::R10, spec_.ring_slot));
     code_.add(mov(Reg::R3, 0));
-    point_to(Reg::R4, ring_dynptr());
+    point_to_stack(code_, Reg::R4, ring_dynptr());
     code_.add(call(helper::kRingbufReserveDynptr));
     code_.jump_if(Cmp::NotEqual, Reg::R0, 0, "discard");  // also what was not reserved
-    point_to(Reg::R1, ring_dynptr());
+    point_to_stack(code_, Reg::R1, ring_dynptr());
     code_.add(mov(Reg::R2, 0));
     code_.add(mov(Reg::R3, kHeaderBytes));
     code_.add(call(helper::kDynptrData));
     code_.jump_if(Cmp::Equal, Reg::R0, 0, "discard");
     code_.add(mov(spec_.record, Reg::R0));
-  }
-
-  /// Fills the header at `base` plus `offset`.
-  void emit_header(Reg base, std::int16_t offset) {
-    const auto put = [&](Width width, std::size_t field, Reg value) {
-      code_.add(
-          store(width, base, static_cast<std::int16_t>(offset + static_cast<int>(field)), value));
-    };
-    code_.add(call(helper::kKtimeGetNs));
-    put(Width::Double, offsetof(RecordHeader, ktime_ns), Reg::R0);
-    code_.add(load(Width::Word, Reg::R1, spec_.counters, offsetof(Counters, lost)));
-    put(Width::Word, offsetof(RecordHeader, lost_packets), Reg::R1);
-    code_.add(load(Width::Word, Reg::R1, spec_.context, context::kIngressIfindex));
-    put(Width::Word, offsetof(RecordHeader, ifindex), Reg::R1);
-    code_.add(load(Width::Word, Reg::R1, Reg::R10, spec_.length_slot));
-    code_.add(alu(Alu::Or, Reg::R1, static_cast<std::int32_t>(index(spec_.action)) << 24));
-    put(Width::Word, abi::kWireLengthOffset, Reg::R1);
-    put(Width::Half, offsetof(RecordHeader, captured_bytes), spec_.captured);
-    code_.add(load(Width::Word, Reg::R1, spec_.context, context::kRxQueueIndex));
-    put(Width::Half, offsetof(RecordHeader, rx_queue), Reg::R1);
   }
 
   void emit_bytes() {
@@ -220,12 +158,12 @@ class RecordCode {
   void emit_bytes_by_dynptr() {
     code_.add(mov(Reg::R1, spec_.context));
     code_.add(mov(Reg::R2, 0));
-    point_to(Reg::R3, packet_dynptr());
+    point_to_stack(code_, Reg::R3, packet_dynptr());
     code_.add(call_kernel_function(spec_.transport.functions.from_xdp));
     code_.jump_if(Cmp::NotEqual, Reg::R0, 0, "discard");
-    point_to(Reg::R1, ring_dynptr());
+    point_to_stack(code_, Reg::R1, ring_dynptr());
     code_.add(mov(Reg::R2, kHeaderBytes));
-    point_to(Reg::R3, packet_dynptr());
+    point_to_stack(code_, Reg::R3, packet_dynptr());
     code_.add(mov(Reg::R4, 0));
     code_.add(mov(Reg::R5, spec_.captured));
     code_.add(call_kernel_function(spec_.transport.functions.copy));
@@ -256,7 +194,7 @@ class RecordCode {
   void emit_ends() {
     const auto load_record = [&] {
       if (is_dynptr()) {
-        point_to(Reg::R1, ring_dynptr());
+        point_to_stack(code_, Reg::R1, ring_dynptr());
       } else {
         code_.add(mov(Reg::R1, spec_.record));
       }
@@ -274,14 +212,15 @@ class RecordCode {
 
   void emit_perf() {
     constexpr std::uint64_t kThisCpu = 0xffffffff;
-    emit_header(Reg::R10, perf_header());
+    code_.add(call(helper::kKtimeGetNs));
+    emit_header(code_, spec_, Reg::R10, perf_header(), Reg::R0);
     code_.add(mov(Reg::R1, spec_.context));
     code_.add_map_fd(Reg::R2, spec_.rings_fd);
     code_.add(mov(Reg::R3, spec_.captured));
     code_.add(alu(Alu::Lsh, Reg::R3, 32));
     code_.add_constant64(Reg::R4, kThisCpu);
     code_.add(alu(Alu::Or, Reg::R3, Reg::R4));
-    point_to(Reg::R4, perf_header());
+    point_to_stack(code_, Reg::R4, perf_header());
     code_.add(mov(Reg::R5, kHeaderBytes));
     code_.add(call(helper::kPerfEventOutput));
     code_.jump_if(Cmp::Equal, Reg::R0, 0, spec_.recorded_label);
@@ -295,7 +234,12 @@ class RecordCode {
 }  // namespace
 
 void emit_record(Assembly& code, const RecordCodeSpec& spec) {
-  RecordCode(code, spec).emit();
+  if (spec.transport.transport == Transport::Shared) {
+    emit_shared_record(code, spec);
+  } else {
+    RecordCode(code, spec).emit();
+  }
+  code.label(kLostLabel);
 }
 
 std::uint32_t largest_record_bytes(std::uint32_t snaplen_bytes) {

@@ -7,7 +7,9 @@
 //     header {time, lengths, interface, queue, ...}, then the bytes
 //     submit, and wake the reader if it is time
 //
-// Four ways (transport.h):
+// Five ways (transport.h):
+//
+// Shared.  The ring is ours (shared_ring.h, record_shared.cc), and so are its rules.  The others:
 //
 // Size classes.  bpf_ringbuf_reserve() wants a size that is constant on each path through the program.  So the
 // captured length is looked up, by halves, in 64, 96, 128 ... 512, 576 ... 1024, 1152 ... and the snap length; each
@@ -61,8 +63,10 @@ struct RecordCodeSpec {
   Action action = Action::Pass;
   std::uint32_t snaplen_bytes = 65535;
   std::uint32_t watermark_bytes = 1;
-  bool multi_buffer = false;  ///< whether packets may have several buffers
-  int rings_fd = -1;          ///< RingSet::map_fd()
+  bool multi_buffer = false;     ///< whether packets may have several buffers
+  int rings_fd = -1;             ///< RingSet::map_fd()
+  std::uint64_t ring_bytes = 0;  ///< of each, of Transport::Shared
+  int bell_fd = -1;              ///< RingSet::bell_fd(), of Transport::Shared
   cbpfc::ebpf::Reg context = cbpfc::ebpf::Reg::R6;
   cbpfc::ebpf::Reg counters = cbpfc::ebpf::Reg::R7;  ///< this CPU's abi::Counters
   cbpfc::ebpf::Reg captured = cbpfc::ebpf::Reg::R8;  ///< to overwrite

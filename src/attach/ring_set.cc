@@ -4,11 +4,13 @@
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <optional>
 
+#include "attach/shared_ring.h"
 #include "kernel/map.h"
 
 namespace xdpcap {
@@ -31,10 +33,28 @@ Result<RingSet> RingSet::create(const RingSetOptions& options) {
   const std::uint32_t cpus = TRY(possible_cpus());
   if (is_perf(options.transport)) {
     TRY(set.create_perf_buffers(cpus, options.watermark_bytes));
+  } else if (options.transport == Transport::Shared) {
+    TRY(set.create_shared_rings(cpus));
   } else {
     TRY(set.create_rings(cpus));
   }
   return set;
+}
+
+Result<void> RingSet::create_shared_rings(std::uint32_t cpus) {
+  if (ring_bytes_ > kMostSharedRingBytes) {
+    return fail(Errc::Kernel,
+                fmt::format("{} bytes are too many for a ring in shared memory: at most {}",
+                            ring_bytes_, kMostSharedRingBytes),
+                E2BIG);
+  }
+  map_ =
+      TRY(create_mappable_array("xdpcap_rings", shared_ring_layout(ring_bytes_).value_bytes, cpus)
+              .with_context(fmt::format("{} rings of {} bytes", cpus, ring_bytes_)));
+  bell_ =
+      TRY(create_ring_buffer("xdpcap_bell", static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))));
+  shared_rings_ = cpus;
+  return watch(bell_.get());
 }
 
 Result<void> RingSet::create_rings(std::uint32_t cpus) {

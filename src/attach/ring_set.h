@@ -2,7 +2,8 @@
 //
 // The rings of a capture: one for each CPU the machine can have, so that CPUs share no lock.
 //
-// A capture program finds its CPU's ring in a map: an array of maps, or for Transport::Perf a perf event array.
+// A capture program finds its CPU's ring in a map: an array of maps of BPF ring buffers; for Transport::Shared an array
+// whose values are the rings; for Transport::Perf a perf event array.
 // Records of one CPU are in the order of their times, since XDP programs do not interrupt each other there.  Rings
 // are made before anything is attached; their memory is taken at once.
 //
@@ -37,22 +38,29 @@ class RingSet {
 
   /// The map that capture programs find their ring in.
   int map_fd() const { return map_.get(); }
-  /// BPF ring buffers, by CPU; none for Transport::Perf.
+  /// How many rings in shared memory there are, by CPU; none for the other transports.
+  std::size_t shared_rings() const { return shared_rings_; }
+  /// The ring buffer that wakes the reader of shared rings.
+  int bell_fd() const { return bell_.get(); }
+  /// BPF ring buffers, by CPU; none for the other transports.
   const std::vector<UniqueFd>& rings() const { return rings_; }
   /// Perf buffers of the CPUs that are online; none for the other transports.
   const std::vector<PerfBuffer>& perf_buffers() const { return perf_buffers_; }
   /// Becomes readable when a ring should be looked at.
   int wake_fd() const { return wake_.get(); }
   std::uint64_t ring_bytes() const { return ring_bytes_; }  ///< of each
-  std::size_t count() const { return rings_.size() + perf_buffers_.size(); }
+  std::size_t count() const { return shared_rings_ + rings_.size() + perf_buffers_.size(); }
 
  private:
+  Result<void> create_shared_rings(std::uint32_t cpus);
   Result<void> create_rings(std::uint32_t cpus);
   Result<void> create_perf_buffers(std::uint32_t cpus, std::uint32_t watermark_bytes);
   Result<void> watch(int fd) const;
 
   std::vector<UniqueFd> rings_;
   std::vector<PerfBuffer> perf_buffers_;
+  std::size_t shared_rings_ = 0;
+  UniqueFd bell_;
   UniqueFd map_;
   UniqueFd wake_;
   std::uint64_t ring_bytes_ = 0;

@@ -25,6 +25,7 @@ struct Properties {
 
 /// Index: Transport.
 constexpr std::array<Properties, kTransports.size()> kProperties = {{
+    {"shared", "rings in shared memory, records of exact size", "Linux 5.18"},
     {"classes", "ring buffers, records of size classes", "Linux 5.18"},
     {"dynptr", "ring buffers, records of exact size", "Linux 6.15"},
     {"linear", "ring buffers, packets up to the end of their first buffer", "Linux 5.8"},
@@ -59,6 +60,8 @@ Result<ChosenTransport> try_transport(Transport transport, const Variant& varian
                                                              .transport = chosen,
                                                              .multi_buffer = variant.multi_buffer,
                                                              .rings_fd = rings.map_fd(),
+                                                             .ring_bytes = rings.ring_bytes(),
+                                                             .bell_fd = rings.bell_fd(),
                                                              .counters_fd = counters.get()}));
   TRY(load_xdp_program({.name = "xdpcap_probe",
                         .insns = insns,

@@ -2,14 +2,14 @@
 //
 // The ways of a record from a capture program to user space, best first, and which one this kernel offers.
 //
+//     shared    a ring of our own in memory that is shared, records of exact size, bpf_xdp_load_bytes()  Linux 5.18
 //     classes   ring buffer, records of the next size class, bpf_xdp_load_bytes()                     Linux 5.18
 //     dynptr    ring buffer, records of exact size: bpf_ringbuf_reserve_dynptr(), bpf_dynptr_copy()   Linux 6.15
 //     linear    ring buffer, size classes, only what lies between data and data_end                   Linux 5.8
 //     perf      perf buffer, records of exact size, at most 65,492 bytes of a packet                  before that
 //
-// "Best" is what costs the packet path least: records of exact size cost a packet of 64 bytes 62 ns more than size
-// classes, which waste at most 32 bytes or an eighth (docs/performance.md).  So dynptr is there to be asked for, where
-// memory matters more.
+// "Best" is what costs the packet path least (docs/performance.md).  dynptr costs a packet of 64 bytes 62 ns more than
+// size classes, so it is there to be asked for, and for a kernel that ever lacks the others.
 //
 // The kernel's version does not tell what a distribution has put in or left out, so they are tried: a capture
 // program that records everything is loaded, with rings of a page, until one is accepted.
@@ -28,10 +28,10 @@
 
 namespace xdpcap {
 
-enum class Transport { Classes, Dynptr, Linear, Perf };
+enum class Transport { Shared, Classes, Dynptr, Linear, Perf };
 
-inline constexpr std::array<Transport, 4> kTransports = {Transport::Classes, Transport::Dynptr,
-                                                         Transport::Linear, Transport::Perf};
+inline constexpr std::array<Transport, 5> kTransports = {
+    Transport::Shared, Transport::Classes, Transport::Dynptr, Transport::Linear, Transport::Perf};
 
 /// "dynptr", as --transport takes it.
 std::string_view name(Transport transport);
@@ -48,7 +48,7 @@ inline bool is_perf(Transport transport) {
 /// Whether a packet's length comes from bpf_xdp_get_buff_len() (Linux 5.18).  Else it is data_end - data, which the
 /// verifier allows only with CAP_PERFMON; the transports for older kernels need that anyway.
 inline bool asks_for_length(Transport transport, bool multi_buffer) {
-  return multi_buffer || transport == Transport::Classes || transport == Transport::Dynptr;
+  return multi_buffer || (transport != Transport::Linear && transport != Transport::Perf);
 }
 
 /// Numbers of the kernel's functions that Transport::Dynptr calls.

@@ -4,11 +4,21 @@
 
 #include "capture/perf_reader.h"
 #include "capture/ring_reader.h"
+#include "capture/shared_ring_reader.h"
 
 namespace xdpcap {
 
 Result<RecordReaders> make_readers(const RingSet& rings) {
   RecordReaders readers;
+  const SharedRingLayout layout = shared_ring_layout(rings.ring_bytes());
+  for (std::size_t cpu = 0; cpu < rings.shared_rings(); ++cpu) {
+    SharedRingReader reader =
+        TRY(SharedRingReader::map(rings.map_fd(), static_cast<std::uint32_t>(cpu), layout));
+    if (cpu == 0) {
+      TRY(reader.take_bell(rings.bell_fd()));
+    }
+    readers.push_back(std::make_unique<SharedRingReader>(std::move(reader)));
+  }
   for (const UniqueFd& ring : rings.rings()) {
     readers.push_back(
         std::make_unique<RingReader>(TRY(RingReader::map(ring.get(), rings.ring_bytes()))));

@@ -48,6 +48,9 @@ class RecordReader {
   /// Space that is taken, whether shown or not.
   virtual std::uint64_t used_bytes() const = 0;
 
+  /// Takes note of having been woken, before looking, so that what comes later wakes again.
+  virtual void answer() {}
+
   virtual std::uint64_t size_bytes() const = 0;
   virtual std::uint64_t corrupt_records() const = 0;
 };

@@ -6,9 +6,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-
 namespace xdpcap {
 
 namespace {
@@ -28,23 +25,6 @@ std::uint64_t padded_bytes(std::uint32_t length_bytes) {
 }
 
 }  // namespace
-
-void RingReader::Unmap::operator()(void* address) const {
-  ::munmap(address, length_bytes);
-}
-
-Result<RingReader::Mapping> RingReader::map_pages(int fd, std::size_t length_bytes, int protection,
-                                                  std::size_t offset_bytes) {
-  void* address =
-      ::mmap(nullptr, length_bytes, protection, MAP_SHARED, fd, static_cast<off_t>(offset_bytes));
-  if (address == MAP_FAILED) {
-    return fail(
-        Errc::Kernel,
-        fmt::format("map {} bytes of the ring buffer: {}", length_bytes, std::strerror(errno)),
-        errno);
-  }
-  return Mapping(address, Unmap{length_bytes});
-}
 
 Result<RingReader> RingReader::map(int ring_fd, std::uint64_t ring_bytes) {
   if (ring_bytes == 0 || (ring_bytes & (ring_bytes - 1)) != 0) {

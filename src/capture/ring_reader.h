@@ -27,9 +27,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "capture/mapping.h"
 #include "capture/record_reader.h"
 
 namespace xdpcap {
@@ -62,14 +62,6 @@ class RingReader final : public RecordReader {
   std::uint64_t corrupt_records() const override { return corrupt_records_; }
 
  private:
-  struct Unmap {
-    std::size_t length_bytes;
-    void operator()(void* address) const;
-  };
-  using Mapping = std::unique_ptr<void, Unmap>;
-  static Result<Mapping> map_pages(int fd, std::size_t length_bytes, int protection,
-                                   std::size_t offset_bytes);
-
   RingMemory memory_;
   RingPosition position_ = 0;
   std::uint64_t corrupt_records_ = 0;

@@ -57,6 +57,7 @@ TimeOrder::TimeOrder(std::span<const std::unique_ptr<RecordReader>> rings,
 bool TimeOrder::fill() {
   bool is_bounded = false;
   for (Lane& lane : lanes_) {
+    lane.ring->answer();
     if (lane.held.empty() && lane.ring->is_exhausted()) {
       lane.is_bounded = false;
       continue;  // as most are, on a machine of many CPUs

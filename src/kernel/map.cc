@@ -105,6 +105,33 @@ Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_
   return create_map(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t), value_size_bytes, entries);
 }
 
+Result<UniqueFd> create_mappable_array(const std::string& name, std::uint64_t value_size_bytes,
+                                       std::uint32_t entries) {
+  silence_libbpf();
+  if (value_size_bytes > INT32_MAX) {
+    return fail(Errc::Kernel,
+                fmt::format("create array {} with values of {} bytes: the kernel allows at most {}",
+                            name, value_size_bytes, INT32_MAX),
+                E2BIG);
+  }
+  bpf_map_create_opts options{};
+  options.sz = sizeof(options);
+  options.map_flags = BPF_F_MMAPABLE;
+  const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name.c_str(), sizeof(std::uint32_t),
+                                static_cast<__u32>(value_size_bytes), entries, &options);
+  if (fd >= 0) {
+    return UniqueFd(fd);
+  }
+  const int error_number = errno;
+  auto failure = kernel_failure(
+      fmt::format("create array {} of {} values of {} bytes", name, entries, value_size_bytes),
+      error_number, kMapCapabilities);
+  if (error_number == ENOMEM) {
+    failure.error().message += "; there is not that much memory for it, choose a smaller buffer";
+  }
+  return failure;
+}
+
 Result<UniqueFd> create_lru_hash(const std::string& name, std::uint32_t key_size_bytes,
                                  std::uint32_t value_size_bytes, std::uint32_t entries) {
   return create_map(BPF_MAP_TYPE_LRU_HASH, name, key_size_bytes, value_size_bytes, entries);

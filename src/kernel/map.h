@@ -47,6 +47,13 @@ Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t val
 Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_bytes,
                               std::uint32_t entries);
 
+/// Creates an array whose values can be mapped into memory, value after value (Linux 5.5).
+/// Units: `value_size_bytes` is a multiple of the page size.
+/// Errors: Permission; Kernel, with E2BIG when this kernel has no values of that size, with advice when there is not
+/// that much memory.
+Result<UniqueFd> create_mappable_array(const std::string& name, std::uint64_t value_size_bytes,
+                                       std::uint32_t entries);
+
 /// Creates a hash map that forgets what was used least recently.
 /// Errors: Permission, Kernel.
 Result<UniqueFd> create_lru_hash(const std::string& name, std::uint32_t key_size_bytes,

@@ -82,7 +82,7 @@ class Rig {
   }
   std::vector<Record> records() const {
     std::vector<Record> records;
-    for (const std::vector<std::uint8_t>& raw : test::drain_rings(rings_->rings())) {
+    for (const std::vector<std::uint8_t>& raw : test::drain_rings(*rings_)) {
       Record record;
       EXPECT_GE(raw.size(), sizeof(record.header));
       std::memcpy(&record.header, raw.data(), sizeof(record.header));

@@ -101,7 +101,7 @@ TEST_F(HookCaptureTest, EntersEveryVariantOfHookAndLeavesVerdictsAlone) {
         EXPECT_EQ(rig.verdict(verdict), verdict);
       }
       ASSERT_TRUE(capture->detach().has_value());
-      EXPECT_EQ(test::drain_rings(capture->rings().rings()).size(), 5U);
+      EXPECT_EQ(test::drain_rings(capture->rings()).size(), 5U);
       const ActionCounters counters = capture->counters().value();
       for (const Action action : kActions) {
         EXPECT_EQ(counters[index(action)].received, 1U) << name(action);
@@ -137,7 +137,7 @@ TEST_F(HookCaptureTest, WholeMultiBufferPacketsPassThroughTheHook) {
   std::vector<std::uint8_t> packet = make_packet(9000);
   packet[Rig::kVerdictOffset] = 2;
   EXPECT_EQ(test::test_run(rig.target.get(), packet).action, 2U);
-  const auto records = test::drain_rings(capture->rings().rings());
+  const auto records = test::drain_rings(capture->rings());
   ASSERT_EQ(records.size(), 1U);
   ASSERT_GE(records[0].size(), sizeof(abi::RecordHeader) + packet.size());
   EXPECT_TRUE(
@@ -377,7 +377,7 @@ TEST_F(HookCaptureTest, CountsEveryPacketOfALiveStream) {
   const ActionCounters counters = capture.counters().value();
   EXPECT_EQ(counters[1].received, kPackets);
   EXPECT_EQ(counters[1].matched, kPackets);
-  EXPECT_EQ(test::drain_rings(capture.rings().rings()).size(), kPackets - counters[1].lost);
+  EXPECT_EQ(test::drain_rings(capture.rings()).size(), kPackets - counters[1].lost);
 }
 
 }  // namespace

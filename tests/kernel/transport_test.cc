@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <cstring>
 
@@ -40,6 +41,7 @@ class Rig {
     Variant variant{.expected_attach_type = kAttachTypeXdp, .multi_buffer = false};
     std::uint32_t snaplen_bytes = 65535;
     std::uint64_t ring_bytes = 1U << 20;
+    std::uint32_t watermark_bytes = 1;
   };
 
   Rig(Transport transport, const Options& options)
@@ -50,9 +52,12 @@ class Rig {
     const auto insns = build_capture_program(test::constant_filter(1),
                                              {.action = Action::Tx,
                                               .snaplen_bytes = options.snaplen_bytes,
+                                              .watermark_bytes = options.watermark_bytes,
                                               .transport = chosen_,
                                               .multi_buffer = options.variant.multi_buffer,
                                               .rings_fd = rings_.map_fd(),
+                                              .ring_bytes = rings_.ring_bytes(),
+                                              .bell_fd = rings_.bell_fd(),
                                               .counters_fd = counters_.get()})
                            .value();
     program_ = load_xdp_program({.name = "test_transport",
@@ -87,6 +92,15 @@ class Rig {
       EXPECT_EQ(reader->corrupt_records(), 0U);
     }
     return result;
+  }
+
+  /// Whether the reader is woken, at once; it takes note of it.
+  bool is_woken() const {
+    constexpr int kPatienceMs = 20;
+    pollfd wake{.fd = rings_.wake_fd(), .events = POLLIN, .revents = 0};
+    const bool is_woken = ::poll(&wake, 1, kPatienceMs) == 1;
+    readers_.front()->answer();
+    return is_woken;
   }
 
   std::uint64_t lost() const {
@@ -204,6 +218,49 @@ TEST_P(TransportTest, FitsRecordsOfItsSnapLengthIntoTheSmallestRing) {
   }
 }
 
+class SharedTransport : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { test::require_root(); }
+};
+
+// Records of 96 bytes.
+TEST_F(SharedTransport, WakesTheReaderAtTheWatermarkOnceAndAgainWhenItHasRead) {
+  const test::OnOneCpu here;
+  struct Case {
+    std::uint32_t watermark_bytes;
+    std::uint32_t packets_until_woken;
+  };
+  for (const Case& c : {Case{0, 1}, Case{1, 1}, Case{2, 1}, Case{96, 1}, Case{97, 2}, Case{960, 10},
+                        Case{961, 11}}) {
+    const Rig rig(Transport::Shared, {.watermark_bytes = c.watermark_bytes});
+    for (int round = 0; round < 2; ++round) {
+      for (std::uint32_t i = 1; i < c.packets_until_woken; ++i) {
+        rig.run(test::make_packet(60));
+        EXPECT_FALSE(rig.is_woken()) << "at packet " << i << " at " << c.watermark_bytes;
+      }
+      rig.run(test::make_packet(60));
+      EXPECT_TRUE(rig.is_woken()) << c.watermark_bytes;
+      rig.run(test::make_packet(60), 50);
+      EXPECT_FALSE(rig.is_woken()) << "far behind, at " << c.watermark_bytes;
+      rig.records();
+    }
+  }
+}
+
+TEST_F(SharedTransport, RingsAThousandTimesThoughNobodyAnswers) {
+  const test::OnOneCpu here;
+  const Rig rig(Transport::Shared, {});
+  for (int i = 0; i < 1000; ++i) {
+    rig.run(test::make_packet(60));
+    EXPECT_EQ(rig.records().size(), 1U);
+  }
+  EXPECT_TRUE(rig.is_woken());
+  EXPECT_FALSE(rig.is_woken());
+  rig.run(test::make_packet(60));
+  EXPECT_TRUE(rig.is_woken());
+  EXPECT_EQ(rig.lost(), 0U);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, TransportTest, testing::ValuesIn(kTransports),
                          [](const auto& parameter) { return std::string(name(parameter.param)); });
 
@@ -238,7 +295,7 @@ TEST(TransportNames, AreReadBack) {
   }
   const auto unknown = parse_transport("pigeon");
   ASSERT_FALSE(unknown.has_value());
-  EXPECT_THAT(unknown.error().message, HasSubstr("classes, dynptr, linear, perf"));
+  EXPECT_THAT(unknown.error().message, HasSubstr("shared, classes, dynptr, linear, perf"));
 }
 
 }  // namespace

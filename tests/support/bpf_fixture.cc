@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <capture/record_reader.h>
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 #include <kernel/map.h>
@@ -236,25 +237,19 @@ UniqueFd attach_xdp(int program_fd, std::uint32_t ifindex, bool native) {
   return link;
 }
 
-std::vector<std::vector<std::uint8_t>> drain_ring(int ring_fd) {
-  std::vector<std::vector<std::uint8_t>> records;
-  const auto append = [](void* to, void* data, std::size_t size) {
-    const auto* bytes = static_cast<const std::uint8_t*>(data);
-    static_cast<std::vector<std::vector<std::uint8_t>>*>(to)->emplace_back(bytes, bytes + size);
-    return 0;
-  };
-  ring_buffer* ring = ring_buffer__new(ring_fd, append, &records, nullptr);
-  if (ring == nullptr || ring_buffer__consume(ring) < 0) {
-    die("read a ring buffer");
-  }
-  ring_buffer__free(ring);
-  return records;
-}
-
-std::vector<std::vector<std::uint8_t>> drain_rings(std::span<const UniqueFd> rings) {
+std::vector<std::vector<std::uint8_t>> drain_rings(const RingSet& rings) {
   std::vector<std::vector<std::uint8_t>> all;
-  for (const UniqueFd& ring : rings) {
-    std::ranges::move(drain_ring(ring.get()), std::back_inserter(all));
+  Result<RecordReaders> readers = make_readers(rings);
+  if (!readers) {
+    die(readers.error().message);
+  }
+  for (const std::unique_ptr<RecordReader>& reader : *readers) {
+    std::vector<RingRecord> records;
+    reader->collect(records, ~std::size_t{0}, ~std::size_t{0});
+    for (const RingRecord& record : records) {
+      all.emplace_back(record.bytes.begin(), record.bytes.end());
+    }
+    reader->release(reader->position());
   }
   return all;
 }

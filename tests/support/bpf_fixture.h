@@ -16,6 +16,7 @@
 
 #include <attach/action.h>
 #include <attach/hook_variant.h>
+#include <attach/ring_set.h>
 #include <cbpfc/cbpf.h>
 #include <kernel/unique_fd.h>
 
@@ -99,11 +100,8 @@ void send_live_frames(int program_fd, std::span<const std::uint8_t> packet, std:
 /// Ownership: the interface loses the program when the returned link is closed.
 UniqueFd attach_xdp(int program_fd, std::uint32_t ifindex, bool native = true);
 
-/// The records in a ring buffer, which are taken out of it.
-std::vector<std::vector<std::uint8_t>> drain_ring(int ring_fd);
-
-/// Those in all rings of a capture, one after the other.
-std::vector<std::vector<std::uint8_t>> drain_rings(std::span<const UniqueFd> rings);
+/// The records in the rings of a capture, which are taken out of them, ring after ring.
+std::vector<std::vector<std::uint8_t>> drain_rings(const RingSet& rings);
 
 /// `size` bytes that are not all the same: an Ethernet header and a counting pattern.
 std::vector<std::uint8_t> make_packet(std::size_t size);

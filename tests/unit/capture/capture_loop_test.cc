@@ -169,7 +169,7 @@ TEST_F(CaptureLoopTest, AFailingOutputStopsAndEverythingIsCounted) {
 TEST_F(CaptureLoopTest, AnOutputThatFailsInTheMiddleOfABatchStops) {
   constexpr std::uint64_t kPackets = 3'000;
   test::FakeRing ring(4 << 20);
-  RingReader reader(ring.memory());
+  const RecordReaders readers = test::readers_of(ring);
   for (std::uint64_t i = 0; i < kPackets; ++i) {
     ring.add(test::make_record({.ktime_ns = 1, .captured_bytes = 1000, .action = 1}));
   }
@@ -184,7 +184,7 @@ TEST_F(CaptureLoopTest, AnOutputThatFailsInTheMiddleOfABatchStops) {
     signal();
   });
   const CaptureSummary summary =
-      run_capture(source_, {&reader, 1}, *writer, sink_, time_, options_);
+      run_capture(source_, readers, *writer, sink_, time_, options_);
   otherwise.request_stop();
   EXPECT_EQ(summary.end, CaptureEnd::Failed);
   EXPECT_TRUE(summary.error);
