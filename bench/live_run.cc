@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "live_reader.h"
@@ -60,7 +61,10 @@ Result<void> capture(LiveRun& run, const LiveStage& stage, const LiveCase& what,
   const double before_seconds = TRY(reader.cpu_seconds());
   run.sent = TRY(stage.send(udp_packet(plan.packet_bytes, kPort), plan.packets));
   run.resident_ring_bytes = TRY(reader.memory()).resident_ring_bytes;
+  const auto sent_at = std::chrono::steady_clock::now();
   const ChildEnd end = TRY(reader.stop());
+  run.end_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - sent_at).count();
   run.reader_cpu_seconds = end.cpu_seconds - before_seconds;
   run.most_resident_bytes = end.most_resident_bytes;
   run.ring_bytes = what.ring_bytes;

@@ -37,13 +37,16 @@ struct LiveRun {
   std::uint64_t resident_ring_bytes = 0;  ///< what mapped rings are of that
   std::uint64_t ring_bytes = 0;           ///< of all CPUs, once
   std::uint64_t file_bytes = 0;
+  double end_seconds = 0;      ///< from the last packet to the reader's end
   std::string imbalance = {};  ///< which numbers do not add up; empty: they all do
 
   double to_no_capture() const {
     return baseline_per_second > 0 ? sent.packets_per_second() / baseline_per_second : 0;
   }
+  /// Until the last of them is in the file and the reader has ended.
   double written_per_second() const {
-    return sent.seconds > 0 ? static_cast<double>(written) / sent.seconds : 0;
+    const double seconds = sent.seconds + end_seconds;
+    return seconds > 0 ? static_cast<double>(written) / seconds : 0;
   }
   std::uint64_t own_bytes() const {
     return most_resident_bytes - std::min(most_resident_bytes, resident_ring_bytes);

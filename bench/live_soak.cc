@@ -76,7 +76,7 @@ std::string soak_text(const SoakResult& result) {
       "{:<28} {:>10} {:>10} {:>10}\n"
       "{:<28} {:>10.2f} {:>10.2f} {:>10.2f}\n"
       "{:<28} {:>10} {:>10} {:>10}\n"
-      "mapped rings in that: {:.0f} MiB (each page counts twice); reader's CPU: {:.1f} s\n"
+      "mapped rings in that: {:.0f} MiB; reader's CPU: {:.1f} s\n"
       "{} written, {} lost; the numbers {}\n",
       result.seconds, result.arrived,
       static_cast<double>(result.arrived) / result.flood_seconds / 1e6, "", "first", "last", "most",

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,6 +34,7 @@ struct RecordHeader {
   std::uint16_t captured_bytes;  ///< at least 1
   std::uint16_t rx_queue;        ///< as wide as in struct sk_buff
 };
+static_assert(std::endian::native == std::endian::little, "bit fields lie the other way");
 static_assert(sizeof(RecordHeader) == 24);
 static_assert(offsetof(RecordHeader, captured_bytes) == 20);
 /// Of the bit fields, on a little-endian machine.
@@ -44,7 +46,8 @@ struct Counters {
   std::uint64_t received = 0;   ///< packets the capture program saw
   std::uint64_t matched = 0;    ///< of those, packets the filter matched
   std::uint64_t held_back = 0;  ///< of those, packets a limit kept out of the ring
-  std::uint64_t lost = 0;       ///< of the others, packets for which the ring had no room
+  std::uint64_t lost =
+      0;  ///< of the others, packets for which the ring had no room, or no record could be made
   // What follows are no counters.
   std::uint64_t random = 0;  ///< state of the sampling's generator; 0: not seeded yet
   std::uint64_t tick =

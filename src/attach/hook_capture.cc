@@ -16,6 +16,7 @@
 #include "attach/capture_program.h"
 #include "attach/filter_code.h"
 #include "attach/record_code.h"
+#include "attach/shared_ring.h"
 #include "kernel/map.h"
 #include "kernel/pin.h"
 #include "kernel/program.h"
@@ -189,8 +190,12 @@ Result<void> HookCapture::make_rings() {
 
 Result<RingSet> HookCapture::create_rings() {
   const std::uint64_t ring_bytes = TRY(ring_size(options_, transport()));
-  options_.watermark_bytes =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.watermark_bytes, ring_bytes / 2));
+  // Where the largest record does not fit any more, the reader has been woken.
+  const std::uint64_t largest_bytes =
+      largest_record_bytes(options_.snaplen_bytes) + kSharedRecordAlignment;
+  const std::uint64_t rest_bytes = ring_bytes - std::min(ring_bytes, largest_bytes);
+  options_.watermark_bytes = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>({options_.watermark_bytes, ring_bytes / 2, rest_bytes}));
   return RingSet::create({.transport = transport(),
                           .ring_bytes = ring_bytes,
                           .watermark_bytes = options_.watermark_bytes});

@@ -33,7 +33,8 @@ struct HookCaptureOptions {
   std::uint32_t snaplen_bytes = 65535;
   /// Of each possible CPU's ring; rounded up to a power of two of whole pages that holds at least one largest record.
   std::uint64_t ring_bytes = 1U << 22;
-  std::uint32_t watermark_bytes = 1;  ///< at most half the ring is used: a full ring only loses
+  std::uint32_t watermark_bytes =
+      1;  ///< at most half the ring, and what a largest record leaves of it
   CaptureLimits limits = {};
   bool counts_only = false;                           ///< nothing is recorded, there is no ring
   std::optional<Transport> transport = std::nullopt;  ///< nullopt: the best this kernel has
@@ -81,6 +82,7 @@ class HookCapture {
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
   const Variant& variant() const { return variant_; }
+  std::uint32_t watermark_bytes() const { return options_.watermark_bytes; }  ///< as it is used
   Transport transport() const { return transport_.transport; }  ///< unless it only counts
 
   /// Counters of every action, summed over CPUs.

@@ -29,9 +29,8 @@
 // 16-bit number that the kernel lets overflow, so the captured length is cut below that.
 //
 // Time.  Each CPU has a ring of its own, and XDP programs do not interrupt each other there, so its records
-// are in the order of their times.  The clock is read right after the reservation: what is not yet in the ring
-// when the reader looks is then younger than the look.  With perf it is read before; the look-back (time_order.h)
-// covers the few instructions between.
+// are in the order of their times.  The clock is read before or right after the place is taken; the reader's look-back
+// (time_order.h) covers the instructions from there until the record can be seen.
 //
 // Waking the reader.  With a watermark, the record that lifts the ring over it wakes the reader, and no
 // other: below, the reader sleeps on purpose; above, it has been woken, and an interrupt for each

@@ -8,8 +8,9 @@
 //
 // Waking the reader.  A BPF ring buffer of a page is its bell: an empty record, discarded with the flag that wakes
 // whoever polls it.  It is rung by the record that lifts the ring over the watermark; without one, by a record that
-// finds the ring empty.  In that case the position is published with a full barrier before the reader's is read, or
-// both could miss each other: the reader sleeping, and the program seeing a reader that is awake.  A bell that is
+// finds the ring empty.  Where a single record can do that, its position is published with a full barrier before the
+// reader's is read, or both could miss each other: the reader sleeping, and the program seeing a reader that is awake.
+// With a larger watermark the records that follow make up for a look at an old position of the reader.  A bell that is
 // full has rung and has not been answered.
 
 #include <algorithm>
@@ -104,7 +105,7 @@ class SharedRecord {
   void emit_publish() {
     const Reg ring = spec_.record;
     code_.add(load(Width::Double, Reg::R1, Reg::R10, next_slot_));
-    if (kStoresKeepTheirOrder && spec_.watermark_bytes > 1) {
+    if (kStoresKeepTheirOrder && spec_.watermark_bytes > shared_record_bytes(spec_.snaplen_bytes)) {
       code_.add(load(Width::Double, Reg::R2, ring, kProducer));
       code_.add(store(Width::Double, ring, kProducer, Reg::R1));
     } else {

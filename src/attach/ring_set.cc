@@ -48,9 +48,10 @@ Result<void> RingSet::create_shared_rings(std::uint32_t cpus) {
                             ring_bytes_, kMostSharedRingBytes),
                 E2BIG);
   }
-  map_ =
-      TRY(create_mappable_array("xdpcap_rings", shared_ring_layout(ring_bytes_).value_bytes, cpus)
-              .with_context(fmt::format("{} rings of {} bytes", cpus, ring_bytes_)));
+  const std::uint64_t value_bytes = shared_ring_layout(ring_bytes_).value_bytes;
+  memory_bytes_ = cpus * value_bytes;
+  map_ = TRY(create_mappable_array("xdpcap_rings", value_bytes, cpus)
+                 .with_context(fmt::format("{} rings of {} bytes", cpus, ring_bytes_)));
   bell_ =
       TRY(create_ring_buffer("xdpcap_bell", static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))));
   shared_rings_ = cpus;
@@ -65,6 +66,7 @@ Result<void> RingSet::create_rings(std::uint32_t cpus) {
     fds.push_back(ring.get());
     TRY(watch(ring.get()));
     rings_.push_back(std::move(ring));
+    memory_bytes_ += ring_bytes_;
   }
   map_ = TRY(create_array_of_maps("xdpcap_rings", fds.front(), cpus));
   return put_maps(map_.get(), fds);
@@ -80,6 +82,7 @@ Result<void> RingSet::create_perf_buffers(std::uint32_t cpus, std::uint32_t wate
     TRY(put_perf_buffer(map_.get(), cpu, *buffer));
     TRY(watch(buffer->fd()));
     perf_buffers_.push_back(std::move(*buffer));
+    memory_bytes_ += ring_bytes_;
   }
   return {};
 }

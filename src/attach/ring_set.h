@@ -49,6 +49,8 @@ class RingSet {
   /// Becomes readable when a ring should be looked at.
   int wake_fd() const { return wake_.get(); }
   std::uint64_t ring_bytes() const { return ring_bytes_; }  ///< of each
+  /// What all of it takes.
+  std::uint64_t memory_bytes() const { return memory_bytes_; }
   std::size_t count() const { return shared_rings_ + rings_.size() + perf_buffers_.size(); }
 
  private:
@@ -64,6 +66,7 @@ class RingSet {
   UniqueFd map_;
   UniqueFd wake_;
   std::uint64_t ring_bytes_ = 0;
+  std::uint64_t memory_bytes_ = 0;
 };
 
 }  // namespace xdpcap

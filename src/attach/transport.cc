@@ -4,8 +4,11 @@
 
 #include <cbpfc/cbpf.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <fstream>
 #include <string>
+#include <vector>
 
 #include "attach/abi.h"
 #include "attach/capture_program.h"
@@ -70,6 +73,13 @@ Result<ChosenTransport> try_transport(Transport transport, const Variant& varian
   return chosen;
 }
 
+/// Whether tasks on one CPU may interrupt each other in XDP programs (PREEMPT_RT).
+bool is_real_time_kernel() {
+  std::ifstream file("/sys/kernel/realtime");
+  char answer = '0';
+  return file.get(answer) && answer == '1';
+}
+
 }  // namespace
 
 std::string_view name(Transport transport) {
@@ -80,23 +90,29 @@ std::string_view describe(Transport transport) {
   return properties(transport).description;
 }
 
+std::string transport_names() {
+  std::vector<std::string_view> names;
+  for (const Properties& one : kProperties) {
+    names.push_back(one.name);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 Result<Transport> parse_transport(std::string_view name) {
-  std::string names;
   for (const Transport transport : kTransports) {
     if (properties(transport).name == name) {
       return transport;
     }
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", properties(transport).name);
   }
   return fail(Errc::InvalidArgument,
-              fmt::format("\"{}\" is no transport; choose one of {}", name, names));
+              fmt::format("\"{}\" is no transport; choose one of {}", name, transport_names()));
 }
 
 Result<ChosenTransport> find_transport(const Variant& variant, std::optional<Transport> wanted) {
   std::string tried;
   std::string details;
   for (const Transport transport : kTransports) {
-    if (wanted && transport != *wanted) {
+    if (wanted ? transport != *wanted : transport == Transport::Shared && is_real_time_kernel()) {
       continue;
     }
     Result<ChosenTransport> chosen = try_transport(transport, variant);

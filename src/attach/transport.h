@@ -14,13 +14,14 @@
 // The kernel's version does not tell what a distribution has put in or left out, so they are tried: a capture
 // program that records everything is loaded, with rings of a page, until one is accepted.
 //
-// Tested by: tests/kernel/transport_test.cc, and on Linux 5.10 by hand (docs/architecture.md).
+// Tested by: tests/kernel/transport_test.cc, and on Linux 5.10 and 6.1 by hand (docs/architecture.md).
 
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "attach/hook_variant.h"
@@ -37,6 +38,8 @@ inline constexpr std::array<Transport, 5> kTransports = {
 std::string_view name(Transport transport);
 /// "ring buffers, records of exact size".
 std::string_view describe(Transport transport);
+/// All names, as a list in text.
+std::string transport_names();
 /// Errors: InvalidArgument, listing the names.
 Result<Transport> parse_transport(std::string_view name);
 

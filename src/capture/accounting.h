@@ -30,7 +30,7 @@ struct PacketTotals {
   std::uint64_t overwritten = 0;  ///< fell out of a flight recorder's memory
   std::uint64_t in_memory = 0;    ///< of a flight recorder; 0 at the end
   std::uint64_t written = 0;      ///< the whole block reached the output
-  std::uint64_t lost = 0;         ///< no room in the ring
+  std::uint64_t lost = 0;         ///< no room in the ring, or no record could be made
   std::uint64_t unwritten =
       0;  ///< was in the ring or in memory when the output failed or was stuck
 

@@ -25,8 +25,8 @@ constexpr std::uint64_t kSecondNs = 1'000'000'000;
 constexpr std::uint64_t kIdleWaitNs = 100'000'000;
 constexpr std::uint64_t kMostLookBackNs = 1'000'000;
 
-// How long a packet waits for older ones of other CPUs.  A ring takes up less than a byte a
-// nanosecond, so a small ring gets a look-back in which at most an eighth of it fills.
+// How long a packet waits for older ones of other CPUs.  A small ring gets a look-back in which an eighth of it fills at
+// a byte a nanosecond, which is a flood of small packets; with large ones it would be full before a longer one is over.
 std::uint64_t look_back_ns(const RecordReaders& rings) {
   return std::min(kMostLookBackNs, rings.front()->size_bytes() / 8);
 }
@@ -218,9 +218,11 @@ class CaptureLoop {
   }
 
   void finish() {
-    note_failure(source_.detach());
+    Result<void> detached = source_.detach();
+    const bool is_final = detached.has_value();
+    note_failure(std::move(detached));
     end_ns_ = time_.monotonic_ns();
-    drain();
+    drain(is_final);
     output_.end();
     while (go_on()) {
     }
@@ -233,10 +235,12 @@ class CaptureLoop {
     summary_.corrupt_records = order_.corrupt_records();
   }
 
-  // Nobody fills the ring any more: everything goes, whatever its age.
-  void drain() {
+  // Nobody fills the rings any more: everything goes, whatever its age.  If that is not so, because a program could not
+  // be taken out, what fills them meanwhile has to end somewhere.
+  void drain(bool is_final) {
+    constexpr int kMostRounds = 1000;
     bool is_more = true;
-    while (is_more) {
+    for (int round = 0; is_more && (is_final || round < kMostRounds); ++round) {
       is_more = order_.fill();
       const std::span<const TimeOrder::Held> ready = order_.ready(UINT64_MAX);
       is_more = is_more || !ready.empty();

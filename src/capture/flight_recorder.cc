@@ -37,6 +37,14 @@ StoredHeader header_at(const std::uint8_t* place) {
   return header;
 }
 
+/// Makes the kernel give every page.
+void touch(std::span<std::uint8_t> memory) {
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  for (std::size_t at = 0; at < memory.size(); at += page_bytes) {
+    *static_cast<volatile std::uint8_t*>(&memory[at]) = 0;
+  }
+}
+
 /// What the kernel could give without swapping; nullopt if it does not say.
 std::optional<std::uint64_t> available_bytes() {
   std::ifstream file("/proc/meminfo");
@@ -81,7 +89,10 @@ Result<FlightRecorder> FlightRecorder::allocate(std::size_t size_bytes) {
   }
   Memory memory(static_cast<std::uint8_t*>(pages), Unmap{size_bytes});
   if (::madvise(pages, size_bytes, MADV_POPULATE_WRITE) != 0) {
-    return no_memory(size_bytes, available, errno);
+    if (errno != EINVAL) {
+      return no_memory(size_bytes, available, errno);
+    }
+    touch({memory.get(), size_bytes});  // Linux before 5.14
   }
   return FlightRecorder(std::move(memory));
 }

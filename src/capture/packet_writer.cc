@@ -75,12 +75,8 @@ std::uint64_t PacketWriter::lost_before(Lane& lane, const Packet& packet) {
     lane.lost.resize(packet.ring + 1U);  // bounded by the number of rings
   }
   std::uint32_t& last = lane.lost[packet.ring];
-  const std::uint32_t growth = packet.lost_packets - last;
-  if (growth > INT32_MAX) {
-    return 0;  // it does not shrink: no capture program wrote this
-  }
-  last = packet.lost_packets;
-  return growth;
+  const std::uint32_t growth = packet.lost_packets - std::exchange(last, packet.lost_packets);
+  return growth > INT32_MAX ? 0 : growth;  // it does not shrink: no capture program wrote that
 }
 
 }  // namespace xdpcap

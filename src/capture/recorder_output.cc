@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -49,7 +50,9 @@ RecorderOutput::RecorderOutput(PcapngWriter& writer, const WallClock& clock,
 }
 
 void RecorderOutput::ask(DumpReason reason) {
-  asked_.push_back(std::move(reason));
+  if (std::ranges::find(asked_, reason.what, &DumpReason::what) == asked_.end()) {
+    asked_.push_back(std::move(reason));
+  }
 }
 
 Result<void> RecorderOutput::write(std::span<const TimeOrder::Held> batch) {

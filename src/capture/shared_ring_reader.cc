@@ -36,6 +36,7 @@ void SharedRingReader::answer() {
   if (bell_ && !bell_->is_exhausted()) {
     bell_->collect(rings_of_bell_, ~std::size_t{0}, ~std::size_t{0});
     bell_->release(bell_->position());
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);  // whoever finds the bell full has been seen below
   }
 }
 

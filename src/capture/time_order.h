@@ -2,10 +2,9 @@
 //
 // Puts packets of several CPUs in time order, within a bounded look-back.
 //
-// Each CPU has a ring, and its records there are in the order of their times.  A capture program reserves its
-// record and then reads the clock, so whatever has a time has been reserved before that time: a look at all rings
-// after a packet's time finds every older packet there, at worst still being filled.  A packet is therefore held
-// back until it was `look-back` old when the rings were looked at, which leaves that long for filling.
+// Each CPU has a ring, and its records there are in the order of their times.  A capture program reads the clock and
+// has its record ready some hundred nanoseconds later.  A packet is therefore held back until it was `look-back` old
+// when the rings were looked at, which leaves that long for filling: then every older packet has been seen.
 //
 //     ring 0    1000  1020 | 1980                  now 2000, horizon = now - 900 = 1100
 //     ring 1    1010       | (1970 being filled)

@@ -128,6 +128,8 @@ Result<UniqueFd> create_mappable_array(const std::string& name, std::uint64_t va
       error_number, kMapCapabilities);
   if (error_number == ENOMEM) {
     failure.error().message += "; there is not that much memory for it, choose a smaller buffer";
+  } else if (error_number == E2BIG) {
+    failure.error().message += "; this kernel has no values of that size, choose a smaller buffer";
   }
   return failure;
 }

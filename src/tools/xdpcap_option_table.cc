@@ -76,8 +76,9 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
        .set = into_bytes(written.watermark_bytes, 1, kMostRingBytes)},
       {.name = "transport",
        .argument = "NAME",
-       .help = "how packets come from the kernel: classes, dynptr, linear or perf;\n"
-               "default: the first of these that it has; see -v",
+       .help = fmt::format("how packets come from the kernel: {};\n"
+                           "default: the first of these that it has; see -v",
+                           transport_names()),
        .set = [&options](std::string_view text) -> Result<void> {
          options.transport = TRY(parse_transport(text));
          return {};

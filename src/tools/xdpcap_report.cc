@@ -22,7 +22,7 @@ std::string describe_memory(const RingSet& rings, const XdpcapOptions& options) 
     fmt::format_to(std::back_inserter(line), ", flight recorder {} bytes", recorder_bytes);
   }
   fmt::format_to(std::back_inserter(line), "; {} bytes in all",
-                 rings.count() * rings.ring_bytes() + output_bytes + recorder_bytes);
+                 rings.memory_bytes() + output_bytes + recorder_bytes);
   return line;
 }
 
@@ -43,7 +43,7 @@ void describe(const HookCapture& capture, const cbpfc::Filter& filter,
   say(fmt::format("transport {}: {}", name(capture.transport()),
                   xdpcap::describe(capture.transport())));
   say(fmt::format("{} rings of {} bytes, watermark {} bytes, snap length {} bytes",
-                  capture.rings().count(), capture.rings().ring_bytes(), options.watermark_bytes,
+                  capture.rings().count(), capture.rings().ring_bytes(), capture.watermark_bytes(),
                   options.snaplen_bytes));
   say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
                   filter.insns().size()));

@@ -88,7 +88,7 @@ TEST_F(PacketWriterTest, CountsLossesByActionAndRing) {
       {10, 0, Action::Drop, 7},
       {4, 5000, Action::Drop, 4},
       {9, 0, Action::Drop, 0},
-      {11, 0, Action::Drop, 1},
+      {11, 0, Action::Drop, 2},
       // The count in a record is the lower half, and starts anew.
       {0x7fffffff, 0, Action::Drop, 0x7ffffff4},
       {0xfffffff0, 0, Action::Drop, 0x7ffffff1},
