@@ -9,41 +9,6 @@
 #include "pcapng/block_layout.h"
 
 namespace xdpcap {
-namespace {
-
-/// Codes and record types with the highest bit set are for local use; a reader that does not know
-/// one passes over it. Source: draft-ietf-opsawg-pcapng sections 3.5.1 (option codes) and 4.5
-/// (record types).
-constexpr std::uint16_t kLocalUse = 0x8000;
-
-}  // namespace
-
-void BlockWriter::put_padded(std::span<const std::uint8_t> bytes) {
-  const std::size_t padded_bytes = round_up_to_4(bytes.size());
-  if (!bytes.empty()) {
-    store_le(next_ + padded_bytes - 4, std::uint32_t{0});
-    std::memcpy(next_, bytes.data(), bytes.size());
-  }
-  next_ += padded_bytes;
-}
-
-void BlockWriter::put_option(std::uint16_t code, std::span<const std::uint8_t> value) {
-  assert(value.size() <= kMaxOptionBytes);
-  put(code);
-  put(static_cast<std::uint16_t>(value.size()));
-  put_padded(value);
-}
-
-void BlockWriter::end(std::size_t padding_bytes) {
-  if (padding_bytes > 0) {
-    put(kLocalUse);
-    put(static_cast<std::uint16_t>(padding_bytes - 4));
-    next_ = std::fill_n(next_, padding_bytes - 4, std::uint8_t{0});
-  }
-  put(std::uint32_t{0});  // opt_endofopt
-  put(length_bytes_);
-}
-
 void write_filler(std::uint8_t* at, std::size_t length_bytes) {
   assert(length_bytes >= kMinFillerBytes && length_bytes % 4 == 0);
   BlockWriter block(at, BlockType::NameResolution, length_bytes);

@@ -2,10 +2,13 @@
 
 #include "pcapng/block_layout.h"
 
+#include <bit>
+
 namespace xdpcap {
 
 std::uint32_t usable_boundary(std::uint32_t boundary_bytes, std::uint64_t start_offset_bytes) {
-  const bool usable = boundary_bytes % 4 == 0 && boundary_bytes >= 2 * kMinFillerBytes &&
+  const bool usable = std::has_single_bit(boundary_bytes) &&
+                      boundary_bytes >= 2 * kMinFillerBytes &&
                       boundary_bytes <= kMaxBoundaryBytes && start_offset_bytes % 4 == 0;
   return usable ? boundary_bytes : 0;
 }
@@ -17,7 +20,8 @@ BlockPlace place_block(std::uint64_t offset_bytes, std::size_t block_bytes,
     return place;
   }
   const std::size_t boundary = boundary_bytes;
-  auto in_page_bytes = static_cast<std::size_t>(offset_bytes % boundary);
+  const std::size_t mask = boundary - 1;  // a power of two, and not divided by for every packet
+  auto in_page_bytes = static_cast<std::size_t>(offset_bytes) & mask;
   const std::size_t room_bytes = boundary - in_page_bytes;
   // Less room than a filler needs is left only where a file that was appended to ended.
   if (may_fill && block_bytes > room_bytes && block_bytes <= boundary &&
@@ -25,7 +29,7 @@ BlockPlace place_block(std::uint64_t offset_bytes, std::size_t block_bytes,
     place.filler_bytes = room_bytes;
     in_page_bytes = 0;
   }
-  const std::size_t left_bytes = boundary - (in_page_bytes + block_bytes) % boundary;
+  const std::size_t left_bytes = boundary - ((in_page_bytes + block_bytes) & mask);
   if (left_bytes < kMinFillerBytes) {
     place.padding_bytes = left_bytes;
   }

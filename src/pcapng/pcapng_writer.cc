@@ -77,9 +77,12 @@ void put_packet(BlockWriter& block, const PcapngPacket& packet,
     block.put(packet.lost_before_packets);
   }
   put_u32_option(block, kEpbQueue, packet.queue);
-  std::array<std::uint8_t, 9> verdict = {kVerdictEbpfXdp};
-  store_le(verdict.data() + 1, packet.xdp_verdict);
-  block.put_option(kEpbVerdict, verdict);
+  block.put(kEpbVerdict);
+  block.put(std::uint16_t{9});
+  block.put(kVerdictEbpfXdp);
+  block.put(packet.xdp_verdict);
+  block.put(std::uint8_t{0});  // up to a multiple of 4
+  block.put(std::uint16_t{0});
   if (!comment.empty()) {
     block.put_option(kOptComment, as_bytes(comment));
   }
