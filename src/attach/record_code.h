@@ -16,14 +16,14 @@
 // ends in a constant for the size, and all of them lead to one tail.  The verifier walks the tail once a class and
 // sees each time a length that fits the record.  A record has at most 32 bytes or an eighth more than it needs.
 //
-// Powers of two as the only classes cost a packet of 1,500 bytes 80 ns more: then records of large packets all lie at
+// Powers of two as the only classes cost a packet of 1,500 bytes 65 ns more: then records of large packets all lie at
 // the same places of the cache.
 //
 // Linear.  The same where there is no bpf_xdp_load_bytes(): bpf_probe_read_kernel() copies what lies between data and
 // data_end.
 //
 // Dynptr.  The record has the packet's size, whatever it is; the kernel checks at run time what the verifier checks
-// else, which takes two calls more and costs a packet of 64 bytes 62 ns (docs/performance.md).
+// else, which takes two calls more and costs a packet of 64 bytes 60 to 70 ns (docs/performance.md).
 //
 // Perf.  The header is made on the stack, and bpf_perf_event_output() copies it and the packet.  A sample's size is a
 // 16-bit number that the kernel lets overflow, so the captured length is cut below that.

@@ -24,8 +24,8 @@
 // packet would be lost, and counted.  Kernels with PREEMPT_RT may switch between two in the middle, which `busy` does not
 // withstand: there this transport is taken only if asked for.
 //
-// Cost: none of the helpers of a BPF ring buffer, whose lock, checks and wake-up are half of what a small packet costs
-// there (docs/performance.md).
+// Cost: none of the helpers of a BPF ring buffer, whose lock, checks and wake-up are a quarter of what a small packet
+// costs there (docs/performance.md).
 // Limits: Linux 5.18 (bpf_xdp_load_bytes) on little-endian machines; rings up to 256 MiB, on kernels before
 // 6.0 up to 2 MiB: where a ring is larger, size classes are taken.
 // Source: Linux v6.18 kernel/bpf/arraymap.c array_map_alloc(), array_map_mmap().

@@ -8,8 +8,8 @@
 //     linear    ring buffer, size classes, only what lies between data and data_end                   Linux 5.8
 //     perf      perf buffer, records of exact size, at most 65,492 bytes of a packet                  before that
 //
-// "Best" is what costs the packet path least (docs/performance.md).  dynptr costs a packet of 64 bytes 62 ns more than
-// size classes, so it is there to be asked for, and for a kernel that ever lacks the others.
+// "Best" is what costs the packet path least (docs/performance.md).  dynptr costs a packet of 64 bytes 60 to 70 ns
+// more than size classes, so it is there to be asked for, and for a kernel that ever lacks the others.
 //
 // The kernel's version does not tell what a distribution has put in or left out, so they are tried: a capture
 // program that records everything is loaded, with rings of a page, until one is accepted.

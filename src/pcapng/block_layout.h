@@ -38,8 +38,8 @@ inline constexpr std::size_t kMinFillerBytes = 16;
 /// Largest boundary, so that a filler block needs one record only.
 inline constexpr std::uint32_t kMaxBoundaryBytes = 65536;
 
-/// The boundary to keep for a sink: `boundary_bytes`, or 0 (none) if that is no power of two, or if blocks, whose
-/// lengths are multiples of 4, cannot meet it from `start_offset_bytes` on.
+/// The boundary to keep for a sink: `boundary_bytes`, or 0 (none) if blocks, whose lengths are
+/// multiples of 4, cannot meet it from `start_offset_bytes` on.
 std::uint32_t usable_boundary(std::uint32_t boundary_bytes, std::uint64_t start_offset_bytes);
 
 /// Finds the place of a block of `block_bytes` after file offset `offset_bytes`.
