@@ -32,7 +32,7 @@ struct XdpcapOptions {
   std::uint32_t snaplen_bytes = 65535;
   cbpfc::LinkType link_type;
   CaptureLimits limits;
-  std::optional<Transport> transport;  ///< nullopt: the best this kernel has
+  std::optional<Transport> transport;           ///< nullopt: the best this kernel has
   std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
   std::vector<RateLimit> triggers;              ///< which write it out
   bool counts_only = false;
