@@ -183,8 +183,7 @@ TEST_F(CaptureLoopTest, AnOutputThatFailsInTheMiddleOfABatchStops) {
     }
     signal();
   });
-  const CaptureSummary summary =
-      run_capture(source_, readers, *writer, sink_, time_, options_);
+  const CaptureSummary summary = run_capture(source_, readers, *writer, sink_, time_, options_);
   otherwise.request_stop();
   EXPECT_EQ(summary.end, CaptureEnd::Failed);
   EXPECT_TRUE(summary.error);
