@@ -49,7 +49,7 @@ struct Signals {
 };
 
 /// A capture that may begin: all that was asked for has been checked.
-struct Session {
+struct PreparedCapture {
   const XdpcapOptions& options;
   const Hook& hook;
   const cbpfc::Filter& filter;
@@ -76,23 +76,23 @@ class HookSource final : public CaptureSource {
 };
 
 // The header of the file; a flight recorder writes its own with every dump.
-Result<PcapngWriter> make_writer(FileSink& sink, const Session& session) {
-  if (session.recorder) {
+Result<PcapngWriter> make_writer(FileSink& sink, const PreparedCapture& prepared) {
+  if (prepared.recorder) {
     return PcapngWriter(sink);
   }
-  return PcapngWriter::start(sink, make_section(session.options, session.actions));
+  return PcapngWriter::start(sink, make_section(prepared.options, prepared.actions));
 }
 
 // From the header of the file to its end.
-int run_to_end(HookCapture& capture, FileSink& sink, const Session& session) {
-  const XdpcapOptions& options = session.options;
+int run_to_end(HookCapture& capture, FileSink& sink, const PreparedCapture& prepared) {
+  const XdpcapOptions& options = prepared.options;
   const Result<RecordReaders> rings = make_readers(capture.rings());
   if (!rings) {
     sink.remove_if_created();
     return report(rings.error(), options.verbose);
   }
-  sink.set_stop_fd(session.signals.stop.fd());
-  Result<PcapngWriter> writer = make_writer(sink, session);
+  sink.set_stop_fd(prepared.signals.stop.fd());
+  Result<PcapngWriter> writer = make_writer(sink, prepared);
   if (!writer) {
     if (writer.error().sys_errno == EPIPE) {
       return cli::kExitSuccess;  // the reader has seen enough
@@ -100,56 +100,56 @@ int run_to_end(HookCapture& capture, FileSink& sink, const Session& session) {
     sink.remove_if_created();
     return report(writer.error(), options.verbose);
   }
-  CaptureLoopOptions loop{.actions = session.actions,
+  CaptureLoopOptions loop{.actions = prepared.actions,
                           .wake_fd = capture.rings().wake_fd(),
-                          .signal_fd = session.signals.stop.fd(),
+                          .signal_fd = prepared.signals.stop.fd(),
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
-                          .readers = session.outlets.readers(),
+                          .readers = prepared.outlets.readers(),
                           .recorder = std::nullopt};
-  if (session.recorder) {
+  if (prepared.recorder) {
     loop.recorder =
-        recorder_options(*session.recorder, options, session.actions, *session.signals.dump);
+        recorder_options(*prepared.recorder, options, prepared.actions, *prepared.signals.dump);
   }
-  FilterReload reload(capture, options, session.signals.requests);
+  FilterReload reload(capture, options, prepared.signals.requests);
   HookSource source(capture, reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
-  session.outlets.end_status_line();
+  prepared.outlets.end_status_line();
   return conclude(summary, options);
 }
 
 // Counting, from a hook that may be entered to the end.
-int count_hook(const Session& session) {
-  const XdpcapOptions& options = session.options;
-  if (session.signals.stop.wait(std::chrono::milliseconds(0))) {
+int count_hook(const PreparedCapture& prepared) {
+  const XdpcapOptions& options = prepared.options;
+  if (prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
   Result<HookCapture> capture = HookCapture::attach(
-      session.hook, session.filter, {.actions = session.actions, .counts_only = true});
+      prepared.hook, prepared.filter, {.actions = prepared.actions, .counts_only = true});
   if (!capture) {
     return report(capture.error(), options.verbose);
   }
-  FilterReload reload(*capture, options, session.signals.requests);
+  FilterReload reload(*capture, options, prepared.signals.requests);
   HookSource source(*capture, reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
-                                           {.actions = session.actions,
-                                            .signal_fd = session.signals.stop.fd(),
-                                            .readers = session.outlets.readers()});
-  session.outlets.end_status_line();
+                                           {.actions = prepared.actions,
+                                            .signal_fd = prepared.signals.stop.fd(),
+                                            .readers = prepared.outlets.readers()});
+  prepared.outlets.end_status_line();
   const int printed = options.json ? cli::kExitSuccess  // which says the same
                                    : print(cli::format_counts(sum(summary.totals)) + "\n");
   return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
 // From a hook that may be entered to the end.
-int capture_hook(const Session& session) {
-  const XdpcapOptions& options = session.options;
+int capture_hook(const PreparedCapture& prepared) {
+  const XdpcapOptions& options = prepared.options;
   UniqueFd pipe;
-  if (await_reader(options.output, session.signals.stop, pipe) == Waited::Stopped ||
-      session.signals.stop.wait(std::chrono::milliseconds(0))) {
+  if (await_reader(options.output, prepared.signals.stop, pipe) == Waited::Stopped ||
+      prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
   Result<FileSink> sink = FileSink::open(options.output);
@@ -157,8 +157,8 @@ int capture_hook(const Session& session) {
   if (!sink) {
     return report(sink.error(), options.verbose);
   }
-  Result<HookCapture> capture = HookCapture::attach(session.hook, session.filter,
-                                                    {.actions = session.actions,
+  Result<HookCapture> capture = HookCapture::attach(prepared.hook, prepared.filter,
+                                                    {.actions = prepared.actions,
                                                      .snaplen_bytes = options.snaplen_bytes,
                                                      .ring_bytes = options.ring_bytes,
                                                      .watermark_bytes = options.watermark_bytes,
@@ -169,9 +169,9 @@ int capture_hook(const Session& session) {
     return report(capture.error(), options.verbose);
   }
   if (options.verbose) {
-    describe(*capture, session.filter, options);
+    describe(*capture, prepared.filter, options);
   }
-  return run_to_end(*capture, *sink, session);
+  return run_to_end(*capture, *sink, prepared);
 }
 
 // SIGUSR1 is the flight recorder's; without one, FilterReload says so.
@@ -239,14 +239,14 @@ int run(const XdpcapOptions& given) {
   if (!outlets) {
     return report(outlets.error(), options.verbose);
   }
-  const Session session{.options = options,
-                        .hook = *hook,
-                        .filter = *filter,
-                        .actions = actions,
-                        .signals = *signals,
-                        .outlets = **outlets,
-                        .recorder = *recorder};
-  return options.counts_only ? count_hook(session) : capture_hook(session);
+  const PreparedCapture prepared{.options = options,
+                                 .hook = *hook,
+                                 .filter = *filter,
+                                 .actions = actions,
+                                 .signals = *signals,
+                                 .outlets = **outlets,
+                                 .recorder = *recorder};
+  return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 
 }  // namespace
