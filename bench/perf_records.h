@@ -20,20 +20,13 @@
 #include <span>
 #include <vector>
 
-struct perf_event_mmap_page;
+#include "capture/perf_reader.h"
 
 namespace bench {
 
-/// Where a perf buffer lies in memory.
-struct PerfMemory {
-  perf_event_mmap_page* control = nullptr;
-  const std::uint8_t* data = nullptr;
-  std::size_t data_bytes = 0;  ///< a power of two
-};
-
 class PerfRecords {
  public:
-  explicit PerfRecords(const PerfMemory& memory) : memory_(memory) {}
+  explicit PerfRecords(const xdpcap::PerfMemory& memory) : memory_(memory) {}
 
   /// The next sample; nullopt when there is none.  Records of losses on the way are counted, others ignored.
   ///
@@ -50,7 +43,7 @@ class PerfRecords {
  private:
   void copy(std::uint64_t position, std::span<std::uint8_t> to) const;
 
-  PerfMemory memory_;
+  xdpcap::PerfMemory memory_;
   std::vector<std::uint8_t> record_;
   std::uint64_t lost_ = 0;
 };

@@ -14,10 +14,6 @@ namespace bench {
 using cbpfc::Result;
 using xdpcap::UniqueFd;
 
-PerfMemory memory_of(const xdpcap::PerfBuffer& buffer) {
-  return {.control = buffer.control(), .data = buffer.data(), .data_bytes = buffer.data_bytes()};
-}
-
 Result<PerfReference> PerfReference::create(std::span<const int> cpus, const PerfSize& size) {
   PerfReference reference;
   const std::uint32_t possible = TRY(xdpcap::possible_cpus());

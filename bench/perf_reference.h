@@ -21,9 +21,6 @@
 
 namespace bench {
 
-/// Where a buffer's records are read.
-PerfMemory memory_of(const xdpcap::PerfBuffer& buffer);
-
 /// What the program puts in front of each packet: room for the action and the time, as the original does.
 inline constexpr std::size_t kPerfMetadataBytes = 16;
 

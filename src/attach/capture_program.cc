@@ -3,9 +3,9 @@
 // The capture program, in instructions.
 //
 //     R6  context                      R8  captured bytes; while the filter runs, the length
-//     R7  this CPU's counters          R9  record, from its reservation to its submission
-//     R10-4  key: the action, then the CPU     R10-8  wire length     R10-16  this CPU's ring
-//     below: scratch slots of the fragment
+//     R7  this CPU's counters          R9  the record, or the shared ring it goes to
+//     R10-4  key: the action, then the CPU     R10-8  wire length     R10-16  this CPU's BPF ring buffer
+//     below: scratch slots of the fragment, then what limits and record need
 //
 // The counters are read and written without atomic operations: they are this CPU's own, and XDP
 // programs do not interrupt each other on one CPU.

@@ -26,6 +26,10 @@ std::span<const std::uint8_t> record_in(std::span<const std::uint8_t> sample) {
 
 }  // namespace
 
+PerfMemory memory_of(const PerfBuffer& buffer) {
+  return {.control = buffer.control(), .data = buffer.data(), .data_bytes = buffer.data_bytes()};
+}
+
 PerfReader::PerfReader(const PerfMemory& memory)
     : memory_(memory), position_(memory.control->data_tail) {}
 

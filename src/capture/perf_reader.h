@@ -38,6 +38,8 @@ struct PerfMemory {
   std::size_t data_bytes = 0;  ///< a power of two
 };
 
+PerfMemory memory_of(const PerfBuffer& buffer);
+
 class PerfReader final : public RecordReader {
  public:
   explicit PerfReader(const PerfMemory& memory);

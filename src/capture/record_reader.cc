@@ -24,8 +24,7 @@ Result<RecordReaders> make_readers(const RingSet& rings) {
         std::make_unique<RingReader>(TRY(RingReader::map(ring.get(), rings.ring_bytes()))));
   }
   for (const PerfBuffer& buffer : rings.perf_buffers()) {
-    readers.push_back(std::make_unique<PerfReader>(PerfMemory{
-        .control = buffer.control(), .data = buffer.data(), .data_bytes = buffer.data_bytes()}));
+    readers.push_back(std::make_unique<PerfReader>(memory_of(buffer)));
   }
   return readers;
 }

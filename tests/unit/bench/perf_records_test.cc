@@ -28,7 +28,7 @@ class Buffer {
     control_->data_tail = position;
   }
 
-  PerfMemory memory() {
+  xdpcap::PerfMemory memory() {
     return {.control = control_.get(), .data = data_.data(), .data_bytes = data_.size()};
   }
   std::uint64_t tail() const { return control_->data_tail; }
