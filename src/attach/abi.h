@@ -48,6 +48,8 @@ struct Counters {
   std::uint64_t held_back = 0;  ///< of those, packets a limit kept out of the ring
   std::uint64_t lost =
       0;  ///< of the others, packets for which the ring had no room, or no record could be made
+  /// Packets that could not be handed on to the next capture of the chain: their tail calls were used up.
+  std::uint64_t not_handed_on = 0;
   // What follows are no counters.
   std::uint64_t random = 0;  ///< state of the sampling's generator; 0: not seeded yet
   std::uint64_t tick =
@@ -60,10 +62,11 @@ struct Counters {
     matched += other.matched;
     held_back += other.held_back;
     lost += other.lost;
+    not_handed_on += other.not_handed_on;
     return *this;
   }
 };
-static_assert(sizeof(Counters) == 56);
+static_assert(sizeof(Counters) == 64);
 
 /// A flow: the key of the map whose values count its packets.  Bytes as they lie in the packet; flow_code.h.
 struct FlowKey {

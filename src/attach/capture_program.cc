@@ -22,6 +22,7 @@
 
 #include "attach/abi.h"
 #include "attach/filter_code.h"
+#include "attach/hand_on_code.h"
 #include "attach/helpers.h"
 #include "attach/limit_code.h"
 #include "attach/record_code.h"
@@ -65,7 +66,8 @@ void emit_prologue(Assembly& code, const CaptureProgramSpec& spec) {
   code.add(alu(Alu::Add, Reg::R2, kKeySlot));
   code.add_map_fd(Reg::R1, spec.counters_fd);
   code.add(call(helper::kMapLookupElem));
-  code.jump_if(Cmp::Equal, Reg::R0, 0, "out");  // never: the key is in range, but it must be asked
+  code.jump_if(Cmp::Equal, Reg::R0, 0,
+               "return");  // never: the key is in range, but it must be asked
   code.add(mov(kCounters, Reg::R0));
   count(code, offsetof(Counters, received));
 }
@@ -129,9 +131,21 @@ void emit_not_recorded(Assembly& code, const CaptureProgramSpec& spec) {
   }
 }
 
-void emit_return(Assembly& code, Action action) {
+// The end of every packet: on to the next capture, if there is one.
+void emit_out(Assembly& code, const CaptureProgramSpec& spec) {
   code.label("out");
-  code.add(mov(Reg::R0, static_cast<std::int32_t>(index(action))));
+  if (spec.chain_state_fd >= 0) {
+    emit_hand_on(code,
+                 {.action = spec.action,
+                  .state_fd = spec.chain_state_fd,
+                  .programs_fd = spec.chain_programs_fd,
+                  .position = spec.position,
+                  .context = kContext},
+                 "return");
+    count(code, offsetof(Counters, not_handed_on));
+  }
+  code.label("return");
+  code.add(mov(Reg::R0, static_cast<std::int32_t>(index(spec.action))));
   code.add(exit_insn());
 }
 
@@ -161,7 +175,7 @@ Result<std::vector<Insn>> build_capture_program(const cbpfc::Filter& filter,
     code.jump("out");
   }
   TRY(emit_filter_of_whole_packets(code, filter, filter_spec(spec)));
-  emit_return(code, spec.action);
+  emit_out(code, spec);
   return code.assemble();
 }
 

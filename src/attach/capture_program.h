@@ -3,10 +3,11 @@
 // The capture program: what runs for each packet in one slot of a hook.
 //
 //     count received
-//     run the filter's fragment (filter_code.h)                no match: return action
+//     run the filter's fragment (filter_code.h)                no match: to the tail call
 //     count matched
 //     limits (limit_code.h)                                    not this one: count held back
 //     a record of its bytes (record_code.h)                    no room: count lost
+//     tail call to the next capture of the chain (hand_on_code.h)
 //     return action
 //
 // It is assembled here instruction by instruction, because these are the instructions the packet
@@ -45,6 +46,9 @@ struct CaptureProgramSpec {
       -1;             ///< BPF_MAP_TYPE_ARRAY of one abi::SharedLimits, for limits that are shared
   int flows_fd = -1;  ///< BPF_MAP_TYPE_LRU_HASH, abi::FlowKey to 64 bits, for packets_per_flow
   bool counts_only = false;  ///< records nothing: what follows `count matched` is left out
+  int chain_state_fd = -1;   ///< the maps of a Chain; -1: the program stands alone
+  int chain_programs_fd = -1;
+  std::uint32_t position = 1;  ///< in it
 };
 
 /// The instructions of a capture program.

@@ -15,7 +15,10 @@
 namespace xdpcap {
 
 Result<Hook> Hook::open(const std::string& path) {
-  UniqueFd fd = TRY(open_pinned_map(path));
+  return adopt(TRY(open_pinned_map(path)), path);
+}
+
+Result<Hook> Hook::adopt(UniqueFd fd, const std::string& path) {
   const std::string attempt = fmt::format("open hook {}", path);
   const MapInfo info = TRY(map_info(fd.get()).with_context(attempt));
   if (info.type != kMapTypeProgramArray) {
@@ -54,16 +57,16 @@ Result<bool> Hook::has_owner() const {
   return type.has_value();
 }
 
-Result<std::optional<SlotHolder>> Hook::holder(Action action) const {
-  const std::optional<std::uint32_t> id =
-      TRY(program_in_slot(fd_.get(), static_cast<std::uint32_t>(index(action)))
-              .with_context(fmt::format("hook {}", path_)));
-  if (!id.has_value()) {
-    return std::nullopt;
-  }
-  // The name is for messages; that it may not be asked for, or that the program has just gone, is
-  // no reason to fail.
-  return SlotHolder{.program_id = *id, .program_name = program_name(*id).value_or("")};
+Result<std::optional<std::uint32_t>> Hook::holder(Action action) const {
+  return program_in_slot(fd_.get(), static_cast<std::uint32_t>(index(action)))
+      .with_context(fmt::format("hook {}", path_));
+}
+
+std::string describe_program(std::uint32_t program_id) {
+  // The name is for people; that it may not be asked for, or that the program has just gone, is no reason to fail.
+  const std::string text = program_name(program_id).value_or("");
+  return text.empty() ? fmt::format("program {}", program_id)
+                      : fmt::format("program {} ({})", program_id, text);
 }
 
 }  // namespace xdpcap

@@ -21,11 +21,8 @@
 
 namespace xdpcap {
 
-/// Who sits in a slot.
-struct SlotHolder {
-  std::uint32_t program_id;
-  std::string program_name;  ///< empty if it has none or may not be asked for (CAP_SYS_ADMIN)
-};
+/// "program 12 (xdpcap_pass)"; the name only if it may be asked for.
+std::string describe_program(std::uint32_t program_id);
 
 class Hook {
  public:
@@ -33,6 +30,10 @@ class Hook {
   /// Errors: NotFound (no such path), InvalidArgument (a directory, not in bpffs, a program,
   /// another map type or key/value size), Permission naming the missing capability.
   static Result<Hook> open(const std::string& path);
+
+  /// Takes over a descriptor of a hook that was opened as `path` before.
+  /// Errors: InvalidArgument when it is no hook.
+  static Result<Hook> adopt(UniqueFd fd, const std::string& path);
 
   int fd() const { return fd_.get(); }
   const std::string& path() const { return path_; }
@@ -44,8 +45,8 @@ class Hook {
   /// Whether a program has used or entered the hook, which fixes what may enter it.
   Result<bool> has_owner() const;
 
-  /// Who sits in the slot of `action`; nullopt when it is empty.
-  Result<std::optional<SlotHolder>> holder(Action action) const;
+  /// The program in the slot of `action`; nullopt when it is empty.
+  Result<std::optional<std::uint32_t>> holder(Action action) const;
 
  private:
   Hook(UniqueFd fd, std::string path, std::uint32_t slots)

@@ -18,9 +18,7 @@
 #include "attach/record_code.h"
 #include "attach/shared_ring.h"
 #include "kernel/map.h"
-#include "kernel/pin.h"
 #include "kernel/program.h"
-#include "kernel/quiesce.h"
 
 namespace xdpcap {
 namespace {
@@ -73,25 +71,6 @@ Result<void> check_owner(const Hook& hook) {
                   hook.path()));
 }
 
-std::string describe(const SlotHolder& holder) {
-  return holder.program_name.empty()
-             ? fmt::format("program {}", holder.program_id)
-             : fmt::format("program {} ({})", holder.program_id, holder.program_name);
-}
-
-Result<void> check_slot_is_empty(const Hook& hook, Action action) {
-  const std::optional<SlotHolder> holder = TRY(hook.holder(action));
-  if (!holder.has_value()) {
-    return {};
-  }
-  return fail(
-      Errc::Busy,
-      fmt::format("hook {0}: slot {1} is taken by {2}: another capture is running, or one was "
-                  "killed; end it, or empty the slot with `bpftool map delete pinned {0} key "
-                  "{3} 0 0 0`",
-                  hook.path(), name(action), describe(*holder), index(action)));
-}
-
 /// The size of a ring that is at least what was asked for and holds a record at all.
 Result<std::uint64_t> ring_size(const HookCaptureOptions& options, Transport transport) {
   constexpr std::uint64_t kLargest = std::uint64_t{1} << 31;
@@ -126,24 +105,18 @@ Error explain_refusal(Error error, const CaptureLimits& limits) {
 
 }  // namespace
 
-Result<void> check_may_enter(const Hook& hook, const std::vector<Action>& actions) {
+Result<void> check_may_capture(const Hook& hook, const std::vector<Action>& actions) {
   TRY(check_actions(hook, actions));
-  TRY(check_owner(hook));
-  for (const Action action : actions) {
-    TRY(check_slot_is_empty(hook, action));
-  }
-  return {};
+  return check_owner(hook);
 }
 
-Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
-                                        const HookCaptureOptions& options) {
-  const UniqueFd turn = lock_pin(hook.path());
-  TRY(check_may_enter(hook, options.actions));
-
-  HookCapture capture;
-  capture.hook_ = &hook;
+Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& variant, ChainPlace place,
+                                         const HookLock& lock, const cbpfc::Filter& filter,
+                                         const HookCaptureOptions& options) {
+  // From here on leaving this function early gives the place back: ~HookCapture does.
+  HookCapture capture(hook, std::move(place), lock);
   capture.options_ = options;
-  capture.variant_ = TRY(find_variant(hook));
+  capture.variant_ = variant;
   if (options.counts_only) {
     // Nothing is handed over; but how a packet's length is asked for depends on it.
     capture.transport_ = find_transport(capture.variant_, std::nullopt).value_or(ChosenTransport{});
@@ -166,13 +139,28 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   // Counters that cannot be read are better known now; it also lets libbpf read the number of CPUs
   // while the process still may.
   TRY(capture.counters());
-  for (const Action action : options.actions) {
-    capture.slots_[action] = TRY(capture.load_program(action, filter));
-  }
-  // From here on the hook changes, and leaving this function early must undo it: ~HookCapture does.
-  for (auto& [action, slot] : capture.slots_) {
-    TRY(capture.enter(action, slot));
-  }
+  capture.programs_ = TRY(capture.load_programs(filter));
+  return capture;
+}
+
+Result<void> HookCapture::enter(bool takes_over) {
+  const HookLock::Turn turn = lock_->take();
+  return place_->chain.enter(place_->position, place_->process, descriptors(programs_), takes_over);
+}
+
+Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
+                                        const HookCaptureOptions& options, OnBusy on_busy) {
+  static const HookLock kNoLock;
+  TRY(check_may_capture(hook, options.actions));
+  const Variant variant = TRY(find_variant(hook));
+  ChainPlace place = TRY(join_chain(hook, variant, kNoLock,
+                                    {.actions = options.actions,
+                                     .command_line = {},
+                                     .filter = {},
+                                     .on_busy = on_busy,
+                                     .ask_others = {}}));
+  HookCapture capture = TRY(prepare(hook, variant, std::move(place), kNoLock, filter, options));
+  TRY(capture.enter(on_busy == OnBusy::Replace));
   return capture;
 }
 
@@ -201,8 +189,7 @@ Result<RingSet> HookCapture::create_rings() {
                           .watermark_bytes = options_.watermark_bytes});
 }
 
-Result<HookCapture::Slot> HookCapture::load_program(Action action,
-                                                    const cbpfc::Filter& filter) const {
+Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& filter) const {
   const std::vector<cbpfc::ebpf::Insn> insns =
       TRY(build_capture_program(filter, {.action = action,
                                          .snaplen_bytes = options_.snaplen_bytes,
@@ -217,7 +204,10 @@ Result<HookCapture::Slot> HookCapture::load_program(Action action,
                                          .limits = options_.limits,
                                          .shared_limits_fd = shared_limits_fd_.get(),
                                          .flows_fd = flows_fd_.get(),
-                                         .counts_only = options_.counts_only}));
+                                         .counts_only = options_.counts_only,
+                                         .chain_state_fd = place_->chain.state_fd(),
+                                         .chain_programs_fd = place_->chain.programs_fd(),
+                                         .position = place_->position}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
                         .insns = insns,
@@ -226,71 +216,35 @@ Result<HookCapture::Slot> HookCapture::load_program(Action action,
   if (!program.has_value()) {
     return std::unexpected(explain_refusal(std::move(program).error(), options_.limits));
   }
-  const std::uint32_t id = TRY(program_id(program->get()));
-  return Slot{.program = std::move(*program), .program_id = id, .attached = false};
+  return program;
+}
+
+Result<HookCapture::Programs> HookCapture::load_programs(const cbpfc::Filter& filter) const {
+  Programs programs;
+  for (const Action action : options_.actions) {
+    programs[action] = TRY(load_program(action, filter));
+  }
+  return programs;
+}
+
+std::map<Action, int> HookCapture::descriptors(const Programs& programs) {
+  std::map<Action, int> descriptors;
+  for (const auto& [action, program] : programs) {
+    descriptors[action] = program.get();
+  }
+  return descriptors;
 }
 
 Result<void> HookCapture::replace_filter(const cbpfc::Filter& filter) {
-  std::map<Action, Slot> loaded;
-  for (const auto& [action, slot] : slots_) {
-    loaded[action] = TRY(load_program(action, filter));
-  }
-  const UniqueFd turn = lock_pin(hook_->path());
-  for (auto& [action, slot] : slots_) {
-    const std::optional<std::uint32_t> id = TRY(program_in_slot(hook_->fd(), slot_of(action)));
-    if (!slot.attached || id != slot.program_id) {
-      continue;
-    }
-    Slot& next = loaded[action];
-    TRY(put_program(hook_->fd(), slot_of(action), next.program.get())
-            .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
-    next.attached = true;
-    slot = std::move(next);
-  }
+  Programs loaded = TRY(load_programs(filter));
+  const HookLock::Turn turn = lock_->take();
+  TRY(place_->chain.replace(place_->position, place_->process, descriptors(loaded)));
+  programs_ = std::move(loaded);
   return {};
 }
 
-Result<void> HookCapture::enter(Action action, Slot& slot) {
-  // The kernel cannot put a program into a slot only if it is empty.  Captures take turns
-  // (lock_pin); looking before and after notices most of what others do.
-  TRY(check_slot_is_empty(*hook_, action));
-  TRY(put_program(hook_->fd(), slot_of(action), slot.program.get())
-          .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
-  slot.attached = true;
-  const std::optional<std::uint32_t> id = TRY(program_in_slot(hook_->fd(), slot_of(action)));
-  if (id == slot.program_id) {
-    return {};
-  }
-  TRY(check_slot_is_empty(*hook_, action));
-  return fail(Errc::Busy,
-              fmt::format("hook {}: somebody else emptied slot {} while we entered it; try "
-                          "again",
-                          hook_->path(), name(action)));
-}
-
-Result<void> HookCapture::leave(Action action, Slot& slot) {
-  const std::optional<std::uint32_t> id =
-      TRY(program_in_slot(hook_->fd(), slot_of(action))
-              .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
-  if (id == slot.program_id) {
-    TRY(remove_program(hook_->fd(), slot_of(action))
-            .with_context(fmt::format("hook {}: {}", hook_->path(), name(action))));
-  }
-  slot.attached = false;
-  return {};
-}
-
-HookCapture::HookCapture(HookCapture&& other) noexcept
-    : hook_(other.hook_),
-      options_(std::move(other.options_)),
-      rings_(std::move(other.rings_)),
-      counters_fd_(std::move(other.counters_fd_)),
-      shared_limits_fd_(std::move(other.shared_limits_fd_)),
-      flows_fd_(std::move(other.flows_fd_)),
-      whole_packets_fd_(std::move(other.whole_packets_fd_)),
-      variant_(other.variant_),
-      transport_(other.transport_),
-      slots_(std::exchange(other.slots_, {})) {}
+HookCapture::HookCapture(const Hook& hook, ChainPlace place, const HookLock& lock)
+    : hook_(&hook), lock_(&lock), place_(std::move(place)) {}
 
 // What may throw below detach() is memory running out, and that ends the program anyway.
 // NOLINTNEXTLINE(bugprone-exception-escape)
@@ -298,6 +252,7 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
   if (this != &other) {
     static_cast<void>(detach());
     hook_ = other.hook_;
+    lock_ = other.lock_;
     options_ = std::move(other.options_);
     rings_ = std::move(other.rings_);
     counters_fd_ = std::move(other.counters_fd_);
@@ -306,9 +261,16 @@ HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
     whole_packets_fd_ = std::move(other.whole_packets_fd_);
     variant_ = other.variant_;
     transport_ = other.transport_;
-    slots_ = std::exchange(other.slots_, {});
+    programs_ = std::move(other.programs_);
+    place_ = std::move(other.place_);
+    has_left_ = other.has_left_;
+    other.place_.reset();
   }
   return *this;
+}
+
+HookCapture::HookCapture(HookCapture&& other) noexcept {
+  *this = std::move(other);
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): as above
@@ -317,24 +279,12 @@ HookCapture::~HookCapture() {
 }
 
 Result<void> HookCapture::detach() {
-  bool was_attached = false;
-  Result<void> result;
-  for (auto& [action, slot] : slots_) {
-    if (!slot.attached) {
-      continue;
-    }
-    was_attached = true;
-    if (Result<void> left = leave(action, slot); !left.has_value() && result.has_value()) {
-      result = std::move(left);
-    }
+  if (!place_ || has_left_) {
+    return {};
   }
-  if (was_attached) {
-    Result<void> waited = wait_for_running_programs();
-    if (result.has_value()) {
-      result = std::move(waited);
-    }
-  }
-  return result;
+  has_left_ = true;
+  const HookLock::Turn turn = lock_->take();
+  return place_->chain.leave(place_->position, place_->process);
 }
 
 Result<std::vector<ActionCounters>> HookCapture::counters_by_cpu() const {

@@ -2,8 +2,8 @@
 //
 // A capture on a hook: its maps, one capture program an action, and the slots they sit in.
 //
-// Order: maps, programs, then slots, so that every failure before the first slot leaves nothing
-// behind, and the destructor empties the slots that hold our programs, and only those.
+// Order: a place among the captures on the hook (join_chain.h), maps, programs, then slots, so that every failure before the first
+// slot leaves nothing behind, and the destructor takes out what is ours, and only that.
 //
 // A hook accepts only programs of the same variant as its owner; hook_variant.h finds out which.
 
@@ -21,7 +21,9 @@
 #include "attach/abi.h"
 #include "attach/action.h"
 #include "attach/hook.h"
+#include "attach/hook_lock.h"
 #include "attach/hook_variant.h"
+#include "attach/join_chain.h"
 #include "attach/limits.h"
 #include "attach/ring_set.h"
 #include "attach/transport.h"
@@ -42,24 +44,32 @@ struct HookCaptureOptions {
 
 using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
 
-/// Whether a capture of `actions` may enter `hook` now: every action has a slot, a program owns the
-/// hook, nobody sits in the slots.  HookCapture::attach() asks too; asking first lets a caller
-/// prepare nothing in vain.
+/// Whether there may be a capture of `actions`: every action has a slot, and a program owns the hook.
 ///
-/// Errors: InvalidArgument for an action without slot; Busy when the hook has no owner, or a slot
-/// is taken (names program id and name).
-Result<void> check_may_enter(const Hook& hook, const std::vector<Action>& actions);
+/// Errors: InvalidArgument for an action without slot; Busy when the hook has no owner.
+Result<void> check_may_capture(const Hook& hook, const std::vector<Action>& actions);
 
 class HookCapture {
  public:
-  /// Loads and attaches.  Packets are counted and recorded from here on.
+  /// Makes and loads all that a capture needs; no packet meets it before enter().
   ///
-  /// Ownership: borrows `hook`, which must outlive the capture.
-  /// Errors: Busy when a slot is taken (names program id and name) or the hook has no owner;
-  /// InvalidArgument for an action without slot; VerifierRejected with the log; Permission with the
-  /// missing capability; Unsupported when this kernel is too old, naming the version that is not.
+  /// Ownership: borrows `hook` and `lock`, which must outlive the capture.
+  /// Errors: VerifierRejected with the log; Permission with the missing capability; Unsupported when this kernel is
+  /// too old, naming the version that is not.
+  static Result<HookCapture> prepare(const Hook& hook, const Variant& variant, ChainPlace place,
+                                     const HookLock& lock, const cbpfc::Filter& filter,
+                                     const HookCaptureOptions& options);
+
+  /// Packets are counted and recorded from here on.  Needs no capability since Linux 5.19.
+  /// `takes_over`: foreign programs in the slots are put out instead of called afterwards.
+  /// Errors: those of Chain::enter(); what has been entered is then left by detach().
+  Result<void> enter(bool takes_over = false);
+
+  /// All of it, without a lock: for programs of one capture, and tests.
+  /// Errors: those of check_may_capture(), find_variant(), join_chain(), prepare() and enter().
   static Result<HookCapture> attach(const Hook& hook, const cbpfc::Filter& filter,
-                                    const HookCaptureOptions& options);
+                                    const HookCaptureOptions& options,
+                                    OnBusy on_busy = OnBusy::Chain);
 
   HookCapture(HookCapture&&) noexcept;
   HookCapture& operator=(HookCapture&&) noexcept;
@@ -68,10 +78,10 @@ class HookCapture {
   ~HookCapture();  ///< detaches, silently
 
   /// Filters by `filter` from now on.  Each slot changes at one moment: a packet meets the old program or the new
-  /// one, and both count into the same numbers.  A slot that somebody else has taken meanwhile is left to them.
+  /// one, and both count into the same numbers.
   ///
   /// Thread safety: may run beside counters(), not beside detach().
-  /// Errors: those of attach(); the old filter then stays in all slots, unless a slot could not be written.
+  /// Errors: those of prepare(); the old filter then stays in all slots, unless a slot could not be written.
   Result<void> replace_filter(const cbpfc::Filter& filter);
 
   /// Takes our programs out of the hook and waits until none of them still runs: from here on
@@ -79,6 +89,11 @@ class HookCapture {
   /// meanwhile is left to them. Errors: Kernel if a slot cannot be emptied; the others are emptied
   /// all the same.
   Result<void> detach();
+
+  /// Says that somebody else, its guardian, has done what detach() does.
+  void note_left() { has_left_ = true; }
+
+  const ChainPlace& place() const { return *place_; }
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
   const Variant& variant() const { return variant_; }
@@ -91,20 +106,17 @@ class HookCapture {
   Result<std::vector<ActionCounters>> counters_by_cpu() const;
 
  private:
-  struct Slot {
-    UniqueFd program;
-    std::uint32_t program_id = 0;
-    bool attached = false;
-  };
-  HookCapture() = default;
+  using Programs = std::map<Action, UniqueFd>;
 
+  HookCapture(const Hook& hook, ChainPlace place, const HookLock& lock);
   Result<void> make_rings();
   Result<RingSet> create_rings();
-  Result<Slot> load_program(Action action, const cbpfc::Filter& filter) const;
-  Result<void> enter(Action action, Slot& slot);
-  Result<void> leave(Action action, Slot& slot);
+  Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter) const;
+  Result<Programs> load_programs(const cbpfc::Filter& filter) const;
+  static std::map<Action, int> descriptors(const Programs& programs);
 
   const Hook* hook_ = nullptr;
+  const HookLock* lock_ = nullptr;
   HookCaptureOptions options_;
   RingSet rings_;
   UniqueFd counters_fd_;
@@ -113,7 +125,9 @@ class HookCapture {
   UniqueFd whole_packets_fd_;
   Variant variant_;
   ChosenTransport transport_;
-  std::map<Action, Slot> slots_;
+  Programs programs_;
+  std::optional<ChainPlace> place_;  ///< nullopt: moved from
+  bool has_left_ = false;
 };
 
 }  // namespace xdpcap

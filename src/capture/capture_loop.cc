@@ -142,10 +142,12 @@ class CaptureLoop {
   }
 
   void wait(Next next) {
-    std::array<pollfd, 4> waits{{{.fd = options_.signal_fd, .events = POLLIN, .revents = 0},
+    const int watch_fd = options_.watch != nullptr ? options_.watch->fd() : -1;
+    std::array<pollfd, 5> waits{{{.fd = options_.signal_fd, .events = POLLIN, .revents = 0},
                                  {.fd = options_.output_fd, .events = 0, .revents = 0},
                                  {.fd = options_.wake_fd, .events = POLLIN, .revents = 0},
-                                 {.fd = requests_.fd(), .events = POLLIN, .revents = 0}}};
+                                 {.fd = requests_.fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = watch_fd, .events = POLLIN, .revents = 0}}};
     std::uint64_t timeout_ns = 0;
     switch (next) {
       case Next::AtOnce: waits[2].fd = -1; break;
@@ -171,6 +173,9 @@ class CaptureLoop {
     if (waits[3].revents != 0) {
       requests_.take_signal();
     }
+    if (waits[4].revents != 0) {
+      look_at_watch();
+    }
     if (waits[0].revents != 0) {
       // The signal stays in the descriptor: the sink looks there while its output takes nothing.
       stop(CaptureEnd::Signal);
@@ -179,6 +184,14 @@ class CaptureLoop {
       output_.close();
       stop(CaptureEnd::OutputClosed);
     }
+  }
+
+  void look_at_watch() {
+    std::optional<CaptureWatch::End> end = options_.watch->look();
+    if (!end) {
+      return;
+    }
+    stop(end->error ? CaptureEnd::Failed : CaptureEnd::Signal, std::move(end->error));
   }
 
   // An output that failed is left alone from then on.

@@ -15,8 +15,8 @@
 // most: longer than that no packet waits, whatever the watermark; looking at an empty ring is one
 // load.
 //
-// Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), as many packets as were
-// asked for, an output that is gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
+// Stopping.  A signal (SIGINT, SIGTERM, SIGHUP through the signal descriptor), a word of the capture's guardian, as many packets
+// as were asked for, an output that is gone (EPIPE: the normal end of `| head`), an output that fails (a full disk), or counters that
 // cannot be read.  Then, in this order: the programs leave the hook, so nothing new arrives; the
 // ring is emptied; a flight recorder's memory is written out; the counters are final; statistics blocks; the end.  The signal is left in its
 // descriptor, where the sink sees it: an output that then takes nothing for half a second ends the
@@ -52,6 +52,19 @@ class CaptureSource {
   virtual Result<void> detach() = 0;
 };
 
+/// Somebody beside the loop who may want the capture to end: its guardian.
+class CaptureWatch {
+ public:
+  /// That the capture is to end; with an error if that is a failure.
+  struct End {
+    std::optional<Error> error;
+  };
+  virtual ~CaptureWatch() = default;
+  /// Readable when look() has something to do; -1: never again.
+  virtual int fd() const = 0;
+  virtual std::optional<End> look() = 0;
+};
+
 /// Who gets the numbers of a capture; each may be empty.
 struct StatisticsReaders {
   std::function<void(const CaptureStatistics&)> once_a_second;
@@ -68,6 +81,7 @@ struct CaptureLoopOptions {
   bool flush = false;  ///< hand every packet to the output at once
   StatisticsReaders readers;
   std::optional<RecorderOptions> recorder;  ///< packets go there first
+  CaptureWatch* watch = nullptr;            ///< none
 };
 
 enum class CaptureEnd {

@@ -5,32 +5,42 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <optional>
 
 namespace xdpcap {
 namespace {
 
 using std::chrono::steady_clock;
 
-/// Waits until `when` or a signal; true: a signal.
-Result<bool> wait_for_signal(int signal_fd, steady_clock::time_point when) {
+/// Waits until `when`, or until somebody wants an end.
+Result<std::optional<CaptureWatch::End>> wait_for_end(const CountLoopOptions& options,
+                                                      steady_clock::time_point when) {
   while (true) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(when - steady_clock::now()).count();
     if (left <= 0) {
-      return false;
+      return std::nullopt;
     }
-    pollfd wait{.fd = signal_fd, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&wait, 1, static_cast<int>(left));
-    if (ready > 0) {
-      return true;
-    }
+    const int watch_fd = options.watch != nullptr ? options.watch->fd() : -1;
+    std::array<pollfd, 2> waits{{{.fd = options.signal_fd, .events = POLLIN, .revents = 0},
+                                 {.fd = watch_fd, .events = POLLIN, .revents = 0}}};
+    const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(left));
     if (ready < 0 && errno != EINTR) {
       return fail(Errc::Kernel, fmt::format("wait while counting: poll: {}", std::strerror(errno)),
                   errno);
+    }
+    if (ready > 0 && waits[0].revents != 0) {
+      return CaptureWatch::End{};
+    }
+    if (ready > 0 && waits[1].revents != 0) {
+      if (std::optional<CaptureWatch::End> end = options.watch->look()) {
+        return end;
+      }
     }
   }
 }
@@ -67,10 +77,13 @@ CaptureSummary run_count(CaptureSource& source, TimeSource& time, const CountLoo
   };
   constexpr std::chrono::seconds kInterval{1};
   for (auto next = steady_clock::now() + kInterval; !summary.error; next += kInterval) {
-    Result<bool> is_stopped = wait_for_signal(options.signal_fd, next);
-    if (!is_stopped) {
-      note(std::move(is_stopped).error());
-    } else if (*is_stopped) {
+    Result<std::optional<CaptureWatch::End>> end = wait_for_end(options, next);
+    if (!end) {
+      note(std::move(end).error());
+    } else if (*end) {
+      if ((*end)->error) {
+        note(*std::move((*end)->error));
+      }
       break;
     } else {
       read(options.readers.once_a_second);

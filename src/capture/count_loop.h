@@ -14,6 +14,7 @@ struct CountLoopOptions {
   std::vector<Action> actions;
   int signal_fd = -1;  ///< a signalfd; any signal from it ends the counting
   StatisticsReaders readers;
+  CaptureWatch* watch = nullptr;  ///< none
 };
 
 /// Counts until stopped, then detaches.  Of the totals, `received` and `matched` are filled.

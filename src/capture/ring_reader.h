@@ -29,8 +29,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "capture/mapping.h"
 #include "capture/record_reader.h"
+#include "kernel/mapping.h"
 
 namespace xdpcap {
 

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "attach/shared_ring.h"
-#include "capture/mapping.h"
 #include "capture/record_reader.h"
 #include "capture/ring_reader.h"
+#include "kernel/mapping.h"
 
 namespace xdpcap {
 

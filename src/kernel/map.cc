@@ -105,6 +105,11 @@ Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_
   return create_map(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t), value_size_bytes, entries);
 }
 
+Result<UniqueFd> create_program_array(const std::string& name, std::uint32_t entries) {
+  return create_map(BPF_MAP_TYPE_PROG_ARRAY, name, sizeof(std::uint32_t), sizeof(std::uint32_t),
+                    entries);
+}
+
 Result<UniqueFd> create_mappable_array(const std::string& name, std::uint64_t value_size_bytes,
                                        std::uint32_t entries) {
   silence_libbpf();
@@ -166,6 +171,14 @@ Result<void> put_maps(int array_fd, std::span<const int> map_fds) {
       return kernel_failure(fmt::format("put a map into place {} of an array", key), errno,
                             kMapCapabilities);
     }
+  }
+  return {};
+}
+
+Result<void> put_value(int map_fd, std::uint32_t key, std::span<const std::byte> value) {
+  if (bpf_map_update_elem(map_fd, &key, value.data(), BPF_ANY) != 0) {
+    return kernel_failure(fmt::format("put a value into place {} of an array", key), errno,
+                          kMapCapabilities);
   }
   return {};
 }

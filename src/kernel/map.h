@@ -21,6 +21,7 @@
 namespace xdpcap {
 
 /// Source: Linux v6.18 include/uapi/linux/bpf.h enum bpf_map_type.
+inline constexpr std::uint32_t kMapTypeArray = 2;
 inline constexpr std::uint32_t kMapTypeProgramArray = 3;
 
 struct MapInfo {
@@ -47,6 +48,10 @@ Result<UniqueFd> create_per_cpu_array(const std::string& name, std::uint32_t val
 Result<UniqueFd> create_array(const std::string& name, std::uint32_t value_size_bytes,
                               std::uint32_t entries);
 
+/// Creates an array of programs.
+/// Errors: Permission, Kernel.
+Result<UniqueFd> create_program_array(const std::string& name, std::uint32_t entries);
+
 /// Creates an array whose values can be mapped into memory, value after value (Linux 5.5).
 /// Units: `value_size_bytes` is a multiple of the page size.
 /// Errors: Permission; Kernel, with E2BIG when this kernel has no values of that size, with advice when there is not
@@ -67,6 +72,10 @@ Result<UniqueFd> create_array_of_maps(const std::string& name, int example_fd,
 /// Puts maps into an array of maps, from its start on.  At once where the kernel can (5.17): each by itself waits
 /// for all programs that may run.
 Result<void> put_maps(int array_fd, std::span<const int> map_fds);
+
+/// Puts a value into an array.
+/// Errors: Kernel.
+Result<void> put_value(int map_fd, std::uint32_t key, std::span<const std::byte> value);
 
 /// How many CPUs this machine can have; their numbers are below that.
 /// Errors: Errc::Kernel.

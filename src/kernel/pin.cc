@@ -11,16 +11,13 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <string_view>
-#include <thread>
 
 #include "kernel/libbpf_quiet.h"
 
@@ -137,21 +134,6 @@ Result<UniqueFd> open_pinned_map(const std::string& path) {
                             attempt, kind));
   }
   return fd;
-}
-
-UniqueFd lock_pin(const std::string& path) {
-  constexpr int kTries = 100;
-  constexpr std::chrono::milliseconds kPause(20);
-  const std::size_t slash = path.find_last_of('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (int i = 0; fd.is_open() && i < kTries; ++i) {
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
-      return fd;
-    }
-    std::this_thread::sleep_for(kPause);
-  }
-  return {};
 }
 
 }  // namespace xdpcap

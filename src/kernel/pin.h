@@ -17,11 +17,4 @@ namespace xdpcap {
 /// BPF file system, or pins a program or link; Permission.
 Result<UniqueFd> open_pinned_map(const std::string& path);
 
-/// Waits for its turn among the processes that change the same hook, which lasts until the returned
-/// descriptor is closed.
-///
-/// The lock is flock(2) on the pin's directory, and an agreement among captures only.  Who may not
-/// have it, or does not get it within two seconds, gets an empty descriptor and goes on without.
-UniqueFd lock_pin(const std::string& path);
-
 }  // namespace xdpcap

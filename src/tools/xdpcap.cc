@@ -2,11 +2,11 @@
 //
 // xdpcap: captures packets from an XDP program's hook into a pcapng file.
 //
-//     options -> filter -> hook and its slots -> memory -> output -> capture programs -> file header -> loop
+//     options -> filter -> hook -> memory -> a place among the captures there, guardian -> capture programs, loaded
+//             -> output -> capture programs, in the slots -> file header -> loop
 //
 // in the order of what can be undone: nothing is touched before everything that can be checked has
-// been; from the first program in the hook on, HookCapture's destructor takes them out on every way
-// out.
+// been; from the place on, HookCapture's destructor gives it back on every way out, and the guardian if there is none.
 
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
@@ -15,17 +15,21 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <memory>
 #include <optional>
 
 #include "attach/hook.h"
 #include "attach/hook_capture.h"
+#include "attach/hook_lock.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
 #include "cli/status.h"
+#include "guard/guardian.h"
 #include "pcapng/file_sink.h"
+#include "tools/guarded_capture.h"
 #include "tools/xdpcap_options.h"
 #include "tools/xdpcap_recorder.h"
 #include "tools/xdpcap_reload.h"
@@ -52,6 +56,7 @@ struct Signals {
 struct PreparedCapture {
   const XdpcapOptions& options;
   const Hook& hook;
+  const HookLock& lock;
   const cbpfc::Filter& filter;
   const std::vector<Action>& actions;
   const Signals& signals;
@@ -61,19 +66,27 @@ struct PreparedCapture {
 
 class HookSource final : public CaptureSource {
  public:
-  HookSource(HookCapture& capture, FilterReload& reload) : capture_(&capture), reload_(&reload) {}
+  HookSource(GuardedCapture& guarded, FilterReload& reload)
+      : guarded_(&guarded), reload_(&reload) {}
   Result<std::vector<ActionCounters>> counters_by_cpu() override {
-    return capture_->counters_by_cpu();
+    return guarded_->capture().counters_by_cpu();
   }
   Result<void> detach() override {
     reload_->stop();
-    return capture_->detach();
+    return guarded_->leave();
   }
 
  private:
-  HookCapture* capture_;
+  GuardedCapture* guarded_;
   FilterReload* reload_;
 };
+
+// A place on the hook with a guardian, and programs that are loaded.
+Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
+                                                      const HookCaptureOptions& options) {
+  return GuardedCapture::prepare(prepared.hook, prepared.lock, prepared.filter, prepared.options,
+                                 options);
+}
 
 // The header of the file; a flight recorder writes its own with every dump.
 Result<PcapngWriter> make_writer(FileSink& sink, const PreparedCapture& prepared) {
@@ -84,7 +97,8 @@ Result<PcapngWriter> make_writer(FileSink& sink, const PreparedCapture& prepared
 }
 
 // From the header of the file to its end.
-int run_to_end(HookCapture& capture, FileSink& sink, const PreparedCapture& prepared) {
+int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& prepared) {
+  HookCapture& capture = guarded.capture();
   const XdpcapOptions& options = prepared.options;
   const Result<RecordReaders> rings = make_readers(capture.rings());
   if (!rings) {
@@ -107,13 +121,14 @@ int run_to_end(HookCapture& capture, FileSink& sink, const PreparedCapture& prep
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
                           .readers = prepared.outlets.readers(),
-                          .recorder = std::nullopt};
+                          .recorder = std::nullopt,
+                          .watch = &guarded};
   if (prepared.recorder) {
     loop.recorder =
         recorder_options(*prepared.recorder, options, prepared.actions, *prepared.signals.dump);
   }
   FilterReload reload(capture, options, prepared.signals.requests);
-  HookSource source(capture, reload);
+  HookSource source(guarded, reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
   prepared.outlets.end_status_line();
@@ -126,18 +141,22 @@ int count_hook(const PreparedCapture& prepared) {
   if (prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
-  Result<HookCapture> capture = HookCapture::attach(
-      prepared.hook, prepared.filter, {.actions = prepared.actions, .counts_only = true});
-  if (!capture) {
-    return report(capture.error(), options.verbose);
+  Result<std::unique_ptr<GuardedCapture>> guarded =
+      start_capture(prepared, {.actions = prepared.actions, .counts_only = true});
+  if (!guarded) {
+    return report(guarded.error(), options.verbose);
   }
-  FilterReload reload(*capture, options, prepared.signals.requests);
-  HookSource source(*capture, reload);
+  if (const Result<void> entered = (*guarded)->enter(); !entered) {
+    return report(entered.error(), options.verbose);
+  }
+  FilterReload reload((*guarded)->capture(), options, prepared.signals.requests);
+  HookSource source(**guarded, reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
                                            {.actions = prepared.actions,
                                             .signal_fd = prepared.signals.stop.fd(),
-                                            .readers = prepared.outlets.readers()});
+                                            .readers = prepared.outlets.readers(),
+                                            .watch = guarded->get()});
   prepared.outlets.end_status_line();
   const int printed = options.json ? cli::kExitSuccess  // which says the same
                                    : print(cli::format_counts(sum(summary.totals)) + "\n");
@@ -152,26 +171,29 @@ int capture_hook(const PreparedCapture& prepared) {
       prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
+  Result<std::unique_ptr<GuardedCapture>> guarded =
+      start_capture(prepared, {.actions = prepared.actions,
+                               .snaplen_bytes = options.snaplen_bytes,
+                               .ring_bytes = options.ring_bytes,
+                               .watermark_bytes = options.watermark_bytes,
+                               .limits = options.limits,
+                               .transport = options.transport});
+  if (!guarded) {
+    return report(guarded.error(), options.verbose);
+  }
   Result<FileSink> sink = FileSink::open(options.output);
   pipe.reset();
   if (!sink) {
     return report(sink.error(), options.verbose);
   }
-  Result<HookCapture> capture = HookCapture::attach(prepared.hook, prepared.filter,
-                                                    {.actions = prepared.actions,
-                                                     .snaplen_bytes = options.snaplen_bytes,
-                                                     .ring_bytes = options.ring_bytes,
-                                                     .watermark_bytes = options.watermark_bytes,
-                                                     .limits = options.limits,
-                                                     .transport = options.transport});
-  if (!capture) {
+  if (const Result<void> entered = (*guarded)->enter(); !entered) {
     sink->remove_if_created();
-    return report(capture.error(), options.verbose);
+    return report(entered.error(), options.verbose);
   }
   if (options.verbose) {
-    describe(*capture, prepared.filter, options);
+    describe((*guarded)->capture(), prepared.filter, options);
   }
-  return run_to_end(*capture, *sink, prepared);
+  return run_to_end(**guarded, *sink, prepared);
 }
 
 // SIGUSR1 is the flight recorder's; without one, FilterReload says so.
@@ -232,15 +254,17 @@ int run(const XdpcapOptions& given) {
       return cli::kExitSuccess;
     }
   }
-  if (const Result<void> may_enter = check_may_enter(*hook, actions); !may_enter) {
-    return report(may_enter.error(), options.verbose);
+  if (const Result<void> may_capture = check_may_capture(*hook, actions); !may_capture) {
+    return report(may_capture.error(), options.verbose);
   }
+  const HookLock lock = open_lock(options);
   const auto outlets = StatisticsOutlets::open(options, actions);
   if (!outlets) {
     return report(outlets.error(), options.verbose);
   }
   const PreparedCapture prepared{.options = options,
                                  .hook = *hook,
+                                 .lock = lock,
                                  .filter = *filter,
                                  .actions = actions,
                                  .signals = *signals,
@@ -252,6 +276,9 @@ int run(const XdpcapOptions& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 0 && std::string_view(argv[0]) == kGuardianName) {
+    return run_guardian(kGuardianSocket);
+  }
   cli::occupy_standard_descriptors();
   cli::heed_interrupts();
   const MachineLimits limits = machine_limits();

@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "attach/abi.h"
 #include "cli/numbers.h"
@@ -145,6 +147,43 @@ std::vector<cli::Option> make_recorder_rows(XdpcapOptions& options) {
   };
 }
 
+Result<OnBusy> parse_on_busy(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, OnBusy>, 3> kNames = {
+      {{"chain", OnBusy::Chain}, {"fail", OnBusy::Fail}, {"replace", OnBusy::Replace}}};
+  for (const auto& [name, value] : kNames) {
+    if (text == name) {
+      return value;
+    }
+  }
+  return fail(Errc::InvalidArgument,
+              fmt::format("\"{}\" is not known; it can be chain, fail or replace", text));
+}
+
+std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
+  return {
+      {.name = "on-busy",
+       .argument = "WHAT",
+       .help = "when somebody captures on the hook already: chain (share it: everybody\n"
+               "sees every packet), fail, or replace (end the others); default: chain",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.on_busy = TRY(parse_on_busy(text));
+         return {};
+       }},
+      {.name = "run-dir",
+       .argument = "DIR",
+       .help = fmt::format("where captures that share a hook keep their lock and sockets;\n"
+                           "default: {}",
+                           kUsualRunDirectory),
+       .set = [&options](std::string_view text) -> Result<void> {
+         if (text.empty()) {
+           return fail(Errc::InvalidArgument, "no directory is given");
+         }
+         options.run_directory = text;
+         return {};
+       }},
+  };
+}
+
 std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   constexpr std::uint64_t kMostSample = std::numeric_limits<std::uint32_t>::max();
@@ -185,6 +224,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   std::vector<cli::Option> table = make_capture_rows(written, limits);
   std::ranges::move(make_limit_rows(options), std::back_inserter(table));
   std::ranges::move(make_recorder_rows(options), std::back_inserter(table));
+  std::ranges::move(make_sharing_rows(options), std::back_inserter(table));
   const std::vector<cli::Option> others = {
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "attach/action.h"
+#include "attach/hook_lock.h"
+#include "attach/join_chain.h"
 #include "attach/limits.h"
 #include "attach/transport.h"
 #include "capture/rate_trigger.h"
@@ -35,6 +37,8 @@ struct XdpcapOptions {
   std::optional<Transport> transport;           ///< nullopt: the best this kernel has
   std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
   std::vector<RateLimit> triggers;              ///< which write it out
+  OnBusy on_busy = OnBusy::Chain;
+  std::string run_directory = kUsualRunDirectory;  ///< of the lock, and of guardians' sockets
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none

@@ -34,8 +34,10 @@ TEST_F(Errors, TakenSlotsNameTheirHolder) {
   Capture first(rig.target().hook_fd(), {rig.hook(), rig.file("first.pcapng")});
   const std::vector<std::uint32_t> slots = slots_of(rig.target().hook_fd());
   const std::string second = rig.file("second.pcapng");
-  expect_failure({rig.hook(), second}, fmt::format("taken by program {} (xdpcap_", slots[0]));
-  expect_failure({"-actions", "tx", rig.hook(), second}, fmt::format("program {} (", slots[3]));
+  const std::string holder =
+      fmt::format("another capture is running: pid {} (", first.process().pid());
+  expect_failure({"-on-busy", "fail", rig.hook(), second}, holder);
+  expect_failure({"-on-busy", "fail", "-actions", "tx", rig.hook(), second}, holder);
   EXPECT_FALSE(std::filesystem::exists(second));
   EXPECT_EQ(slots_of(rig.target().hook_fd()), slots);
   const PacketSocket delivered = rig.delivered();

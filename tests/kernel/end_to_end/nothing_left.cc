@@ -6,10 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string_view>
+#include <vector>
+
+#include "kernel/process.h"
+#include "process.h"
 
 namespace xdpcap::test {
 namespace {
@@ -20,9 +26,31 @@ BpfObjects& noted() {
   return objects;
 }
 
+// Guardians of captures, likewise.
+std::vector<ProcessIdentity>& noted_guardians() {
+  static std::vector<ProcessIdentity> processes;
+  return processes;
+}
+
+void note_children(pid_t pid) {
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid));
+  for (pid_t child = 0; children >> child;) {
+    if (std::optional<ProcessIdentity> identity = identity_of(child)) {
+      noted_guardians().push_back(*identity);
+    }
+  }
+}
+
+bool is_any_running(const std::vector<ProcessIdentity>& processes) {
+  return std::ranges::any_of(processes, [](const ProcessIdentity& process) {
+    return is_running(process).value_or(false);
+  });
+}
+
 }  // namespace
 
 void note_bpf_objects(pid_t pid) {
+  note_children(pid);
   const auto note = [](std::string_view line, std::string_view field, std::set<std::uint32_t>& to) {
     std::uint32_t id = 0;
     if (line.starts_with(field) &&
@@ -47,6 +75,7 @@ void note_bpf_objects(pid_t pid) {
 void EndToEndTest::SetUp() {
   require_root();
   noted() = {};
+  noted_guardians().clear();
   descriptors_ = open_descriptors();
 }
 
@@ -54,6 +83,8 @@ void EndToEndTest::TearDown() {
   EXPECT_EQ(open_descriptors(), descriptors_);
   EXPECT_FALSE(noted().programs.empty())
       << "the test noted nothing, so the next line shows nothing";
+  EXPECT_TRUE(becomes_true([] { return !is_any_running(noted_guardians()); }))
+      << "a guardian is left";
   EXPECT_TRUE(still_there(noted()).empty());
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
   const std::string ours = fmt::format("xdpcap-test-{}-", ::getpid());

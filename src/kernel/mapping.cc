@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "capture/mapping.h"
+#include "kernel/mapping.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -20,7 +20,7 @@ Result<Mapping> map_pages(int fd, std::size_t length_bytes, int protection,
       ::mmap(nullptr, length_bytes, protection, MAP_SHARED, fd, static_cast<off_t>(offset_bytes));
   if (address == MAP_FAILED) {
     return fail(Errc::Kernel,
-                fmt::format("map {} bytes of the ring: {}", length_bytes, std::strerror(errno)),
+                fmt::format("map {} bytes of a BPF map: {}", length_bytes, std::strerror(errno)),
                 errno);
   }
   return Mapping(address, Unmap{length_bytes});

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Finding the chain on a hook by looking at all maps of the machine, and what dead captures have left in its slots.
+//
+// A chain's maps exist as long as a process has them, or a program in a slot uses them.  With no process left they are remains: programs
+// that still filter, and record until their rings are full.  chain_state.h says whose they were.
+//
+// Needs CAP_SYS_ADMIN.  Cost: two system calls a map.
+// Tested by: tests/kernel/chain_test.cc.
+
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "attach/chain.h"
+
+namespace xdpcap {
+
+/// A chain none of whose captures lives.
+struct Remains {
+  std::uint32_t state_map_id = 0;
+  std::vector<ChainMember> members;
+};
+
+struct FoundChains {
+  std::optional<Chain> live;  ///< that a living capture is in
+  std::vector<Remains> remains;
+};
+
+/// Errors: Permission naming CAP_SYS_ADMIN; Unsupported when a capture of another version lives there; Kernel.
+Result<FoundChains> find_chains(const Hook& hook);
+
+/// Empties the slots that hold programs of `remains`, with the hook's turn.  How many those were.
+Result<std::size_t> remove_remains(const Hook& hook, const Remains& remains);
+
+}  // namespace xdpcap

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "attach/join_chain.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "attach/chain_find.h"
+
+namespace xdpcap {
+namespace {
+
+std::string describe(const ChainMember& member) {
+  return fmt::format("pid {} ({})", member.process.pid, member.command_line);
+}
+
+std::string describe(const std::vector<ChainMember>& members) {
+  std::string text;
+  for (const ChainMember& member : members) {
+    text += (text.empty() ? "" : ", ") + describe(member);
+  }
+  return text.empty() ? "a process that is not known any more" : text;
+}
+
+std::string removed_note(const std::string& who) {
+  return fmt::format("removed from the hook what a capture that was killed had left there: {}",
+                     who);
+}
+
+// The chain there is, without remains of others; nullopt: none.
+Result<std::optional<Chain>> find_chain(const Hook& hook, const JoinOptions& options,
+                                        std::vector<std::string>& notes) {
+  Result<FoundChains> found = find_chains(hook);
+  if (found) {
+    for (const Remains& remains : found->remains) {
+      if (TRY(remove_remains(hook, remains)) > 0) {
+        notes.push_back(removed_note(describe(remains.members)));
+      }
+    }
+    return std::move(found->live);
+  }
+  if (found.error().code != Errc::Permission) {
+    return std::unexpected(std::move(found).error());
+  }
+  std::optional<ChainParts> parts =
+      options.ask_others ? options.ask_others() : std::optional<ChainParts>();
+  if (!parts) {
+    return std::nullopt;
+  }
+  return TRY(Chain::adopt(hook, *std::move(parts)));
+}
+
+bool shares_actions(const ChainMember& member, const std::vector<Action>& actions) {
+  return std::ranges::any_of(member.actions, [&](Action action) {
+    return std::ranges::find(actions, action) != actions.end();
+  });
+}
+
+// Nobody else may be in the slots.
+Result<void> check_free(const Hook& hook, const Chain& chain, const std::vector<Action>& actions) {
+  for (const ChainMember& member : chain.members()) {
+    if (shares_actions(member, actions)) {
+      return fail(Errc::Busy,
+                  fmt::format("hook {}: another capture is running: {}; end it, or share the "
+                              "hook with it (-on-busy chain)",
+                              hook.path(), describe(member)));
+    }
+  }
+  for (const Action action : actions) {
+    const std::optional<std::uint32_t> holder = TRY(hook.holder(action));
+    if (holder && !TRY(chain.is_ours(action, *holder))) {
+      return fail(
+          Errc::Busy,
+          fmt::format(
+              "hook {0}: slot {1} is taken by {2}: another capture is running, or one was "
+              "killed; end it, share the hook with it (-on-busy chain), or empty the slot with "
+              "`bpftool map delete pinned {0} key {3} 0 0 0`",
+              hook.path(), name(action), describe_program(*holder), index(action)));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> remove_dead(Chain& chain) {
+  std::vector<std::string> notes;
+  for (const ChainMember& member : chain.members()) {
+    if (!is_alive(member)) {
+      TRY(chain.leave(member.position, member.process));
+      notes.push_back(removed_note(describe(member)));
+    }
+  }
+  return notes;
+}
+
+Result<std::size_t> end_captures(Chain& chain, const HookLock& lock, chain::Reason why,
+                                 const std::function<bool(const ChainMember&)>& which) {
+  constexpr std::chrono::milliseconds kPatience(2'000);
+  constexpr std::chrono::milliseconds kPause(20);
+  std::vector<ChainMember> told;
+  for (const ChainMember& member : chain.members()) {
+    if (which(member)) {
+      chain.tell_to_leave(member.position, why);
+      told.push_back(member);
+    }
+  }
+  const auto is_there = [&](const ChainMember& member) {
+    const std::optional<ChainMember> now = chain.member(member.position);
+    return now->state != chain::State::Free && now->process == member.process;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::ranges::any_of(told, is_there) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kPause);
+  }
+  const HookLock::Turn turn = lock.take();
+  for (const ChainMember& member : told) {
+    TRY(chain.leave(member.position, member.process));
+  }
+  return told.size();
+}
+
+Result<ChainPlace> join_chain(const Hook& hook, const Variant& variant, const HookLock& lock,
+                              const JoinOptions& options) {
+  ChainMember self{.process = own_identity(),
+                   .user_id = ::geteuid(),
+                   .actions = options.actions,
+                   .command_line = options.command_line,
+                   .filter = options.filter};
+  std::optional<HookLock::Turn> turn(std::in_place, lock.take());
+  std::vector<std::string> notes;
+  std::optional<Chain> chain = TRY(find_chain(hook, options, notes));
+  if (!chain) {
+    chain = TRY(Chain::create(hook, variant));
+  }
+  for (std::string& note : TRY(remove_dead(*chain))) {
+    notes.push_back(std::move(note));
+  }
+  if (options.on_busy == OnBusy::Fail) {
+    TRY(check_free(hook, *chain, options.actions));
+  }
+  const std::uint32_t position = TRY(chain->reserve(self));
+  if (options.on_busy == OnBusy::Replace) {
+    turn.reset();  // they need one to leave
+    TRY(end_captures(*chain, lock, chain::Reason::Replaced, [position](const ChainMember& member) {
+      return member.position != position;
+    }));
+  }
+  return ChainPlace{.chain = *std::move(chain),
+                    .position = position,
+                    .process = self.process,
+                    .notes = std::move(notes)};
+}
+
+}  // namespace xdpcap

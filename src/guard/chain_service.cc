@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "guard/chain_service.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include "guard/message.h"
+#include "kernel/errors.h"
+#include "kernel/map.h"
+
+namespace xdpcap {
+namespace {
+
+constexpr std::string_view kSuffix = ".sock";
+
+Result<std::string> prefix_of(const Hook& hook) {
+  return fmt::format("{}.", TRY(map_info(hook.fd())).id);
+}
+
+std::optional<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return std::nullopt;
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+UniqueFd make_socket(int flags) {
+  return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
+}
+
+std::optional<ChainParts> ask_one(const std::string& path) {
+  constexpr std::chrono::milliseconds kPatience(500);
+  const std::optional<sockaddr_un> address = address_of(path);
+  const UniqueFd fd = make_socket(SOCK_NONBLOCK);
+  if (!address ||
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
+    if (address && errno == ECONNREFUSED) {
+      ::unlink(path.c_str());  // of a guardian that was killed
+    }
+    return std::nullopt;
+  }
+  Result<std::optional<Message>> message = receive_message(fd.get(), kPatience);
+  if (!message || !*message || (*message)->kind != MessageKind::Parts ||
+      (*message)->descriptors.size() < 2) {
+    return std::nullopt;
+  }
+  return parts_from(std::move((*message)->descriptors));
+}
+
+}  // namespace
+
+Result<ChainService> ChainService::listen(const std::string& directory, const Hook& hook) {
+  const std::string path =
+      fmt::format("{}/{}{}{}", directory, TRY(prefix_of(hook)), ::getpid(), kSuffix);
+  const std::optional<sockaddr_un> address = address_of(path);
+  if (!address) {
+    return fail(Errc::InvalidArgument, fmt::format("listen at {}: the path is too long", path));
+  }
+  UniqueFd fd = make_socket(SOCK_NONBLOCK);
+  ::unlink(path.c_str());  // of a dead process of the same number
+  const mode_t old_mask = ::umask(0177);
+  const bool is_bound =
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0;
+  const int error_number = errno;
+  ::umask(old_mask);
+  constexpr int kBacklog = 16;
+  if (!is_bound || ::listen(fd.get(), kBacklog) != 0) {
+    return fail(Errc::Io, fmt::format("listen at {}: {}", path, errno_text(error_number)),
+                error_number);
+  }
+  return ChainService(std::move(fd), path);
+}
+
+ChainService::~ChainService() {
+  if (fd_.is_open()) {
+    ::unlink(path_.c_str());
+  }
+}
+
+void ChainService::answer(const Chain& chain) const {
+  const UniqueFd client(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!client.is_open()) {
+    return;
+  }
+  // Whoever does not take it at once gets nothing.
+  static_cast<void>(send_message(client.get(), MessageKind::Parts, {}, chain.descriptors()));
+}
+
+std::optional<ChainParts> ask_for_chain(const std::string& directory, const Hook& hook) {
+  const Result<std::string> prefix = prefix_of(hook);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::string file = entry.path().filename().string();
+    if (prefix && file.starts_with(*prefix) && file.ends_with(kSuffix)) {
+      if (std::optional<ChainParts> parts = ask_one(entry.path().string())) {
+        return parts;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The parts of a chain for captures that may not look objects up by their ids (CAP_SYS_ADMIN): guardians hand them out.
+//
+//     /run/xdpcap/<map id of the hook>.<pid of the guardian>.sock       connect, receive one message of Parts
+//
+// Who may connect is the socket's user, and root.  What comes is checked by Chain::adopt().
+//
+// Tested by: tests/kernel/guardian_test.cc.
+
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "attach/chain.h"
+#include "attach/hook.h"
+
+namespace xdpcap {
+
+class ChainService {
+ public:
+  /// Listens in `directory`.
+  /// Errors: Io, Permission, InvalidArgument for a path too long; naming the socket.
+  static Result<ChainService> listen(const std::string& directory, const Hook& hook);
+
+  ChainService(ChainService&& other) noexcept = default;
+  ChainService& operator=(ChainService&&) = delete;
+  ChainService(const ChainService&) = delete;
+  ChainService& operator=(const ChainService&) = delete;
+  ~ChainService();  ///< takes the socket away
+
+  int fd() const { return fd_.get(); }
+  /// Answers one who has connected, if any.
+  void answer(const Chain& chain) const;
+
+ private:
+  ChainService(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  UniqueFd fd_;
+  std::string path_;
+};
+
+/// Asks the guardians on `hook` in turn; nullopt: none answers.  Removes sockets of guardians that are dead.
+std::optional<ChainParts> ask_for_chain(const std::string& directory, const Hook& hook);
+
+}  // namespace xdpcap

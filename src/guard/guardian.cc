@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "guard/guardian.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <optional>
+
+#include "attach/chain.h"
+#include "attach/hook_lock.h"
+#include "attach/join_chain.h"
+#include "guard/chain_service.h"
+#include "guard/message.h"
+#include "guard/slot_watch.h"
+
+namespace xdpcap {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kInterval(250);
+constexpr int kIntervalsOfDead = 4;  // between looks for dead captures of others
+
+/// What MessageKind::Start says.
+struct Post {
+  std::string hook_path;
+  std::string run_directory;
+  std::uint32_t position = 0;
+  ProcessIdentity process;
+};
+
+template <typename Number>
+Result<void> read_number(const std::string& text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return fail(Errc::InvalidArgument, fmt::format("\"{}\" is no number", text));
+  }
+  return {};
+}
+
+Result<Post> read_post(const Message& message) {
+  constexpr std::size_t kFields = 6;
+  constexpr std::size_t kLeastDescriptors = 3;
+  if (message.kind != MessageKind::Start || message.fields.size() != kFields ||
+      message.descriptors.size() < kLeastDescriptors) {
+    return fail(Errc::InvalidArgument, "the guardian was started with a message it does not know");
+  }
+  Post post{.hook_path = message.fields[0], .run_directory = message.fields[1], .process = {}};
+  TRY(read_number(message.fields[2], post.position));
+  TRY(read_number(message.fields[3], post.process.pid));
+  TRY(read_number(message.fields[4], post.process.start_time_ticks));
+  TRY(read_number(message.fields[5], post.process.pid_namespace));
+  return post;
+}
+
+class Guardian {
+ public:
+  Guardian(int socket_fd, const Post& post, const Hook& hook, Chain& chain, const HookLock& lock)
+      : socket_fd_(socket_fd),
+        post_(post),
+        hook_(hook),
+        chain_(chain),
+        lock_(lock),
+        slots_(hook, chain, lock, post.position) {
+    if (Result<ChainService> service = ChainService::listen(post.run_directory, hook)) {
+      service_.emplace(*std::move(service));
+    }
+  }
+
+  void run() {
+    auto next = steady_clock::now();
+    while (!is_over_) {
+      const auto now = steady_clock::now();
+      if (now >= next) {
+        look();
+        next = now + kInterval;
+      }
+      wait(std::chrono::ceil<milliseconds>(next - now));
+    }
+  }
+
+ private:
+  void wait(milliseconds most) {
+    std::array<pollfd, 2> waits{
+        {{.fd = socket_fd_, .events = POLLIN, .revents = 0},
+         {.fd = service_ ? service_->fd() : -1, .events = POLLIN, .revents = 0}}};
+    if (::poll(waits.data(), waits.size(), static_cast<int>(most.count())) <= 0) {
+      return;
+    }
+    if (waits[0].revents != 0) {
+      hear();
+    }
+    if (waits[1].revents != 0 && !is_over_) {
+      service_->answer(chain_);
+    }
+  }
+
+  void hear() {
+    const Result<std::optional<Message>> message = receive_message(socket_fd_, milliseconds(0));
+    if (message && *message && (*message)->kind != MessageKind::Leave) {
+      return;
+    }
+    is_over_ = true;
+    const HookLock::Turn turn = lock_.take();
+    const Result<void> left = chain_.leave(post_.position, post_.process);
+    static_cast<void>(send_message(
+        socket_fd_, MessageKind::Left,
+        left ? std::vector<std::string>{} : std::vector<std::string>{left.error().message}));
+  }
+
+  void look() {
+    const std::optional<ChainMember> member = chain_.member(post_.position);
+    if (!member || member->state == chain::State::Free || member->process != post_.process) {
+      say_end("another process has taken this capture out of the hook", true);
+      return;
+    }
+    chain_.beat(post_.position);
+    if (member->state == chain::State::ToldToLeave) {
+      const bool is_replaced = member->told_why == chain::Reason::Replaced;
+      say_end(
+          fmt::format("{} by pid {}",
+                      is_replaced ? "this capture is replaced, as -on-busy replace was asked for,"
+                                  : "this capture is ended, as -detach was asked for,",
+                      member->told_by_pid),
+          is_replaced);
+      return;
+    }
+    for (const std::string& sentence : slots_.look()) {
+      static_cast<void>(send_message(socket_fd_, MessageKind::Notice, {sentence}));
+    }
+    if (++looks_ % kIntervalsOfDead == 0) {
+      remove_dead_of_others();
+    }
+  }
+
+  void say_end(const std::string& why, bool is_failure) {
+    if (!std::exchange(has_said_end_, true)) {
+      static_cast<void>(
+          send_message(socket_fd_, MessageKind::End,
+                       {fmt::format("hook {}: {}", hook_.path(), why), is_failure ? "1" : "0"}));
+    }
+  }
+
+  void remove_dead_of_others() {
+    const std::vector<ChainMember> members = chain_.members();
+    if (std::ranges::all_of(members, is_alive)) {
+      return;
+    }
+    const HookLock::Turn turn = lock_.take();
+    static_cast<void>(remove_dead(chain_));  // another time, if not now
+  }
+
+  int socket_fd_;
+  const Post& post_;
+  const Hook& hook_;
+  Chain& chain_;
+  const HookLock& lock_;
+  SlotWatch slots_;
+  std::optional<ChainService> service_;
+  int looks_ = 0;
+  bool is_over_ = false;
+  bool has_said_end_ = false;
+};
+
+Result<void> guard(int socket_fd) {
+  constexpr milliseconds kPatience(10'000);
+  std::optional<Message> message = TRY(receive_message(socket_fd, kPatience));
+  if (!message) {
+    return {};  // the capture has died before
+  }
+  const Post post = TRY(read_post(*message));
+  UniqueFd hook_fd = std::move(message->descriptors.back());
+  message->descriptors.pop_back();
+  const Hook hook = TRY(Hook::adopt(std::move(hook_fd), post.hook_path));
+  Chain chain = TRY(Chain::adopt(hook, parts_from(std::move(message->descriptors))));
+  const HookLock lock = HookLock::open(post.run_directory).value_or(HookLock());
+  Guardian guardian(socket_fd, post, hook, chain, lock);
+  TRY(send_message(socket_fd, MessageKind::Ready));
+  guardian.run();
+  return {};
+}
+
+}  // namespace
+
+int run_guardian(int socket_fd) {
+  // It ends when the capture does; nothing else ends it but SIGKILL.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP}) {
+    static_cast<void>(std::signal(signal, SIG_IGN));
+  }
+  static_cast<void>(::chdir("/"));
+  const Result<void> guarded = guard(socket_fd);
+  if (!guarded) {
+    static_cast<void>(send_message(socket_fd, MessageKind::End, {guarded.error().message, "1"}));
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace xdpcap
