@@ -15,17 +15,17 @@
 #include <utility>
 
 #include "kernel/libbpf_quiet.h"
-#include "kernel/map.h"
 #include "kernel/mounts.h"
 #include "kernel/object_kind.h"
+#include "kernel/unique_fd.h"
 
 namespace xdpcap {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The id of the map pinned at `path`; nullopt if that is no map, or may not be read.
-std::optional<std::uint32_t> pinned_map_id(const std::string& path) {
+/// The map pinned at `path`; nullopt if that is no map, or may not be read.
+std::optional<MapInfo> pinned_map(const std::string& path) {
   struct bpf_obj_get_opts options{};
   options.sz = sizeof(options);
   options.file_flags = BPF_F_RDONLY;
@@ -33,8 +33,8 @@ std::optional<std::uint32_t> pinned_map_id(const std::string& path) {
   if (!fd.is_open() || object_kind(fd.get()) != "map") {
     return std::nullopt;
   }
-  const Result<MapInfo> info = map_info(fd.get());
-  return info.has_value() ? std::optional(info->id) : std::nullopt;
+  Result<MapInfo> info = map_info(fd.get());
+  return info.has_value() ? std::optional(std::move(*info)) : std::nullopt;
 }
 
 class Walk {
@@ -56,8 +56,8 @@ class Walk {
       return;
     }
     if (S_ISREG(info.st_mode)) {
-      if (const std::optional<std::uint32_t> id = pinned_map_id(path)) {
-        found_.push_back({.path = path, .map_id = *id});
+      if (std::optional<MapInfo> map = pinned_map(path)) {
+        found_.push_back({.path = path, .map = std::move(*map)});
       }
       return;
     }

@@ -11,11 +11,10 @@
 
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "kernel/result.h"
+#include "kernel/map.h"
 
 namespace xdpcap {
 
@@ -23,7 +22,7 @@ inline constexpr int kDeepestPin = 16;
 
 struct PinnedMap {
   std::string path;
-  std::uint32_t map_id = 0;
+  MapInfo map;
 };
 
 /// In the order of paths.  A map that is pinned several times is there several times.
