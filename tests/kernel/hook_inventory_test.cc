@@ -234,6 +234,10 @@ TEST_F(HookInventoryTest, CaptureProgramsAreNoUsers) {
   bind_map(capture.get(), chain.get());
   ASSERT_TRUE(put_program(hook_.get(), 2, capture.get()).has_value());
   EXPECT_EQ(only_user().program.id, id_of_program(user.get()));
+  // Nor is it a hook what only they use.
+  const UniqueFd theirs = test::make_hook();
+  bind_map(capture.get(), theirs.get());
+  EXPECT_FALSE(found(id_of_map(theirs.get())).has_value());
   const std::vector<SlotProgram> holders = found(hook_id())->holders;
   ASSERT_EQ(holders.size(), 1U);
   EXPECT_EQ(holders.front().slot, 2U);
@@ -280,6 +284,22 @@ TEST_F(HookInventoryTest, ListsEveryPinOnce) {
   EXPECT_THAT(found(hook_id())->paths, ElementsAre(first, second));
   ::umount2(other.c_str(), MNT_DETACH);
   ::rmdir(other.c_str());
+}
+
+TEST_F(HookInventoryTest, PinsNeedOnlyBeReadable) {
+  const UniqueFd program = load_user();
+  const std::string path = directory_.pin(hook_.get(), "hook");
+  const std::string secret = directory_.pin(hook_.get(), "secret");
+  directory_.pin(program.get(), "program");
+  ASSERT_EQ(::chmod(path.c_str(), 0400), 0);
+  ASSERT_EQ(::chmod(secret.c_str(), 0), 0);
+  const test::ReducedCapabilities few(kBpfAndNetAdmin);
+  std::vector<PinnedMap> pins = pinned_maps().value();
+  std::erase_if(pins,
+                [this](const PinnedMap& pin) { return !pin.path.starts_with(directory_.path()); });
+  ASSERT_EQ(pins.size(), 1U);
+  EXPECT_EQ(pins.front().path, path);
+  EXPECT_EQ(pins.front().map.id, hook_id());
 }
 
 TEST_F(HookInventoryTest, FindsPinsDownToALimit) {
