@@ -13,9 +13,11 @@
 #include <utility>
 
 #include "attach/chain_access.h"
+#include "attach/hook_inventory.h"
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
 #include "kernel/program.h"
+#include "kernel/program_info.h"
 #include "kernel/quiesce.h"
 
 namespace xdpcap {
@@ -31,17 +33,6 @@ namespace {
 
 std::string context(const Hook& hook, Action action) {
   return fmt::format("hook {}: {}", hook.path(), name(action));
-}
-
-// A capture of another chain is no foreign program: its guardian would put itself in front of us, and we of it.
-Result<bool> is_of_a_chain(int program_fd) {
-  for (const std::uint32_t id : TRY(maps_of_program(program_fd))) {
-    const Result<UniqueFd> map = open_map(id);
-    if (map && TRY(map_info(map->get())).name == chain::kStateMapName) {
-      return true;
-    }
-  }
-  return false;
 }
 
 void note_first(Result<void>& first, Result<void> next) {
@@ -107,7 +98,9 @@ Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
 // Errors: NotFound when it has gone meanwhile; Permission; Busy when it is one of another chain.
 Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
   UniqueFd program = TRY(open_program(program_id));
-  if (TRY(is_of_a_chain(program.get()))) {
+  // A capture of another chain is no foreign program: its guardian would put itself in front of us, and we of it.
+  const ProgramInfo info = TRY(program_info(program.get()));
+  if (TRY(is_capture_program(info))) {
     return fail(
         Errc::Busy,
         fmt::format(

@@ -6,7 +6,7 @@
 
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
-#include "kernel/program.h"
+#include "kernel/program_info.h"
 
 namespace xdpcap {
 namespace {
@@ -89,7 +89,7 @@ Result<std::size_t> remove_remains(const Hook& hook, const Remains& remains) {
     if (!program) {
       continue;
     }
-    const std::vector<std::uint32_t> maps = TRY(maps_of_program(program->get()));
+    const std::vector<std::uint32_t> maps = TRY(program_info(program->get())).map_ids;
     if (std::ranges::find(maps, remains.state_map_id) != maps.end()) {
       TRY(remove_program(hook.fd(), slot));
       ++removed;
