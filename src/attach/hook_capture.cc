@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "attach/capture_program.h"
+#include "attach/counters.h"
 #include "attach/filter_code.h"
 #include "attach/record_code.h"
 #include "attach/shared_ring.h"
@@ -22,8 +23,6 @@
 
 namespace xdpcap {
 namespace {
-
-constexpr std::size_t kNumbersPerAction = sizeof(abi::Counters) / sizeof(std::uint64_t);
 
 std::uint32_t slot_of(Action action) {
   return static_cast<std::uint32_t>(index(action));
@@ -126,7 +125,7 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
   }
-  capture.counters_fd_ = TRY(create_per_cpu_array("xdpcap_counters", sizeof(abi::Counters),
+  capture.counters_fd_ = TRY(create_per_cpu_array(kCountersMapName, sizeof(abi::Counters),
                                                   static_cast<std::uint32_t>(kActions.size())));
   if (options.limits.packets_per_flow) {
     capture.flows_fd_ = TRY(
@@ -288,29 +287,11 @@ Result<void> HookCapture::detach() {
 }
 
 Result<std::vector<ActionCounters>> HookCapture::counters_by_cpu() const {
-  std::vector<ActionCounters> by_cpu;
-  for (const Action action : kActions) {
-    const std::vector<std::uint64_t> numbers =
-        TRY(read_per_cpu_numbers(counters_fd_.get(), slot_of(action), kNumbersPerAction)
-                .with_context("capture"));
-    by_cpu.resize(numbers.size() / kNumbersPerAction);
-    for (std::size_t cpu = 0; cpu < by_cpu.size(); ++cpu) {
-      abi::Counters one;
-      std::memcpy(static_cast<void*>(&one), &numbers[cpu * kNumbersPerAction], sizeof(one));
-      by_cpu[cpu][index(action)] = one;
-    }
-  }
-  return by_cpu;
+  return read_counters_by_cpu(counters_fd_.get());
 }
 
 Result<ActionCounters> HookCapture::counters() const {
-  ActionCounters sums{};
-  for (const ActionCounters& cpu : TRY(counters_by_cpu())) {
-    for (const Action action : kActions) {
-      sums[index(action)] += cpu[index(action)];
-    }
-  }
-  return sums;
+  return read_counters(counters_fd_.get());
 }
 
 }  // namespace xdpcap

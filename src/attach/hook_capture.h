@@ -20,6 +20,7 @@
 
 #include "attach/abi.h"
 #include "attach/action.h"
+#include "attach/counters.h"
 #include "attach/hook.h"
 #include "attach/hook_lock.h"
 #include "attach/hook_variant.h"
@@ -41,8 +42,6 @@ struct HookCaptureOptions {
   bool counts_only = false;                           ///< nothing is recorded, there is no ring
   std::optional<Transport> transport = std::nullopt;  ///< nullopt: the best this kernel has
 };
-
-using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
 
 /// Whether there may be a capture of `actions`: every action has a slot, and a program owns the hook.
 ///

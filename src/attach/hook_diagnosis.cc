@@ -272,6 +272,9 @@ void check_packets(const CaptureSituation& situation, Checks& checks) {
                                .went_on = all.matched,
                                .found = fmt::format("{} of {}", all.matched, packets(all.received)),
                                .advice = "try without the filter"}));
+  if (!situation.is_recorded) {
+    return;
+  }
   const std::uint64_t let_through = all.matched - std::min(all.matched, all.held_back);
   checks.push_back(check_step({.looked_at = "limits let them through",
                                .came = all.matched,

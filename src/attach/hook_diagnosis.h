@@ -47,6 +47,8 @@ struct CaptureSituation {
   std::string filter;       ///< the expression; empty: every packet
   std::vector<CapturedAction> captured;
   std::optional<std::vector<OtherAction>> others;  ///< nullopt: not counted
+  bool is_recorded =
+      true;  ///< false: packets were only counted, so nothing is asked of limits, rings and output
 };
 
 /// One line, without full stop; nullopt if a packet was written.

@@ -106,8 +106,11 @@ void put_capture(Block& block, const CaptureOnHook& capture) {
                                     shown(capture.command_line)));
   block.detail(fmt::format(
       "{}; {}", capture.filter.empty() ? "every packet" : shown(capture.filter), actions));
-  block.detail(fmt::format("{} received, {} matched; {}", capture.received, capture.matched,
-                           shown(capture.state)));
+  const std::string counted =
+      capture.received && capture.matched
+          ? fmt::format("{} received, {} matched; ", *capture.received, *capture.matched)
+          : std::string();
+  block.detail(counted + shown(capture.state));
 }
 
 std::string hook_text(const ListedHook& hook) {
@@ -137,6 +140,15 @@ std::string hook_text(const ListedHook& hook) {
                            holder.is_capture ? ", of a capture" : ""));
   });
   return std::move(block).take();
+}
+
+void put_number(JsonWriter& json, std::string_view key, std::optional<std::uint64_t> number) {
+  json.key(key);
+  if (number) {
+    json.number(*number);
+  } else {
+    json.null();
+  }
 }
 
 void put_program(JsonWriter& json, const ProgramName& program) {
@@ -210,8 +222,8 @@ void put_capture(JsonWriter& json, const CaptureOnHook& capture) {
   json.key("command_line").text(capture.command_line);
   json.key("filter").text(capture.filter);
   put_array(json, "actions", capture.actions, [&](Action action) { json.text(name(action)); });
-  json.key("received").number(capture.received);
-  json.key("matched").number(capture.matched);
+  put_number(json, "received", capture.received);
+  put_number(json, "matched", capture.matched);
   json.key("state").text(capture.state);
   json.end_object();
 }

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,9 +41,9 @@ struct CaptureOnHook {
   std::string command_line;
   std::string filter;  ///< the expression; empty: every packet
   std::vector<Action> actions;
-  std::uint64_t received = 0;  ///< packets
-  std::uint64_t matched = 0;   ///< packets
-  std::string state;           ///< "capturing", "paused", ...
+  std::optional<std::uint64_t> received = std::nullopt;  ///< packets; nullopt: not known
+  std::optional<std::uint64_t> matched = std::nullopt;   ///< packets
+  std::string state;                                     ///< "capturing", "paused", ...
 };
 
 /// What is known of a hook.

@@ -29,7 +29,9 @@
 #include "cli/status.h"
 #include "guard/guardian.h"
 #include "pcapng/file_sink.h"
+#include "tools/diagnose_command.h"
 #include "tools/guarded_capture.h"
+#include "tools/hook_commands.h"
 #include "tools/xdpcap_options.h"
 #include "tools/xdpcap_recorder.h"
 #include "tools/xdpcap_reload.h"
@@ -290,6 +292,10 @@ int main(int argc, char** argv) {
     case Request::Help: return print(xdpcap_help(limits));
     case Request::Version:
       return print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version()));
+    case Request::List: return list_hooks(*options);
+    case Request::Status: return show_hook(*options);
+    case Request::Detach: return detach_captures(*options);
+    case Request::Diagnose: return diagnose_hook(*options);
     case Request::Capture: break;
   }
   if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {

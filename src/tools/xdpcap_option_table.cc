@@ -159,6 +159,40 @@ Result<OnBusy> parse_on_busy(std::string_view text) {
               fmt::format("\"{}\" is not known; it can be chain, fail or replace", text));
 }
 
+// A switch that asks for something else than a capture.
+auto into_request(WrittenOptions& written, Request request) {
+  return [&written, request](std::string_view text) -> Result<void> {
+    bool is_on = false;
+    TRY(cli::into(is_on)(text));
+    if (is_on) {
+      written.requests.push_back(request);
+    }
+    return {};
+  };
+}
+
+std::vector<cli::Option> make_request_rows(WrittenOptions& written) {
+  return {
+      {.name = "list",
+       .help = "show the hooks of this machine, their programs, interfaces and captures",
+       .set = into_request(written, Request::List)},
+      {.name = "status",
+       .help = "the same for one: -status <hook>",
+       .set = into_request(written, Request::Status)},
+      {.name = "detach",
+       .help = "end the captures on a hook, or one: -detach <hook> [<pid>]; also takes\n"
+               "out what is left of captures that were killed",
+       .set = into_request(written, Request::Detach)},
+      {.name = "diagnose",
+       .help = "say, step by step, where packets get lost on the way to a capture:\n"
+               "-diagnose <hook> [<filter>]; counts for three seconds",
+       .set = into_request(written, Request::Diagnose)},
+      {.name = "json",
+       .help = "with -list and -status: a line of JSON for each hook",
+       .set = cli::into(written.options.wants_json)},
+  };
+}
+
 std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
   return {
       {.name = "on-busy",
@@ -225,6 +259,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   std::ranges::move(make_limit_rows(options), std::back_inserter(table));
   std::ranges::move(make_recorder_rows(options), std::back_inserter(table));
   std::ranges::move(make_sharing_rows(options), std::back_inserter(table));
+  std::ranges::move(make_request_rows(written), std::back_inserter(table));
   const std::vector<cli::Option> others = {
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",

@@ -20,7 +20,7 @@
 
 namespace xdpcap {
 
-enum class Request { Capture, Help, Version };
+enum class Request { Capture, List, Status, Detach, Diagnose, Help, Version };
 
 struct XdpcapOptions {
   Request request = Request::Capture;
@@ -39,6 +39,8 @@ struct XdpcapOptions {
   std::vector<RateLimit> triggers;              ///< which write it out
   OnBusy on_busy = OnBusy::Chain;
   std::string run_directory = kUsualRunDirectory;  ///< of the lock, and of guardians' sockets
+  std::optional<std::uint32_t> detach_pid;         ///< of Request::Detach; nullopt: all
+  bool wants_json = false;                         ///< of Request::List and Status
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none
