@@ -185,8 +185,7 @@ HookUser describe_user(const Machine& machine, std::uint32_t program_id) {
     }
   }
   for (const XdpLink& link : machine.links) {
-    if (!is_here(machine, link) && leads_here(link.program_id) &&
-        !contains(user.ifindexes_elsewhere, link.ifindex)) {
+    if (!is_here(machine, link) && leads_here(link.program_id)) {
       user.ifindexes_elsewhere.push_back(link.ifindex);
     }
   }

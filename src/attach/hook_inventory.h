@@ -24,7 +24,7 @@
 // Costs: a few system calls a program, link, pin and slot; milliseconds on a machine with hundreds of programs.
 //
 // Source: Linux v6.18 kernel/bpf/syscall.c, net/core/rtnetlink.c.
-// Tested by: tests/kernel/hook_inventory_test.cc.
+// Tested by: tests/kernel/hook_inventory_test.cc, but for extensions: not every machine lets them be loaded.
 
 #pragma once
 
@@ -66,7 +66,8 @@ struct UserInterface {
 struct HookUser {
   ProgramName program;
   std::vector<UserInterface> interfaces;
-  /// Numbers of interfaces of other network namespaces that links keep it on, itself or through another program.
+  /// Numbers of interfaces of other network namespaces that links keep it on, itself or through another program; one
+  /// a link, so several may be equal.
   std::vector<std::uint32_t> ifindexes_elsewhere;
 };
 
