@@ -299,9 +299,8 @@ Result<std::vector<HookFacts>> find_hooks() {
 
 Result<HookFacts> hook_facts(const Hook& hook) {
   HookFacts facts = TRY(facts_of(hook.fd(), fmt::format("look at hook {}", hook.path())));
-  if (facts.paths.empty()) {
-    facts.paths.push_back(hook.path());
-  }
+  std::erase(facts.paths, hook.path());
+  facts.paths.insert(facts.paths.begin(), hook.path());
   return facts;
 }
 

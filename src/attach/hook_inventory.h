@@ -81,7 +81,7 @@ struct HookFacts {
   std::uint32_t map_id = 0;
   std::string name;  ///< of the map; may be empty
   std::uint32_t slots = 0;
-  std::vector<std::string> paths;  ///< where it is pinned, as far as this process sees; sorted
+  std::vector<std::string> paths;  ///< where it is pinned, as far as this process sees
   bool is_owned = false;           ///< a program has used or entered it
   /// Errors: Permission, when they may not be asked for.
   Result<std::vector<HookUser>> users = std::vector<HookUser>();
@@ -92,7 +92,7 @@ struct HookFacts {
 /// Errors: Permission without CAP_SYS_ADMIN; Kernel, Io.
 Result<std::vector<HookFacts>> find_hooks();
 
-/// The facts of one hook.  `users` and names of programs need CAP_SYS_ADMIN, the rest does not.
+/// The facts of one hook, whose path comes first.  `users` and names of programs need CAP_SYS_ADMIN, the rest does not.
 /// Errors: Permission, Kernel, Io.
 Result<HookFacts> hook_facts(const Hook& hook);
 

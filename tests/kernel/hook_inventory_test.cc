@@ -269,7 +269,7 @@ TEST_F(HookInventoryTest, ListsEveryPinOnce) {
   directory_.pin(test::make_hook().get(), "first of another");
   ASSERT_EQ(::symlink("first", (directory_.path() + "/symlink").c_str()), 0);
   EXPECT_THAT(found(hook_id())->paths, ElementsAre(first, second));
-  EXPECT_THAT(hook_facts(Hook::open(second).value())->paths, ElementsAre(first, second));
+  EXPECT_THAT(hook_facts(Hook::open(second).value())->paths, ElementsAre(second, first));
 
   // The same file system at a second place, and one that hides another.
   std::string other = "/tmp/xdpcap-test-XXXXXX";
