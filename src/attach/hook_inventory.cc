@@ -186,8 +186,7 @@ HookUser describe_user(const Machine& machine, std::uint32_t program_id) {
     }
   }
   for (const XdpLink& link : machine.links) {
-    if (!is_here(machine, link) && leads_here(link.program_id) &&
-        !contains(user.ifindexes_elsewhere, link.ifindex)) {
+    if (!is_here(machine, link) && leads_here(link.program_id)) {
       user.ifindexes_elsewhere.push_back(link.ifindex);
     }
   }
@@ -301,9 +300,8 @@ Result<std::vector<HookFacts>> find_hooks() {
 
 Result<HookFacts> hook_facts(const Hook& hook) {
   HookFacts facts = TRY(facts_of(hook.fd(), fmt::format("look at hook {}", hook.path())));
-  if (facts.paths.empty()) {
-    facts.paths.push_back(hook.path());
-  }
+  std::erase(facts.paths, hook.path());
+  facts.paths.insert(facts.paths.begin(), hook.path());
   return facts;
 }
 

@@ -24,7 +24,7 @@
 // Costs: a few system calls a program, link, pin and slot; milliseconds on a machine with hundreds of programs.
 //
 // Source: Linux v6.18 kernel/bpf/syscall.c, net/core/rtnetlink.c.
-// Tested by: tests/kernel/hook_inventory_test.cc.
+// Tested by: tests/kernel/hook_inventory_test.cc, but for extensions: not every machine lets them be loaded.
 
 #pragma once
 
@@ -62,7 +62,8 @@ struct UserInterface {
 struct HookUser {
   ProgramName program;
   std::vector<UserInterface> interfaces;
-  /// Numbers of interfaces of other network namespaces that links keep it on, itself or through another program.
+  /// Numbers of interfaces of other network namespaces that links keep it on, itself or through another program; one
+  /// a link, so several may be equal.
   std::vector<std::uint32_t> ifindexes_elsewhere;
 };
 
@@ -76,7 +77,7 @@ struct HookFacts {
   std::uint32_t map_id = 0;
   std::string name;  ///< of the map; may be empty
   std::uint32_t slots = 0;
-  std::vector<std::string> paths;  ///< where it is pinned, as far as this process sees; sorted
+  std::vector<std::string> paths;  ///< where it is pinned, as far as this process sees
   bool is_owned = false;           ///< a program has used or entered it
   /// Errors: Permission, when they may not be asked for.
   Result<std::vector<HookUser>> users = std::vector<HookUser>();
@@ -87,7 +88,7 @@ struct HookFacts {
 /// Errors: Permission without CAP_SYS_ADMIN; Kernel, Io.
 Result<std::vector<HookFacts>> find_hooks();
 
-/// The facts of one hook.  `users` and names of programs need CAP_SYS_ADMIN, the rest does not.
+/// The facts of one hook, whose path comes first.  `users` and names of programs need CAP_SYS_ADMIN, the rest does not.
 /// Errors: Permission, Kernel, Io.
 Result<HookFacts> hook_facts(const Hook& hook);
 

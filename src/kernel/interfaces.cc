@@ -100,7 +100,7 @@ Result<std::vector<Interface>> all_interfaces() {
     }
   }
   std::vector<Interface> interfaces = std::move(answer.interfaces);
-  std::ranges::stable_sort(interfaces, {}, &Interface::ifindex);
+  std::ranges::sort(interfaces, {}, &Interface::ifindex);
   const auto twice = std::ranges::unique(interfaces, {}, &Interface::ifindex);
   interfaces.erase(twice.begin(), twice.end());
   return interfaces;

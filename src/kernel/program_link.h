@@ -10,7 +10,7 @@
 //
 // Source: Linux v6.18 net/core/dev.c bpf_xdp_link_fill_link_info(); kernel/bpf/syscall.c
 // bpf_tracing_link_fill_link_info().
-// Tested by: tests/kernel/hook_inventory_test.cc.
+// Tested by: tests/kernel/hook_inventory_test.cc, but for extensions.
 
 #pragma once
 

@@ -268,9 +268,10 @@ TEST_F(HookInventoryTest, ListsEveryPinOnce) {
   ASSERT_EQ(::mkdir(directory.c_str(), 0700), 0);
   const std::string second = directory_.pin(hook_.get(), "sub dir/second");
   const std::string first = directory_.pin(hook_.get(), "first");
+  directory_.pin(test::make_hook().get(), "first of another");
   ASSERT_EQ(::symlink("first", (directory_.path() + "/symlink").c_str()), 0);
   EXPECT_THAT(found(hook_id())->paths, ElementsAre(first, second));
-  EXPECT_THAT(hook_facts(Hook::open(second).value())->paths, ElementsAre(first, second));
+  EXPECT_THAT(hook_facts(Hook::open(second).value())->paths, ElementsAre(second, first));
 
   // The same file system at a second place, and one that hides another.
   std::string other = "/tmp/xdpcap-test-XXXXXX";
@@ -408,6 +409,15 @@ TEST_F(HookInventoryTest, SaysWhatLiesInAnotherNamespace) {
     const auto inside_there = there.enter();
     EXPECT_EQ(only_user().interfaces.size(), 2U);
     EXPECT_THAT(only_user().ifindexes_elsewhere, IsEmpty());
+  }
+  {
+    // A link in yet another namespace, where the number is the same.
+    const test::NetNamespace yonder;
+    const auto inside_yonder = yonder.enter();
+    const UniqueFd second_link = test::attach_xdp(user.get(), yonder.left_ifindex());
+    const auto inside_here = here.enter();
+    EXPECT_THAT(only_user().ifindexes_elsewhere,
+                ElementsAre(there.left_ifindex(), yonder.left_ifindex()));
   }
   link.reset();
   EXPECT_THAT(only_user().ifindexes_elsewhere, IsEmpty());

@@ -11,7 +11,7 @@
 namespace xdpcap {
 namespace {
 
-using testing::ElementsAre;
+using testing::EndsWith;
 
 HookFacts owned_hook() {
   HookFacts facts;
@@ -221,6 +221,41 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
         .facts = c.facts, .filter = "tcp port 80", .captured = c.captured, .others = c.others};
     EXPECT_EQ(why_nothing_was_captured(situation).value_or(""), c.reason) << c.name;
     EXPECT_EQ(results_of(check_hook(situation)), c.checks) << c.name;
+  }
+}
+
+TEST(HookDiagnosisTest, SentencesStayShort) {
+  std::vector<UserInterface> many(5, on(2, "eth0", InterfaceState::Up));
+  CaptureSituation situation{
+      .facts = used_hook(many), .filter = "", .captured = kNothing, .others = {}};
+  EXPECT_THAT(
+      why_nothing_was_captured(situation).value(),
+      EndsWith("runs on eth0 (up, native), eth0 (up, native), eth0 (up, native) and 2 more"));
+  many.pop_back();
+  situation.facts = used_hook(many);
+  EXPECT_THAT(
+      why_nothing_was_captured(situation).value(),
+      EndsWith("on eth0 (up, native), eth0 (up, native), eth0 (up, native) and eth0 (up, native)"));
+  situation.captured = counted({.received = 9});
+  for (const std::string& filter : {std::string(), std::string(101, 'f')}) {
+    situation.filter = filter;
+    EXPECT_THAT(why_nothing_was_captured(situation).value(),
+                EndsWith("and the filter matched none of them"));
+  }
+}
+
+TEST(HookDiagnosisTest, AdviceIsGivenWhereSomethingIsToBeDone) {
+  for (const std::vector<CapturedAction>& captured :
+       {kNothing, counted({.received = 9}), counted({.received = 9, .matched = 5, .lost = 5}),
+        counted({.received = 9, .matched = 5, .written = 5})}) {
+    for (const HookFacts& facts : {unowned_hook(), owned_hook(), used_hook({})}) {
+      for (const HookCheck& check : check_hook({.facts = facts,
+                                                .filter = "",
+                                                .captured = captured,
+                                                .others = std::vector<OtherAction>()})) {
+        EXPECT_EQ(check.advice.empty(), check.result != CheckResult::No) << check.looked_at;
+      }
+    }
   }
 }
 
