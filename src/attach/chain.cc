@@ -215,7 +215,8 @@ Result<void> Chain::enter(std::uint32_t position, const ProcessIdentity& process
   for (const auto& [action, program_fd] : programs) {
     TRY(enter_action(position, action, program_fd, takes_over));
   }
-  set(record(position).state, State::Entered);
+  State reserved = State::Reserved;
+  std::atomic_ref<State>(record(position).state).compare_exchange_strong(reserved, State::Entered);
   return {};
 }
 
@@ -327,19 +328,25 @@ Result<void> Chain::free_places(std::uint32_t position, Action action) {
   return {};
 }
 
-Result<void> Chain::leave(std::uint32_t position, const ProcessIdentity& process) {
-  const std::optional<ChainMember> member = this->member(position);
-  if (!member || member->state == State::Free || member->process != process) {
-    return {};
-  }
+Result<void> Chain::withdraw(std::uint32_t position, const ProcessIdentity& process,
+                             const std::vector<Action>& actions) {
+  TRY(check_place(position, process));
   Result<void> result;
-  for (const Action action : hook_->actions()) {
+  for (const Action action : actions) {
     note_first(result, leave_action(position, action));
   }
   note_first(result, wait_for_running_programs());
-  for (const Action action : hook_->actions()) {
+  for (const Action action : actions) {
     note_first(result, free_places(position, action));
   }
+  return result;
+}
+
+Result<void> Chain::leave(std::uint32_t position, const ProcessIdentity& process) {
+  if (!check_place(position, process)) {
+    return {};
+  }
+  Result<void> result = withdraw(position, process, hook_->actions());
   set(record(position).state, State::Free);
   return result;
 }

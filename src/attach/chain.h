@@ -117,6 +117,10 @@ class Chain {
   /// this returns none of its programs runs.  Does as much as it can also after an error, which is the first.
   Result<void> leave(std::uint32_t position, const ProcessIdentity& process);
 
+  /// The same for some actions only: the capture stays where it is with the others.
+  Result<void> withdraw(std::uint32_t position, const ProcessIdentity& process,
+                        const std::vector<Action>& actions);
+
   /// Puts right what others have done to a slot of the capture at `position`; nullopt: nothing was wrong.
   Result<std::optional<Repair>> repair(std::uint32_t position, Action action);
 

@@ -188,7 +188,8 @@ Result<RingSet> HookCapture::create_rings() {
                           .watermark_bytes = options_.watermark_bytes});
 }
 
-Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& filter) const {
+Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& filter,
+                                           bool counts_only) const {
   const std::vector<cbpfc::ebpf::Insn> insns =
       TRY(build_capture_program(filter, {.action = action,
                                          .snaplen_bytes = options_.snaplen_bytes,
@@ -203,7 +204,7 @@ Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& f
                                          .limits = options_.limits,
                                          .shared_limits_fd = shared_limits_fd_.get(),
                                          .flows_fd = flows_fd_.get(),
-                                         .counts_only = options_.counts_only,
+                                         .counts_only = counts_only,
                                          .chain_state_fd = place_->chain.state_fd(),
                                          .chain_programs_fd = place_->chain.programs_fd(),
                                          .position = place_->position}));
@@ -221,9 +222,22 @@ Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& f
 Result<HookCapture::Programs> HookCapture::load_programs(const cbpfc::Filter& filter) const {
   Programs programs;
   for (const Action action : options_.actions) {
-    programs[action] = TRY(load_program(action, filter));
+    programs[action] = TRY(load_program(action, filter, options_.counts_only));
   }
   return programs;
+}
+
+Result<std::map<Action, UniqueFd>> HookCapture::load_probes() const {
+  constexpr std::uint16_t kReturn = 0x06;  // BPF_RET | BPF_K
+  const std::vector<cbpfc::RawInsn> nothing = {{.code = kReturn, .k = 0}};
+  const cbpfc::Filter filter = TRY(cbpfc::Filter::decode(nothing));
+  std::map<Action, UniqueFd> probes;
+  for (const Action action : hook_->actions()) {
+    if (!programs_.contains(action)) {
+      probes[action] = TRY(load_program(action, filter, true));
+    }
+  }
+  return probes;
 }
 
 std::map<Action, int> HookCapture::descriptors(const Programs& programs) {

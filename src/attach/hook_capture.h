@@ -93,6 +93,11 @@ class HookCapture {
   void note_left() { has_left_ = true; }
 
   const ChainPlace& place() const { return *place_; }
+  int counters_fd() const { return counters_fd_.get(); }
+
+  /// Programs for the actions that are not captured, which count their packets as received and do nothing else.
+  /// Errors: those of loading them.
+  Result<std::map<Action, UniqueFd>> load_probes() const;
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
   const Variant& variant() const { return variant_; }
@@ -110,7 +115,7 @@ class HookCapture {
   HookCapture(const Hook& hook, ChainPlace place, const HookLock& lock);
   Result<void> make_rings();
   Result<RingSet> create_rings();
-  Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter) const;
+  Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter, bool counts_only) const;
   Result<Programs> load_programs(const cbpfc::Filter& filter) const;
   static std::map<Action, int> descriptors(const Programs& programs);
 

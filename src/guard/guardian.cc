@@ -17,8 +17,10 @@
 #include "attach/hook_lock.h"
 #include "attach/join_chain.h"
 #include "guard/chain_service.h"
+#include "guard/explanation.h"
 #include "guard/message.h"
 #include "guard/slot_watch.h"
+#include "guard/target_watch.h"
 
 namespace xdpcap {
 namespace {
@@ -27,7 +29,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kInterval(250);
-constexpr int kIntervalsOfDead = 4;  // between looks for dead captures of others
+constexpr int kIntervalsASecond = 4;
 
 /// What MessageKind::Start says.
 struct Post {
@@ -69,7 +71,8 @@ class Guardian {
         hook_(hook),
         chain_(chain),
         lock_(lock),
-        slots_(hook, chain, lock, post.position) {
+        slots_(hook, chain, lock, post.position),
+        target_(hook) {
     if (Result<ChainService> service = ChainService::listen(post.run_directory, hook)) {
       service_.emplace(*std::move(service));
     }
@@ -79,6 +82,11 @@ class Guardian {
     auto next = steady_clock::now();
     while (!is_over_) {
       const auto now = steady_clock::now();
+      if (explanation_ && explanation_->due() && now >= *explanation_->due()) {
+        if (const std::optional<std::string> why = explanation_->end()) {
+          say({"nothing captured yet: " + *why});
+        }
+      }
       if (now >= next) {
         look();
         next = now + kInterval;
@@ -89,6 +97,11 @@ class Guardian {
 
  private:
   void wait(milliseconds most) {
+    if (explanation_ && explanation_->due()) {
+      most = std::min(
+          most, std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*explanation_->due() -
+                                                                          steady_clock::now())));
+    }
     std::array<pollfd, 2> waits{
         {{.fd = socket_fd_, .events = POLLIN, .revents = 0},
          {.fd = service_ ? service_->fd() : -1, .events = POLLIN, .revents = 0}}};
@@ -104,8 +117,15 @@ class Guardian {
   }
 
   void hear() {
-    const Result<std::optional<Message>> message = receive_message(socket_fd_, milliseconds(0));
-    if (message && *message && (*message)->kind != MessageKind::Leave) {
+    Result<std::optional<Message>> message = receive_message(socket_fd_, milliseconds(0));
+    if (message && *message) {
+      switch ((*message)->kind) {
+        case MessageKind::Programs: take_programs(**message); return;
+        case MessageKind::Explain: explain(); return;
+        case MessageKind::Leave: break;
+        default: return;
+      }
+    } else if (!message && message.error().code != Errc::Io) {
       return;
     }
     is_over_ = true;
@@ -114,6 +134,33 @@ class Guardian {
     static_cast<void>(send_message(
         socket_fd_, MessageKind::Left,
         left ? std::vector<std::string>{} : std::vector<std::string>{left.error().message}));
+  }
+
+  void take_programs(Message& message) {
+    if (message.descriptors.size() != message.fields.size() + 1) {
+      return;
+    }
+    ExplanationParts parts{.counters = std::move(message.descriptors.front()), .probes = {}};
+    for (std::size_t i = 0; i < message.fields.size(); ++i) {
+      std::size_t number = 0;
+      if (read_number(message.fields[i], number) && number < kActions.size()) {
+        parts.probes[kActions[number]] = std::move(message.descriptors[i + 1]);
+      }
+    }
+    explanation_.emplace(hook_, chain_, lock_, post_.position, post_.process, std::move(parts));
+  }
+
+  void explain() {
+    if (explanation_) {
+      explanation_->begin();
+    }
+  }
+
+  void say(const std::vector<std::string>& sentences) const {
+    for (const std::string& sentence : sentences) {
+      static_cast<void>(send_message(socket_fd_, MessageKind::Notice,
+                                     {fmt::format("hook {}: {}", hook_.path(), sentence)}));
+    }
   }
 
   void look() {
@@ -133,11 +180,10 @@ class Guardian {
           is_replaced);
       return;
     }
-    for (const std::string& sentence : slots_.look()) {
-      static_cast<void>(send_message(socket_fd_, MessageKind::Notice, {sentence}));
-    }
-    if (++looks_ % kIntervalsOfDead == 0) {
+    say(slots_.look());
+    if (++looks_ % kIntervalsASecond == 0) {
       remove_dead_of_others();
+      say(target_.look());
     }
   }
 
@@ -164,6 +210,8 @@ class Guardian {
   Chain& chain_;
   const HookLock& lock_;
   SlotWatch slots_;
+  TargetWatch target_;
+  std::optional<Explanation> explanation_;
   std::optional<ChainService> service_;
   int looks_ = 0;
   bool is_over_ = false;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "attach/hook_variant.h"
@@ -63,7 +64,23 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
   made->guardian_.emplace(*std::move(guardian));
   made->capture_.emplace(
       TRY(HookCapture::prepare(hook, variant, std::move(place), lock, filter, capture)));
+  if (const Result<std::map<Action, UniqueFd>> probes = made->capture_->load_probes()) {
+    std::map<Action, int> descriptors;
+    for (const auto& [action, program] : *probes) {
+      descriptors[action] = program.get();
+    }
+    made->guardian_->give_programs(made->capture_->counters_fd(), descriptors);
+  }
   return made;
+}
+
+void GuardedCapture::note(const CaptureStatistics& statistics) {
+  constexpr int kPatienceSeconds = 5;
+  const PacketTotals all = sum(statistics.totals);
+  const std::uint64_t recorded = all.matched - std::min(all.matched, all.lost + all.held_back);
+  if (++seconds_ == kPatienceSeconds && recorded == 0) {
+    guardian_->explain();
+  }
 }
 
 Result<void> GuardedCapture::enter() {

@@ -158,8 +158,11 @@ Result<std::string> detach(const XdpcapOptions& options) {
                        *options.detach_pid);
   }
   const std::size_t removed = TRY(remove_all_remains(hook, lock));
-  return fmt::format("hook {}: {} captures ended, what {} killed ones had left removed",
-                     options.hook_path, ended, removed);
+  return fmt::format("hook {}: {}{}", options.hook_path,
+                     ended == 0   ? "no capture is running on it"
+                     : ended == 1 ? "1 capture ended"
+                                  : fmt::format("{} captures ended", ended),
+                     removed == 0 ? "" : "; removed what killed ones had left");
 }
 
 }  // namespace

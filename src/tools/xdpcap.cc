@@ -83,6 +83,22 @@ class HookSource final : public CaptureSource {
   FilterReload* reload_;
 };
 
+// Those of the outlets, and the guardian's if the user wants to read anything.
+StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCapture& guarded) {
+  StatisticsReaders readers = prepared.outlets.readers();
+  if (prepared.options.is_silent) {
+    return readers;
+  }
+  readers.once_a_second = [once_a_second = std::move(readers.once_a_second),
+                           &guarded](const CaptureStatistics& statistics) {
+    guarded.note(statistics);
+    if (once_a_second) {
+      once_a_second(statistics);
+    }
+  };
+  return readers;
+}
+
 // A place on the hook with a guardian, and programs that are loaded.
 Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
                                                       const HookCaptureOptions& options) {
@@ -122,7 +138,7 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
-                          .readers = prepared.outlets.readers(),
+                          .readers = make_readers_of(prepared, guarded),
                           .recorder = std::nullopt,
                           .watch = &guarded};
   if (prepared.recorder) {
@@ -157,7 +173,7 @@ int count_hook(const PreparedCapture& prepared) {
   const CaptureSummary summary = run_count(source, time,
                                            {.actions = prepared.actions,
                                             .signal_fd = prepared.signals.stop.fd(),
-                                            .readers = prepared.outlets.readers(),
+                                            .readers = make_readers_of(prepared, **guarded),
                                             .watch = guarded->get()});
   prepared.outlets.end_status_line();
   const int printed = options.json ? cli::kExitSuccess  // which says the same

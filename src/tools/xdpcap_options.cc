@@ -135,6 +135,7 @@ Result<void> check_recorder(const XdpcapOptions& options, const MachineLimits& l
 
 Result<void> set_defaults(WrittenOptions& written) {
   XdpcapOptions& options = written.options;
+  options.is_silent = options.quiet;
   if (options.is_to_stdout()) {
     options.quiet = true;
     options.flush = true;

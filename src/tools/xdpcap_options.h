@@ -45,7 +45,8 @@ struct XdpcapOptions {
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none
   bool flush = false;
-  bool quiet = false;
+  bool quiet = false;      ///< no statistics on standard error: -q, or packets on standard output
+  bool is_silent = false;  ///< -q was given: also no remarks
   bool verbose = false;
   bool wait = false;
 
