@@ -100,34 +100,18 @@ std::optional<std::vector<TargetPlace>> TargetWatch::find_places() const {
   return places_of(*facts->users);
 }
 
-// Whether the interfaces are as they were, as far as can be seen without looking for programs.
-bool TargetWatch::is_as_before() const {
-  std::vector<std::uint32_t> ids;
-  for (const TargetPlace& place : *places_) {
-    ids.push_back(place.running_id);
-  }
-  const Result<std::vector<Interface>> interfaces = interfaces_running(ids);
-  if (!interfaces || interfaces->size() != places_->size()) {
-    return false;
-  }
-  return std::ranges::all_of(*places_, [&](const TargetPlace& place) {
-    const auto found = find_ifindex(*interfaces, place.ifindex);
-    return found != interfaces->end() && found->name == place.interface &&
-           found->state == place.state &&
-           std::ranges::any_of(found->xdp, [&](const XdpAttachment& attachment) {
-             return attachment.program_id == place.running_id;
-           });
-  });
-}
-
 std::vector<std::string> TargetWatch::look() {
-  if (is_blind_) {
+  const Result<std::vector<Interface>> all = all_interfaces();
+  if (is_blind_ || !all) {
     return {};
   }
+  std::vector<Interface> interfaces = *all;
+  std::erase_if(interfaces, [](const Interface& interface) { return interface.xdp.empty(); });
   const bool is_time = looks_++ % kLooksBetweenSearches == 0;
-  if (places_ && !is_time && is_as_before()) {
+  if (places_ && !is_time && interfaces == interfaces_) {
     return {};
   }
+  interfaces_ = std::move(interfaces);
   std::optional<std::vector<TargetPlace>> now = find_places();
   if (!now) {
     is_blind_ = !places_;
@@ -135,8 +119,7 @@ std::vector<std::string> TargetWatch::look() {
   }
   std::vector<std::string> sentences;
   if (places_ && *places_ != *now) {
-    sentences =
-        describe_changes(*places_, *now, all_interfaces().value_or(std::vector<Interface>()));
+    sentences = describe_changes(*places_, *now, *all);
   }
   places_ = std::move(now);
   return sentences;

@@ -4,8 +4,8 @@
 //
 // A capture goes on whatever happens to its target, since a target that is loaded again finds the same pinned hook; but
 // who waits for packets wants to know why none come.  Once a second the interfaces of this network namespace are asked for
-// (hook_inventory.h interfaces_running(), no capability); only if something is different from before, and now and then because a
-// target may run elsewhere, everything is looked up again.
+// (kernel/interfaces.h, no capability); only if XDP programs or the state of their interfaces are not as before, and now and
+// then because a target may run elsewhere, everything is looked up again.
 //
 // Needs CAP_SYS_ADMIN to know which programs use the hook; without, it says nothing.
 // Tested by: tests/unit/guard/target_watch_test.cc (what is said), tests/kernel/guardian_test.cc.
@@ -34,7 +34,7 @@ struct TargetPlace {
 /// Where the users of a hook run.
 std::vector<TargetPlace> places_of(const std::vector<HookUser>& users);
 
-/// Sentences on what is different, without full stop.  `exists` says whether an interface is still in this namespace.
+/// Sentences on what is different, without full stop.  `interfaces` are those there are now.
 std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before,
                                           const std::vector<TargetPlace>& now,
                                           const std::vector<Interface>& interfaces);
@@ -49,11 +49,11 @@ class TargetWatch {
 
  private:
   std::optional<std::vector<TargetPlace>> find_places() const;
-  bool is_as_before() const;
 
   const Hook& hook_;
   bool is_blind_ = false;  ///< which programs use the hook may not be asked for
   std::optional<std::vector<TargetPlace>> places_;
+  std::vector<Interface> interfaces_;  ///< with XDP programs
   int looks_ = 0;
 };
 
