@@ -152,7 +152,7 @@ int capture_hook(const PreparedCapture& prepared) {
       prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
-  Result<FileSink> sink = FileSink::open(options.output);
+  Result<FileSink> sink = FileSink::open(options.output, options.output_mode);
   pipe.reset();
   if (!sink) {
     return report(sink.error(), options.verbose);

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <limits>
+#include <system_error>
 #include <type_traits>
 
 #include "attach/abi.h"
@@ -108,6 +110,20 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
   };
 }
 
+// "0644", the permissions of a file.
+Result<mode_t> parse_mode(std::string_view text) {
+  constexpr mode_t kMost = 0777;
+  mode_t mode = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
+  if (text.empty() || rest != end || error != std::errc() || mode > kMost) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("\"{}\" is not an octal number from 0 to 0777; give one, such as 0644", text));
+  }
+  return mode;
+}
+
 // "drop:100000".
 Result<RateLimit> parse_trigger(std::string_view text) {
   const std::size_t colon = text.rfind(':');
@@ -186,6 +202,14 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   std::ranges::move(make_limit_rows(options), std::back_inserter(table));
   std::ranges::move(make_recorder_rows(options), std::back_inserter(table));
   const std::vector<cli::Option> others = {
+      {.name = "mode",
+       .argument = "OCTAL",
+       .help = "permissions of an <output> that is created, whatever the umask (0644);\n"
+               "default: 0600 less the umask",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.output_mode = TRY(parse_mode(text));
+         return {};
+       }},
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},

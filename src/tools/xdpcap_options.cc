@@ -54,6 +54,10 @@ Result<void> check_combination(const XdpcapOptions& options) {
         Errc::InvalidArgument,
         "option -count: nothing is recorded, so -ring keeps nothing; leave one of them out");
   }
+  if (options.counts_only && options.output_mode) {
+    return fail(Errc::InvalidArgument,
+                "option -count: no file is written, so -mode is for none; leave one of them out");
+  }
   if (!options.triggers.empty() && !options.recorder_bytes) {
     return fail(Errc::InvalidArgument,
                 "option -trigger: there is nothing to write out without -ring BYTES; add that");

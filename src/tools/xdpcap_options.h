@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cbpfc/pcap_filter.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <optional>
@@ -23,9 +24,10 @@ enum class Request { Capture, Help, Version };
 struct XdpcapOptions {
   Request request = Request::Capture;
   std::string hook_path;
-  std::string output;                          ///< "-": standard output; empty when only counting
-  std::string filter;                          ///< expression or program; empty: everything
-  std::optional<std::string> filter_file;      ///< where the filter is instead
+  std::string output;                      ///< "-": standard output; empty when only counting
+  std::optional<mode_t> output_mode;       ///< of a file that is created; nullopt: the usual one
+  std::string filter;                      ///< expression or program; empty: everything
+  std::optional<std::string> filter_file;  ///< where the filter is instead
   std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
   std::uint64_t ring_bytes = 0;                ///< of each possible CPU
   std::uint32_t watermark_bytes = 1;
