@@ -28,11 +28,11 @@ const std::vector<std::uint8_t> kOld(10, 'x');
 class SafePathTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    fs::create_directory(path("mine"));
-    make_shared(path("shared"), 0777);
+    make_directory(path("mine"), 0775);
+    make_directory(path("shared"), 0707);
     write_file(path("mine/old"), kOld);
   }
-  static void make_shared(const std::string& name, mode_t mode) {
+  static void make_directory(const std::string& name, mode_t mode) {
     fs::create_directory(name);
     ASSERT_EQ(::chmod(name.c_str(), mode), 0);
   }
@@ -82,7 +82,7 @@ TEST_F(SafePathTest, FindsWhatTheKernelFinds) {
 }
 
 TEST_F(SafePathTest, RefusesLinksThatMayBeAnybodys) {
-  make_shared(path("sticky"), 01777);
+  make_directory(path("sticky"), 01777);
   for (const std::string shared : {"shared", "sticky"}) {
     fs::create_symlink(path("mine/old"), path(shared + "/file"));
     fs::create_symlink("nothing", path(shared + "/nothing"));
