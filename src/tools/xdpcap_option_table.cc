@@ -213,6 +213,16 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},
+      {.name = "Z",
+       .argument = "USER",
+       .help = "become this user, given by name or number, once the capture runs",
+       .set = [&options](std::string_view text) -> Result<void> {
+         if (text.empty()) {
+           return fail(Errc::InvalidArgument, "no user is given");
+         }
+         options.user = text;
+         return {};
+       }},
       {.name = "stats-json",
        .help = "print all counters once a second and at the end as a line of\n"
                "JSON, on standard output (with <output> -: on standard error)",

@@ -37,6 +37,7 @@ struct XdpcapOptions {
   std::optional<Transport> transport;           ///< nullopt: the best this kernel has
   std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
   std::vector<RateLimit> triggers;              ///< which write it out
+  std::optional<std::string> user;              ///< to become once the capture runs; nullopt: stay
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none

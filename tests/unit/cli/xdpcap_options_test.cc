@@ -130,6 +130,12 @@ TEST(XdpcapOptions, TheModeOfTheOutputIsOctal) {
   EXPECT_EQ(parse({"-mode", "0777", "/h", "f"})->output_mode, 0777U);
 }
 
+TEST(XdpcapOptions, TheUserIsGivenAsTcpdumpTakesIt) {
+  EXPECT_FALSE(parse({"/h", "f"})->user);
+  EXPECT_EQ(parse({"-Z", "nobody", "/h", "f"})->user, "nobody");
+  EXPECT_EQ(parse({"-Z", "65534", "-count", "/h"})->user, "65534");
+}
+
 TEST(XdpcapOptions, BytesHaveUnitsAndBufferTcpdumpsName) {
   const Result<XdpcapOptions> options =
       parse({"-B", "64K", "-watermark", "4k", "-s", "1K", "/h", "f"});
@@ -203,6 +209,7 @@ TEST(XdpcapOptions, Refuses) {
       {{"-trigger", "drop:0", "/h", "f"}, "option -trigger: 0 is out of range"},
       {{"-trigger", "drop:many", "/h", "f"}, "option -trigger: \"many\" is not a number"},
       {{"-trigger", ":5", "/h", "f"}, "option -trigger: "},
+      {{"-Z", "", "/h", "f"}, "option -Z: no user is given"},
       {{"-mode", "", "/h", "f"}, "option -mode: \"\" is not an octal number from 0 to 0777"},
       {{"-mode", "1000", "/h", "f"}, "option -mode: \"1000\" is not an octal number"},
       {{"-mode", "0680", "/h", "f"}, "option -mode: \"0680\" is not an octal number"},
@@ -223,7 +230,7 @@ TEST(XdpcapOptions, HelpNamesEveryOption) {
   const std::string help = xdpcap_help(kTwoCpus);
   for (const char* name :
        {"-actions LIST", "-B, -buffer BYTES", "-watermark BYTES", "-flush", "-linktype TYPE",
-        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-mode OCTAL", "-wait", "-q",
+        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-mode OCTAL", "-Z USER", "-wait", "-q",
         "-v", "-h, -help", "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
   }
