@@ -47,7 +47,7 @@ constexpr bool kIsSanitized = false;
 
 const std::string kYes = "yes";
 const std::string kKilled = "killed by Bad system call";
-const std::string kNo = "EPERM";
+const std::string kRefused = "EPERM";
 
 std::string outcome(bool worked) {
   return worked ? kYes : std::string(strerrorname_np(errno));
@@ -205,58 +205,65 @@ const Probe kProbes[] = {
     // Files.
     {"open to read",
      [](const Stage& s) { return open_path(s.directory.path("file"), O_RDONLY); },
-     {kNo, kYes, kYes},
+     {kRefused, kYes, kYes},
      kSanitizersCall},
     {"open to write",
      [](const Stage& s) { return open_path(s.directory.path("file"), O_WRONLY); },
-     {kNo, kYes, kNo},
+     {kRefused, kYes, kRefused},
      kSanitizersCall},
     {"create",
      [](const Stage& s) { return open_path(s.directory.path("new"), O_RDONLY | O_CREAT); },
-     {kNo, kYes, kNo},
+     {kRefused, kYes, kRefused},
      kSanitizersCall},
     {"empty",
      [](const Stage& s) { return open_path(s.directory.path("file"), O_RDONLY | O_TRUNC); },
-     {kNo, kYes, kNo},
+     {kRefused, kYes, kRefused},
      kSanitizersCall},
     {"rename",
      [](const Stage& s) {
        return ::rename(s.directory.path("file").c_str(), s.directory.path("new").c_str()) == 0;
      },
-     {kNo, kYes, kNo}},
+     {kRefused, kYes, kRefused}},
     {"unlink",
      [](const Stage& s) { return ::unlinkat(AT_FDCWD, s.directory.path("file").c_str(), 0) == 0; },
-     {kNo, kYes, kNo}},
+     {kRefused, kYes, kRefused}},
     {"status",
      [](const Stage& s) {
        struct stat status{};
        return ::stat(s.directory.path("file").c_str(), &status) == 0;
      },
-     {kNo, kYes, kYes},
+     {kRefused, kYes, kYes},
      kSanitizersCall},
-    {"mode", [](const Stage& s) { return ::fchmod(s.file, 0666) == 0; }, {kNo, kYes, kNo}},
-    {"owner", [](const Stage& s) { return ::fchown(s.file, 1, 1) == 0; }, {kNo, kNo, kNo}},
+    {"mode",
+     [](const Stage& s) { return ::fchmod(s.file, 0666) == 0; },
+     {kRefused, kYes, kRefused}},
+    {"owner",
+     [](const Stage& s) { return ::fchown(s.file, 1, 1) == 0; },
+     {kRefused, kRefused, kRefused}},
     {"mkdir",
      [](const Stage& s) { return ::mkdir(s.directory.path("new").c_str(), 0700) == 0; },
-     {kNo, kNo, kNo}},
+     {kRefused, kRefused, kRefused}},
     // Sockets.
     {"unix socket",
      [](const Stage&) { return ::socket(AF_UNIX, SOCK_STREAM, 0) >= 0; },
-     {kNo, kYes, kYes}},
+     {kRefused, kYes, kYes}},
     {"netlink socket",
      [](const Stage&) { return ::socket(AF_NETLINK, SOCK_RAW, 0) >= 0; },
-     {kNo, kNo, kYes}},
+     {kRefused, kRefused, kYes}},
     {"network socket",
      [](const Stage&) { return ::socket(AF_INET, SOCK_STREAM, 0) >= 0; },
-     {kNo, kNo, kNo}},
+     {kRefused, kRefused, kRefused}},
     // BPF.
     {"load a program", [](const Stage&) { return load_program(); }, {kKilled, kYes, kKilled}},
-    {"make a map", [](const Stage&) { return Stage::make_map() >= 0; }, {kNo, kYes, kNo}},
-    {"list maps", [](const Stage&) { return bpf(BPF_MAP_GET_NEXT_ID); }, {kNo, kYes, kYes}},
-    {"attach", [](const Stage&) { return bpf(BPF_LINK_CREATE); }, {kNo, kNo, kNo}},
-    {"pin", [](const Stage&) { return bpf(BPF_OBJ_PIN); }, {kNo, kNo, kNo}},
+    {"make a map", [](const Stage&) { return Stage::make_map() >= 0; }, {kRefused, kYes, kRefused}},
+    {"list maps", [](const Stage&) { return bpf(BPF_MAP_GET_NEXT_ID); }, {kRefused, kYes, kYes}},
+    {"attach", [](const Stage&) { return bpf(BPF_LINK_CREATE); }, {kRefused, kRefused, kRefused}},
+    {"pin", [](const Stage&) { return bpf(BPF_OBJ_PIN); }, {kRefused, kRefused, kRefused}},
     // What nobody may.
-    {"fork", [](const Stage&) { return fork_child(); }, {kNo, kNo, kNo}, kSanitizersCall},
+    {"fork",
+     [](const Stage&) { return fork_child(); },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
     {"clone3",
      [](const Stage&) { return ::syscall(SYS_clone3, nullptr, 0) >= 0; },
      {"ENOSYS", "ENOSYS", "ENOSYS"}},
@@ -265,41 +272,43 @@ const Probe kProbes[] = {
        return ::syscall(SYS_clone, CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWNET, 0, 0, 0,
                         0) >= 0;
      },
-     {kNo, kNo, kNo},
+     {kRefused, kRefused, kRefused},
      kSanitizersCall},
     {"code",
      [](const Stage&) { return map_memory(PROT_READ | PROT_EXEC); },
-     {kNo, kNo, kNo},
+     {kRefused, kRefused, kRefused},
      kSanitizersCall},
     {"code of data",
      [](const Stage&) { return make_executable(); },
-     {kNo, kNo, kNo},
+     {kRefused, kRefused, kRefused},
      kSanitizersCall},
     {"signal",
      [](const Stage&) { return ::kill(::getppid(), 0) == 0; },
-     {kNo, kNo, kNo},
+     {kRefused, kRefused, kRefused},
      kSanitizersCall},
     {"signal a thread",
      [](const Stage&) { return ::syscall(SYS_tgkill, 1, 1, 0) == 0; },
-     {kNo, kNo, kNo},
+     {kRefused, kRefused, kRefused},
      kSanitizersCall},
     {"owner of signals",
      [](const Stage& s) { return ::fcntl(s.file, F_SETOWN, 1) == 0; },
-     {kNo, kNo, kNo}},
+     {kRefused, kRefused, kRefused}},
     {"type into a terminal",
      [](const Stage& s) { return ::ioctl(s.file, TIOCSTI, "x") == 0; },
-     {kNo, kNo, kNo}},
+     {kRefused, kRefused, kRefused}},
     {"set limits",
      [](const Stage&) {
        const rlimit limit{.rlim_cur = 100, .rlim_max = 100};
        return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
      },
-     {kNo, kNo, kNo},
+     {kRefused, kRefused, kRefused},
      kSanitizersCall},
-    {"user", [](const Stage&) { return ::syscall(SYS_setuid, 1) == 0; }, {kNo, kNo, kNo}},
+    {"user",
+     [](const Stage&) { return ::syscall(SYS_setuid, 1) == 0; },
+     {kRefused, kRefused, kRefused}},
     {"system call that does not exist",
      [](const Stage&) { return ::syscall(100'000) == 0; },
-     {kNo, kNo, kNo}},
+     {kRefused, kRefused, kRefused}},
     {"execve", [](const Stage&) { return run_program(); }, {kKilled, kKilled, kKilled}},
     {"ptrace",
      [](const Stage&) { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; },
@@ -350,7 +359,7 @@ TEST(SystemCalls, ProbesFailForNoOtherReason) {
   for (const Probe& probe : kProbes) {
     const Stage stage;
     const std::string without = in_child([&] { return outcome(probe.attempt(stage)); });
-    EXPECT_NE(without, kNo) << probe.name;
+    EXPECT_NE(without, kRefused) << probe.name;
     EXPECT_NE(without, kKilled) << probe.name;
     ::close(stage.file);
     ::close(stage.map);
@@ -372,7 +381,7 @@ TEST(SystemCalls, AreRestrictedInThreadsThatAreThere) {
               thread.join();
               return restricted ? said : restricted.error().message;
             }),
-            kNo);
+            kRefused);
 }
 
 TEST(SystemCalls, CanBeRestrictedWithoutRights) {
