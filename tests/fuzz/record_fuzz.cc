@@ -106,15 +106,14 @@ class HostileRing {
   }
 
   void put(RingPosition at, std::span<const std::uint8_t> bytes) {
-    for (const std::uint8_t byte : bytes) {
-      const std::size_t place = kind_ == Kind::Shared && at % data_.size() >= ring_bytes_
-                                    ? at % data_.size()
-                                    : at % ring_bytes_;
-      data_[place] = byte;
+    const std::size_t start = at % ring_bytes_;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      // A shared ring goes on in its slack, the others at their start.
+      const std::size_t place = kind_ == Kind::Shared ? start + i : (start + i) % ring_bytes_;
+      data_.at(place) = bytes[i];
       if (kind_ == Kind::RingBuffer) {
-        data_[place + ring_bytes_] = byte;
+        data_[place + ring_bytes_] = bytes[i];
       }
-      ++at;
     }
   }
 
@@ -127,6 +126,19 @@ class HostileRing {
     return kind_ == Kind::Shared       ? *to_position(&shared_.consumer)
            : kind_ == Kind::RingBuffer ? consumer_
                                        : *to_position(&perf_->data_tail);
+  }
+
+  /// Whether it ends where the producer is, or before.
+  bool is_complete(const RingRecord& record) {
+    const std::uint64_t most_bytes = producer() - record.start;
+    return kind_ == Kind::Shared
+               ? position_behind(
+                     record.start,
+                     shared_record_bytes(record.bytes.size() - sizeof(abi::RecordHeader)),
+                     ring_bytes_) -
+                         record.start <=
+                     most_bytes
+               : record.bytes.size() <= most_bytes;
   }
 
   /// Whether bytes that are shown may lie there; a perf buffer's reader joins some elsewhere.
@@ -180,7 +192,7 @@ class HostileRing {
 /// A reader that is watched: which of its records are still needed when space is given back.
 class WatchedReader final : public RecordReader {
  public:
-  WatchedReader(std::unique_ptr<RecordReader> reader, const HostileRing& ring)
+  WatchedReader(std::unique_ptr<RecordReader> reader, HostileRing& ring)
       : reader_(std::move(reader)), ring_(&ring) {}
 
   void collect(std::vector<RingRecord>& records, std::size_t most_records,
@@ -190,6 +202,7 @@ class WatchedReader final : public RecordReader {
     require(records.size() - before <= most_records, "more records than asked for");
     for (const RingRecord& record : std::span(records).subspan(before)) {
       require(ring_->may_hold(record.bytes), "a record outside the ring");
+      require(ring_->is_complete(record), "a record that is not there yet");
       if (decode_record(record.bytes, 0)) {
         needed_.push_back(record.start);
       }
@@ -218,7 +231,7 @@ class WatchedReader final : public RecordReader {
 
  private:
   std::unique_ptr<RecordReader> reader_;
-  const HostileRing* ring_;
+  HostileRing* ring_;
   std::vector<RingPosition> needed_;
 };
 
