@@ -230,8 +230,9 @@ TEST(XdpcapOptions, HelpNamesEveryOption) {
   const std::string help = xdpcap_help(kTwoCpus);
   for (const char* name :
        {"-actions LIST", "-B, -buffer BYTES", "-watermark BYTES", "-flush", "-linktype TYPE",
-        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-mode OCTAL", "-Z USER", "-wait", "-q",
-        "-v", "-h, -help", "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
+        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-mode OCTAL", "-Z USER",
+        "-wait", "-q", "-v", "-h, -help", "-version",
+        "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
   }
   for (std::size_t start = 0; start < help.size();) {
