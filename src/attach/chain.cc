@@ -96,7 +96,7 @@ Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
 // --- Foreign programs.
 
 // Errors: NotFound when it has gone meanwhile; Permission; Busy when it is one of another chain.
-Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
+Result<UniqueFd> Chain::open_foreign_program(Action action, std::uint32_t program_id) const {
   UniqueFd program = TRY(open_program(program_id));
   // A capture of another chain is no foreign program: its guardian would put itself in front of us, and we of it.
   const ProgramInfo info = TRY(program_info(program.get()));
@@ -108,9 +108,35 @@ Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
             "xdpcap has started at the same moment without the lock; start this one again",
             hook_->path(), name(action), describe_program(program_id)));
   }
-  TRY(put_program(parts_.programs.get(), place_of(action, kForeignPosition), program.get())
+  return program;
+}
+
+Result<void> Chain::open_foreign(const std::vector<Action>& actions) {
+  for (const Action action : actions) {
+    const std::optional<std::uint32_t> holder = TRY(in_slot(action));
+    if (!holder || TRY(is_ours(action, *holder))) {
+      continue;
+    }
+    Result<UniqueFd> program = open_foreign_program(action, *holder);
+    if (!program && program.error().code != Errc::NotFound) {
+      return std::unexpected(explain(std::move(program).error(), action, *holder));
+    }
+    if (program) {
+      opened_[action] = {.program = *std::move(program), .id = *holder};
+    }
+  }
+  return {};
+}
+
+Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
+  if (!opened_.contains(action) || opened_.at(action).id != program_id) {
+    opened_[action] = {.program = TRY(open_foreign_program(action, program_id)), .id = program_id};
+  }
+  TRY(put_program(parts_.programs.get(), place_of(action, kForeignPosition),
+                  opened_.at(action).program.get())
           .with_context(context(*hook_, action)));
-  foreign_[action] = {.program = std::move(program), .id = program_id};
+  foreign_[action] = std::move(opened_.at(action));
+  opened_.erase(action);
   return {};
 }
 
@@ -166,7 +192,9 @@ Result<void> Chain::enter_action(std::uint32_t position, Action action, int prog
     if (takes_over) {
       TRY(drop_foreign(action));
     } else {
-      TRY(take_in_or_explain(action, *holder));
+      if (Result<void> taken = take_in(action, *holder); !taken) {
+        return std::unexpected(explain(std::move(taken).error(), action, *holder));
+      }
       append_foreign(action);
     }
   }
@@ -184,19 +212,15 @@ Result<void> Chain::enter_action(std::uint32_t position, Action action, int prog
                           hook_->path(), now ? "took" : "emptied", name(action)));
 }
 
-Result<void> Chain::take_in_or_explain(Action action, std::uint32_t holder) {
-  Result<void> taken = take_in(action, holder);
-  if (!taken && taken.error().code == Errc::Permission) {
-    return fail(
-        Errc::Permission,
-        fmt::format(
-            "hook {}: slot {} is taken by {}, which is no running capture that this process can reach; "
-            "calling it after this capture takes CAP_SYS_ADMIN; run as root, end that program, or "
-            "put it out with -on-busy replace",
-            hook_->path(), name(action), describe_program(holder)),
-        taken.error().sys_errno);
+Error Chain::explain(Error error, Action action, std::uint32_t holder) const {
+  if (error.code == Errc::Permission) {
+    error.message = fmt::format(
+        "hook {}: slot {} is taken by {}, which is no running capture that this process can reach; "
+        "calling it after this capture takes CAP_SYS_ADMIN; run as root, end that program, or "
+        "put it out with -on-busy replace",
+        hook_->path(), name(action), describe_program(holder));
   }
-  return taken;
+  return error;
 }
 
 // Somebody may have made this capture leave (end_captures()) before it came to this.

@@ -21,6 +21,8 @@
 #include "guard/message.h"
 #include "guard/slot_watch.h"
 #include "guard/target_watch.h"
+#include "privilege/reduce.h"
+#include "privilege/system_calls.h"
 
 namespace xdpcap {
 namespace {
@@ -218,6 +220,15 @@ class Guardian {
   bool has_said_end_ = false;
 };
 
+// It keeps what it takes to reach programs by their ids, which foreign programs in slots need, and maps on old kernels.
+Result<void> give_up_privileges() {
+  constexpr std::array kKept = {Capability::SysAdmin, Capability::Bpf};
+  TRY(reduce({.user = std::nullopt, .kept = kKept}));
+  Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
+  // A kernel without filters is no reason to do without a guardian.
+  return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
+}
+
 Result<void> guard(int socket_fd) {
   constexpr milliseconds kPatience(10'000);
   std::optional<Message> message = TRY(receive_message(socket_fd, kPatience));
@@ -231,6 +242,7 @@ Result<void> guard(int socket_fd) {
   Chain chain = TRY(Chain::adopt(hook, parts_from(std::move(message->descriptors))));
   const HookLock lock = HookLock::open(post.run_directory).value_or(HookLock());
   Guardian guardian(socket_fd, post, hook, chain, lock);
+  TRY(give_up_privileges());
   TRY(send_message(socket_fd, MessageKind::Ready));
   guardian.run();
   return {};

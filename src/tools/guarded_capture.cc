@@ -53,6 +53,13 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
   for (const std::string& note : place.notes) {
     say(note);
   }
+  if (options.on_busy != OnBusy::Replace) {
+    if (Result<void> opened = place.chain.open_foreign(capture.actions); !opened) {
+      const HookLock::Turn turn = lock.take();
+      static_cast<void>(place.chain.leave(place.position, place.process));
+      return std::unexpected(std::move(opened).error());
+    }
+  }
   std::unique_ptr<GuardedCapture> made(
       new GuardedCapture(options));  // NOLINT: the constructor is private
   Result<GuardianLink> guardian = GuardianLink::start(hook, place, options.run_directory);

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <limits>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -108,6 +110,20 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
        .help = "keep this many bytes of a packet, from 1 to 65535; default: 65535",
        .set = into_bytes(options.snaplen_bytes, 1, abi::kMaxCapturedBytes)},
   };
+}
+
+// "0644", the permissions of a file.
+Result<mode_t> parse_mode(std::string_view text) {
+  constexpr mode_t kMost = 0777;
+  mode_t mode = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
+  if (text.empty() || rest != end || error != std::errc() || mode > kMost) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("\"{}\" is not an octal number from 0 to 0777; give one, such as 0644", text));
+  }
+  return mode;
 }
 
 // "drop:100000".
@@ -261,9 +277,27 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   std::ranges::move(make_sharing_rows(options), std::back_inserter(table));
   std::ranges::move(make_request_rows(written), std::back_inserter(table));
   const std::vector<cli::Option> others = {
+      {.name = "mode",
+       .argument = "OCTAL",
+       .help = "permissions of an <output> that is created, whatever the umask (0644);\n"
+               "default: 0600 less the umask",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.output_mode = TRY(parse_mode(text));
+         return {};
+       }},
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},
+      {.name = "Z",
+       .argument = "USER",
+       .help = "become this user, given by name or number, once the capture runs",
+       .set = [&options](std::string_view text) -> Result<void> {
+         if (text.empty()) {
+           return fail(Errc::InvalidArgument, "no user is given");
+         }
+         options.user = text;
+         return {};
+       }},
       {.name = "stats-json",
        .help = "print all counters once a second and at the end as a line of\n"
                "JSON, on standard output (with <output> -: on standard error)",

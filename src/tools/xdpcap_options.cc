@@ -98,6 +98,10 @@ Result<void> check_combination(const XdpcapOptions& options) {
     return fail(Errc::InvalidArgument,
                 "option -json: it goes with -list and -status; for statistics use -stats-json");
   }
+  if (options.counts_only && options.output_mode) {
+    return fail(Errc::InvalidArgument,
+                "option -count: no file is written, so -mode is for none; leave one of them out");
+  }
   if (!options.triggers.empty() && !options.recorder_bytes) {
     return fail(Errc::InvalidArgument,
                 "option -trigger: there is nothing to write out without -ring BYTES; add that");
