@@ -87,9 +87,7 @@ Result<void> keep_capabilities(std::span<const Capability> kept) {
     return failure("give up gaining new ones", errno);
   }
   TRY(empty_bounding_set());
-  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) {
-    return failure("empty the ambient set", errno);
-  }
+  // What is not inheritable cannot be ambient: the kernel empties that set with the other.
   const std::uint64_t left = TRY(capability_sets()).permitted & bits_of(kept);
   const CapabilitySets wanted{.effective = left, .permitted = left, .inheritable = 0};
   TRY(set(wanted));

@@ -193,7 +193,7 @@ void allow_threads_and_memory(Filter& filter) {
 
 /// System calls that are fine with some arguments only, for everybody.
 void allow_with_arguments(Filter& filter) {
-  // fstat() of the C library: newfstatat() without a path.
+  // fstat() of the C library.  A path may be there all the same: whether a file exists can be found out.
   filter.allow(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
   for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC}) {
     filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});

@@ -23,8 +23,10 @@
 // Built with a sanitizer (-fsanitize=address or thread), the filter has holes for what its runtime calls,
 // ptrace(2) among it, and keeps no promise; system_calls.cc says which.
 //
-// Cost: the kernel runs the filter, a tree of some forty compares' depth at most, once a system call.
-// Limits: arguments in memory (paths, BPF attributes) are not looked at.
+// Cost: the kernel runs the filter, a binary tree over the numbers of system calls, once a system call.
+// Limits: arguments in memory (paths, BPF attributes) are not looked at.  A capture cannot delete the file it
+// created any more (FileSink::remove_if_created()) unless it may open files; what may still fail so early that
+// the file should go has to come before.
 // Source: seccomp(2), seccomp_rule_add(3); Linux v6.18 kernel/seccomp.c.
 // Tested by: tests/unit/privilege/system_calls_test.cc.
 
