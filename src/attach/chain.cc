@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "attach/chain_access.h"
@@ -42,6 +44,19 @@ Result<bool> is_of_a_chain(int program_fd) {
     }
   }
   return false;
+}
+
+// A refusal may pass, as of memory; what is left in a slot stays there.
+template <typename Attempt>
+Result<void> persist(Attempt attempt) {
+  constexpr int kTries = 5;
+  constexpr std::chrono::milliseconds kPause(10);
+  Result<void> result = attempt();
+  for (int i = 1; !result && i < kTries; ++i) {
+    std::this_thread::sleep_for(kPause);
+    result = attempt();
+  }
+  return result;
 }
 
 void note_first(Result<void>& first, Result<void> next) {
@@ -341,11 +356,11 @@ Result<void> Chain::leave(std::uint32_t position, const ProcessIdentity& process
   }
   Result<void> result;
   for (const Action action : hook_->actions()) {
-    note_first(result, leave_action(position, action));
+    note_first(result, persist([&] { return leave_action(position, action); }));
   }
-  note_first(result, wait_for_running_programs());
+  note_first(result, persist([] { return wait_for_running_programs(); }));
   for (const Action action : hook_->actions()) {
-    note_first(result, free_places(position, action));
+    note_first(result, persist([&] { return free_places(position, action); }));
   }
   set(record(position).state, State::Free);
   return result;
