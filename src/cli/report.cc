@@ -27,8 +27,13 @@ bool starts_with_c1(std::string_view text) {
 }
 
 bool has_room(int fd, std::chrono::milliseconds patience) {
+  constexpr int kTries = 3;  // SIGCONT ends a poll
   pollfd polled{.fd = fd, .events = POLLOUT, .revents = 0};
-  return ::poll(&polled, 1, static_cast<int>(patience.count())) > 0;
+  int ready = -1;
+  for (int i = 0; i < kTries && ready < 0; ++i) {
+    ready = ::poll(&polled, 1, static_cast<int>(patience.count()));
+  }
+  return ready > 0;
 }
 
 }  // namespace
