@@ -158,8 +158,9 @@ int count_hook(const PreparedCapture& prepared) {
                                             .readers = prepared.outlets.readers(),
                                             .watch = guarded->get()});
   prepared.outlets.end_status_line();
-  const int printed = options.json ? cli::kExitSuccess  // which says the same
-                                   : print(cli::format_counts(sum(summary.totals)) + "\n");
+  const bool has_line = summary.are_totals_known && !options.json;  // which says the same
+  const int printed =
+      has_line ? print(cli::format_counts(sum(summary.totals)) + "\n") : cli::kExitSuccess;
   return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
