@@ -127,8 +127,12 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     loop.recorder =
         recorder_options(*prepared.recorder, options, prepared.actions, *prepared.signals.dump);
   }
-  FilterReload reload(capture, options, prepared.signals.requests);
-  HookSource source(guarded, reload);
+  Result<FilterReload> reload = FilterReload::start(capture, options, prepared.signals.requests);
+  if (!reload) {
+    sink.remove_if_created();
+    return report(reload.error(), options.verbose);
+  }
+  HookSource source(guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
   prepared.outlets.end_status_line();
@@ -149,8 +153,12 @@ int count_hook(const PreparedCapture& prepared) {
   if (const Result<void> entered = (*guarded)->enter(); !entered) {
     return report(entered.error(), options.verbose);
   }
-  FilterReload reload((*guarded)->capture(), options, prepared.signals.requests);
-  HookSource source(**guarded, reload);
+  Result<FilterReload> reload =
+      FilterReload::start((*guarded)->capture(), options, prepared.signals.requests);
+  if (!reload) {
+    return report(reload.error(), options.verbose);
+  }
+  HookSource source(**guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
                                            {.actions = prepared.actions,
