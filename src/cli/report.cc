@@ -69,6 +69,9 @@ void print_to_stderr(std::string_view text, std::chrono::milliseconds patience) 
   while (!text.empty() && has_room(STDERR_FILENO, patience)) {
     const std::string_view piece = text.substr(0, kPieceBytes);
     const ssize_t written = ::write(STDERR_FILENO, piece.data(), piece.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
     if (written <= 0) {
       return;
     }
