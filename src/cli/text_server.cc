@@ -86,7 +86,8 @@ Result<void> clear_place(const std::string& path, const sockaddr_un& address) {
 
 class TextServer::Service {
  public:
-  Service(UniqueFd socket, std::string path) : socket_(std::move(socket)), path_(std::move(path)) {}
+  Service(UniqueFd socket, std::string path, StopEvent end)
+      : socket_(std::move(socket)), path_(std::move(path)), end_(std::move(end)) {}
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   ~Service() {
@@ -180,6 +181,7 @@ Result<TextServer> TextServer::listen(const std::string& path) {
   if (!socket.is_open()) {
     return failure("make a socket for", path, errno);
   }
+  StopEvent end = TRY(StopEvent::create());
   TRY(clear_place(path, address));
   if (::bind(socket.get(), generic(address), sizeof(address)) != 0) {
     return failure("listen at", path, errno);
@@ -190,7 +192,7 @@ Result<TextServer> TextServer::listen(const std::string& path) {
     ::unlink(path.c_str());
     return failure("listen at", path, error_number);
   }
-  auto service = std::make_unique<Service>(std::move(socket), path);
+  auto service = std::make_unique<Service>(std::move(socket), path, std::move(end));
   TRY(service->start());
   return TextServer(std::move(service));
 }

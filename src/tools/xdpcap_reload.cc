@@ -23,7 +23,7 @@ struct FilterReload::Worker {
   HookCapture& capture;
   const XdpcapOptions& options;
   const cli::RequestSignals& signals;
-  cli::StopEvent end = {};
+  cli::StopEvent end;
   std::thread thread;
 
   void run() {
@@ -77,8 +77,11 @@ FilterReload::FilterReload(FilterReload&&) noexcept = default;
 
 Result<FilterReload> FilterReload::start(HookCapture& capture, const XdpcapOptions& options,
                                          const cli::RequestSignals& signals) {
-  std::unique_ptr<Worker> worker(
-      new Worker{.capture = capture, .options = options, .signals = signals, .thread = {}});
+  std::unique_ptr<Worker> worker(new Worker{.capture = capture,
+                                            .options = options,
+                                            .signals = signals,
+                                            .end = TRY(cli::StopEvent::create()),
+                                            .thread = {}});
   worker->thread =
       TRY(cli::start_thread("answer signals", [worker = worker.get()] { worker->run(); }));
   return FilterReload(std::move(worker));
