@@ -23,6 +23,7 @@
 #include "attach/hook_lock.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
+#include "cli/no_memory.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
@@ -290,6 +291,7 @@ int main(int argc, char** argv) {
   }
   cli::occupy_standard_descriptors();
   cli::heed_interrupts();
+  cli::end_without_memory();
   const MachineLimits limits = machine_limits();
   const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits);
   if (!options) {
