@@ -5,15 +5,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 
 namespace xdpcap::test {
 namespace {
-
-constexpr Millis kLongest(8'000);
 
 bool is_every_fault_wanted() {
   return std::getenv("XDPCAP_EVERY_FAULT") != nullptr;
@@ -54,40 +51,6 @@ bool has_injected(const std::string& log) {
   return false;
 }
 
-void end_what_hangs(const Stage& stage) {
-  for (const pid_t pid : stage.processes()) {
-    ::kill(pid, SIGKILL);
-  }
-}
-
-// One run; whether the capture worked.
-bool survive(const Stage& stage, const std::vector<std::string>& command, const std::string& file) {
-  std::filesystem::remove(file);
-  Process process(command);
-  const Ended end = process.wait(kLongest);
-  const std::string errors = process.errors();
-  if (!end.is_over) {
-    ADD_FAILURE() << "it hangs; so far: " << errors;
-    end_what_hangs(stage);
-    return false;
-  }
-  EXPECT_EQ(end.signal, 0) << errors;
-  const std::vector<std::string> lines = split(errors, '\n');
-  const bool has_totals =
-      lines.size() > 1 && lines[lines.size() - 2].find(" packets received, ") != std::string::npos;
-  if (end.exit_code != 0) {
-    EXPECT_EQ(end.exit_code, 1) << errors;
-    EXPECT_TRUE(errors.starts_with("xdpcap: ")) << errors;
-  } else {
-    EXPECT_TRUE(has_totals) << errors;
-  }
-  if (has_totals) {
-    expect_exact(lines[lines.size() - 2], file);
-  }
-  stage.expect_nothing_left();
-  return end.exit_code == 0;
-}
-
 }  // namespace
 
 Outcomes inject_in_turn(const Stage& stage, const Injection& injection,
@@ -101,7 +64,7 @@ Outcomes inject_in_turn(const Stage& stage, const Injection& injection,
        n += stride) {
     SCOPED_TRACE(fmt::format("{} {} at call {}", injection.call, injection.fault, n));
     const bool has_worked =
-        survive(stage, strace(log, injection, n, stage.command(arguments)), arguments.back());
+        ends_well(stage, strace(log, injection, n, stage.command(arguments)), arguments.back());
     if (!has_injected(log)) {
       break;
     }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -123,6 +124,45 @@ void expect_exact(const std::string& totals_line, const std::string& path) {
   EXPECT_EQ(totals.matched, totals.held_back + totals.overwritten + totals.written + totals.lost +
                                 totals.unwritten);
   EXPECT_EQ(packets_in(path).size(), totals.written);
+}
+
+namespace {
+
+void end_what_hangs(const Stage& stage) {
+  for (const pid_t pid : stage.processes()) {
+    ::kill(pid, SIGKILL);
+  }
+}
+
+}  // namespace
+
+bool ends_well(const Stage& stage, const std::vector<std::string>& command,
+               const std::string& file) {
+  std::filesystem::remove(file);
+  constexpr Millis kLongest(8'000);
+  Process process(command);
+  const Ended end = process.wait(kLongest);
+  const std::string errors = process.errors();
+  if (!end.is_over) {
+    ADD_FAILURE() << "it hangs; so far: " << errors;
+    end_what_hangs(stage);
+    return false;
+  }
+  EXPECT_EQ(end.signal, 0) << errors;
+  const std::vector<std::string> lines = split(errors, '\n');
+  const bool has_totals =
+      lines.size() > 1 && lines[lines.size() - 2].find(" packets received, ") != std::string::npos;
+  if (end.exit_code != 0) {
+    EXPECT_EQ(end.exit_code, 1) << errors;
+    EXPECT_TRUE(errors.starts_with("xdpcap: ")) << errors;
+  } else {
+    EXPECT_TRUE(has_totals) << errors;
+  }
+  if (has_totals) {
+    expect_exact(lines[lines.size() - 2], file);
+  }
+  stage.expect_nothing_left();
+  return end.exit_code == 0;
 }
 
 }  // namespace xdpcap::test

@@ -57,4 +57,9 @@ std::vector<std::string> in_shell(const std::string& setup,
 /// Expects that what stands in the line of totals adds up, and is in the file.
 void expect_exact(const std::string& totals_line, const std::string& path);
 
+/// Runs a command with a capture into `file` that ends on its own while there is traffic.  Expects that it works, or ends with code
+/// 1 and a message; that its numbers are exact; and that nothing is left.  Whether it worked.
+bool ends_well(const Stage& stage, const std::vector<std::string>& command,
+               const std::string& file);
+
 }  // namespace xdpcap::test
