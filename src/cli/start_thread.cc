@@ -21,7 +21,9 @@ cbpfc::Result<std::thread> start_thread(const std::string& what, std::function<v
         cbpfc::Errc::Kernel,
         fmt::format(
             "start the thread that is to {}: {}{}", what, error.code().message(),
-            error_number == EAGAIN ? "; the limit of processes is reached, see ulimit -u" : ""),
+            error_number == EAGAIN
+                ? "; a limit is reached, of processes (ulimit -u) or of address space (ulimit -v)"
+                : ""),
         error_number);
   }
 }
