@@ -24,12 +24,12 @@ void expect_survived(const std::vector<Injection>& injections) {
 }
 
 TEST_F(CallErrors, OfBpfWithoutMemory) {
-  expect_survived({{"bpf", "error=ENOMEM"}});
+  expect_survived({{"bpf", "error=ENOMEM", 2}});
 }
 
 TEST_F(CallErrors, OfBpfForOtherReasons) {
   expect_survived(
-      {{"bpf", "error=EPERM", 9}, {"bpf", "error=EINVAL", 10}, {"bpf", "error=EAGAIN", 11}});
+      {{"bpf", "error=EPERM", 13}, {"bpf", "error=EINVAL", 14}, {"bpf", "error=EAGAIN", 15}});
 }
 
 TEST_F(CallErrors, OfWaiting) {
