@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "attach/chain_access.h"
@@ -33,6 +35,19 @@ namespace {
 
 std::string context(const Hook& hook, Action action) {
   return fmt::format("hook {}: {}", hook.path(), name(action));
+}
+
+// A refusal may pass, as of memory; what is left in a slot stays there.
+template <typename Attempt>
+Result<void> persist(Attempt attempt) {
+  constexpr int kTries = 5;
+  constexpr std::chrono::milliseconds kPause(10);
+  Result<void> result = attempt();
+  for (int i = 1; !result && i < kTries; ++i) {
+    std::this_thread::sleep_for(kPause);
+    result = attempt();
+  }
+  return result;
 }
 
 void note_first(Result<void>& first, Result<void> next) {
@@ -357,11 +372,11 @@ Result<void> Chain::withdraw(std::uint32_t position, const ProcessIdentity& proc
   TRY(check_place(position, process));
   Result<void> result;
   for (const Action action : actions) {
-    note_first(result, leave_action(position, action));
+    note_first(result, persist([&] { return leave_action(position, action); }));
   }
-  note_first(result, wait_for_running_programs());
+  note_first(result, persist([] { return wait_for_running_programs(); }));
   for (const Action action : actions) {
-    note_first(result, free_places(position, action));
+    note_first(result, persist([&] { return free_places(position, action); }));
   }
   return result;
 }

@@ -73,10 +73,14 @@ Result<ChainService> ChainService::listen(const std::string& directory, const Ho
   const mode_t old_mask = ::umask(0177);
   const bool is_bound =
       ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0;
-  const int error_number = errno;
+  int error_number = is_bound ? 0 : errno;
   ::umask(old_mask);
   constexpr int kBacklog = 16;
-  if (!is_bound || ::listen(fd.get(), kBacklog) != 0) {
+  if (is_bound && ::listen(fd.get(), kBacklog) != 0) {
+    error_number = errno;
+    ::unlink(path.c_str());
+  }
+  if (error_number != 0) {
     return fail(Errc::Io, fmt::format("listen at {}: {}", path, errno_text(error_number)),
                 error_number);
   }

@@ -23,6 +23,7 @@
 #include "attach/hook_lock.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
+#include "cli/no_memory.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
@@ -156,12 +157,16 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     loop.recorder =
         recorder_options(*prepared.recorder, options, prepared.actions, *prepared.signals.dump);
   }
+  Result<FilterReload> reload = FilterReload::start(capture, options, prepared.signals.requests);
+  if (!reload) {
+    sink.remove_if_created();
+    return report(reload.error(), options.verbose);
+  }
   if (const Result<void> restricted = restrict_capture(options); !restricted) {
     sink.remove_if_created();
     return report(restricted.error(), options.verbose);
   }
-  FilterReload reload(capture, options, prepared.signals.requests);
-  HookSource source(guarded, reload);
+  HookSource source(guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
   prepared.outlets->end_status_line();
@@ -182,11 +187,15 @@ int count_hook(PreparedCapture& prepared) {
   if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
     return report(ready.error(), options.verbose);
   }
+  Result<FilterReload> reload =
+      FilterReload::start((*guarded)->capture(), options, prepared.signals.requests);
+  if (!reload) {
+    return report(reload.error(), options.verbose);
+  }
   if (const Result<void> restricted = restrict_capture(options); !restricted) {
     return report(restricted.error(), options.verbose);
   }
-  FilterReload reload((*guarded)->capture(), options, prepared.signals.requests);
-  HookSource source(**guarded, reload);
+  HookSource source(**guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
                                            {.actions = prepared.actions,
@@ -194,8 +203,9 @@ int count_hook(PreparedCapture& prepared) {
                                             .readers = make_readers_of(prepared, **guarded),
                                             .watch = guarded->get()});
   prepared.outlets->end_status_line();
-  const int printed = options.json ? cli::kExitSuccess  // which says the same
-                                   : print(cli::format_counts(sum(summary.totals)) + "\n");
+  const bool has_line = summary.are_totals_known && !options.json;  // which says the same
+  const int printed =
+      has_line ? print(cli::format_counts(sum(summary.totals)) + "\n") : cli::kExitSuccess;
   return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
@@ -317,6 +327,7 @@ int main(int argc, char** argv) {
   }
   cli::occupy_standard_descriptors();
   cli::heed_interrupts();
+  cli::end_without_memory();
   const MachineLimits limits = machine_limits();
   const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits);
   if (!options) {
