@@ -56,6 +56,9 @@ Result<std::vector<CaptureStatus>> captures_on(const Hook& hook) {
   if (found.live) {
     captures = captures_of(*found.live);
   }
+  for (const ChainMember& member : found.strangers) {
+    captures.push_back({.member = member, .is_alive = is_alive(member), .counters = std::nullopt});
+  }
   for (const Remains& remains : found.remains) {
     for (const ChainMember& member : remains.members) {
       captures.push_back({.member = member, .is_alive = false, .counters = std::nullopt});

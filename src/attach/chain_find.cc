@@ -53,15 +53,18 @@ Result<void> look_at(const Hook& hook, std::uint32_t hook_map_id, std::uint32_t 
     return {};
   }
   const std::vector<ChainMember> members = records->members();
-  const bool is_live = std::ranges::any_of(members, is_alive);
+  if (std::ranges::none_of(members, is_alive)) {
+    found.remains.push_back({.state_map_id = id, .members = members});
+    return {};
+  }
   std::optional<ChainParts> parts;
-  if (is_live && !found.live) {
+  if (!found.live) {
     parts = TRY(parts_of(*std::move(fd), hook, records->programs_map_id()));
   }
   if (parts) {
     found.live = TRY(Chain::adopt(hook, *std::move(parts)));
   } else {
-    found.remains.push_back({.state_map_id = id, .members = members});
+    found.strangers.insert(found.strangers.end(), members.begin(), members.end());
   }
   return {};
 }

@@ -25,6 +25,8 @@ struct Remains {
 
 struct FoundChains {
   std::optional<Chain> live;  ///< that a living capture is in
+  /// Captures of other chains with a living one, as when two start at the same moment without the lock.
+  std::vector<ChainMember> strangers;
   std::vector<Remains> remains;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace xdpcap {
 namespace {
@@ -16,19 +17,22 @@ std::string text_of(const ProgramName& program) {
                               : fmt::format("program {} ({})", program.id, program.name);
 }
 
-template <typename Items>
-auto find_ifindex(const Items& items, std::uint32_t ifindex) {
-  return std::ranges::find_if(items, [ifindex](const auto& one) { return one.ifindex == ifindex; });
+bool is_among(const std::vector<Interface>& interfaces, std::uint32_t ifindex) {
+  return std::ranges::find(interfaces, ifindex, &Interface::ifindex) != interfaces.end();
 }
 
-void describe_lost(const TargetPlace& place, const std::vector<Interface>& interfaces,
-                   std::vector<std::string>& sentences) {
-  const bool exists = find_ifindex(interfaces, place.ifindex) != interfaces.end();
-  sentences.push_back(
-      exists
-          ? fmt::format("{} does not run {} any more", place.interface, text_of(place.program))
-          : fmt::format("{}, which ran {}, is gone: deleted, or moved to another network namespace",
-                        place.interface, text_of(place.program)));
+std::string describe_lost(const TargetPlace& place, const std::vector<Interface>& interfaces) {
+  return is_among(interfaces, place.ifindex)
+             ? fmt::format("{} does not run {} any more", place.interface, text_of(place.program))
+             : fmt::format(
+                   "{}, which ran {}, is gone: deleted, or moved to another network namespace",
+                   place.interface, text_of(place.program));
+}
+
+std::string describe_state(const TargetPlace& place) {
+  return place.state == InterfaceState::NoCarrier
+             ? fmt::format("{} has no carrier now", place.interface)
+             : fmt::format("{} is {} now", place.interface, name(place.state));
 }
 
 void describe_kept(const TargetPlace& before, const TargetPlace& now,
@@ -37,12 +41,39 @@ void describe_kept(const TargetPlace& before, const TargetPlace& now,
     sentences.push_back(fmt::format("{} is called {} now", before.interface, now.interface));
   }
   if (before.state != now.state) {
-    sentences.push_back(fmt::format("{} is {} now", now.interface, name(now.state)));
+    sentences.push_back(describe_state(now));
   }
   if (before.program.id != now.program.id) {
     sentences.push_back(fmt::format("{} runs {} now, in place of {}", now.interface,
                                     text_of(now.program), text_of(before.program)));
   }
+}
+
+// A place and what has become of it: it runs the same program, or if none of `now` does, one that is new on its interface.
+struct Pair {
+  const TargetPlace* before;
+  const TargetPlace* now;
+};
+
+std::vector<Pair> pair_up(const std::vector<TargetPlace>& before,
+                          const std::vector<TargetPlace>& now) {
+  std::vector<Pair> pairs;
+  const auto is_paired = [&](const TargetPlace& place) {
+    return std::ranges::any_of(
+        pairs, [&](const Pair& pair) { return pair.before == &place || pair.now == &place; });
+  };
+  for (const bool wants_same_program : {true, false}) {
+    for (const TargetPlace& place : before) {
+      const auto found = std::ranges::find_if(now, [&](const TargetPlace& other) {
+        return place.ifindex == other.ifindex && !is_paired(other) &&
+               (!wants_same_program || place.program.id == other.program.id);
+      });
+      if (!is_paired(place) && found != now.end()) {
+        pairs.push_back({.before = &place, .now = &*found});
+      }
+    }
+  }
+  return pairs;
 }
 
 bool is_any_up(const std::vector<TargetPlace>& places) {
@@ -70,16 +101,17 @@ std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before
                                           const std::vector<TargetPlace>& now,
                                           const std::vector<Interface>& interfaces) {
   std::vector<std::string> sentences;
+  const std::vector<Pair> pairs = pair_up(before, now);
   for (const TargetPlace& place : before) {
-    const auto kept = find_ifindex(now, place.ifindex);
-    if (kept == now.end()) {
-      describe_lost(place, interfaces, sentences);
+    const auto pair = std::ranges::find(pairs, &place, &Pair::before);
+    if (pair == pairs.end()) {
+      sentences.push_back(describe_lost(place, interfaces));
     } else {
-      describe_kept(place, *kept, sentences);
+      describe_kept(place, *pair->now, sentences);
     }
   }
   for (const TargetPlace& place : now) {
-    if (find_ifindex(before, place.ifindex) == before.end()) {
+    if (std::ranges::find(pairs, &place, &Pair::now) == pairs.end()) {
       sentences.push_back(
           fmt::format("{} runs {}, which uses the hook", place.interface, text_of(place.program)));
     }
@@ -89,7 +121,12 @@ std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before
         "no interface of this network namespace that is up runs a program that uses the hook; the capture goes on, and "
         "sees packets when one does");
   }
-  return sentences;
+  // Of several programs on an interface each would tell of it.
+  std::vector<std::string> once;
+  std::ranges::copy_if(sentences, std::back_inserter(once), [&](const std::string& sentence) {
+    return std::ranges::find(once, sentence) == once.end();
+  });
+  return once;
 }
 
 std::optional<std::vector<TargetPlace>> TargetWatch::find_places() const {
