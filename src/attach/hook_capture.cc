@@ -291,6 +291,12 @@ HookCapture::~HookCapture() {
   static_cast<void>(detach());
 }
 
+bool HookCapture::is_in_place() const {
+  const std::optional<ChainMember> member = place_->chain.member(place_->position);
+  return !has_left_ && member && member->state != chain::State::Free &&
+         member->process == place_->process;
+}
+
 Result<void> HookCapture::detach() {
   if (!place_ || has_left_) {
     return {};

@@ -93,6 +93,8 @@ class HookCapture {
   void note_left() { has_left_ = true; }
 
   const ChainPlace& place() const { return *place_; }
+  /// Whether nobody has taken it out of the hook.
+  bool is_in_place() const;
   int counters_fd() const { return counters_fd_.get(); }
 
   /// Programs for the actions that are not captured, which count their packets as received and do nothing else.

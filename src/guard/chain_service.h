@@ -35,9 +35,11 @@ class ChainService {
   void answer(const Chain& chain) const;
 
  private:
-  ChainService(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  ChainService(UniqueFd fd, UniqueFd directory, std::string name)
+      : fd_(std::move(fd)), directory_(std::move(directory)), name_(std::move(name)) {}
   UniqueFd fd_;
-  std::string path_;
+  UniqueFd directory_;  ///< which a guardian that has given up its rights may not find by its path
+  std::string name_;
 };
 
 /// Asks the guardians on `hook` in turn; nullopt: none answers.  Removes sockets of guardians that are dead.

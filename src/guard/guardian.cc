@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -127,8 +129,8 @@ class Guardian {
         case MessageKind::Leave: break;
         default: return;
       }
-    } else if (!message && message.error().code != Errc::Io) {
-      return;
+    } else if (!message && message.error().sys_errno != ECONNRESET) {
+      return;  // no memory, say: the message is still there
     }
     is_over_ = true;
     const HookLock::Turn turn = lock_.take();
@@ -220,10 +222,15 @@ class Guardian {
   bool has_said_end_ = false;
 };
 
-// It keeps what it takes to reach programs by their ids, which foreign programs in slots need, and maps on old kernels.
-Result<void> give_up_privileges() {
-  constexpr std::array kKept = {Capability::SysAdmin, Capability::Bpf};
-  TRY(reduce({.user = std::nullopt, .kept = kKept}));
+// It keeps what it takes to reach programs by their ids, which foreign programs in slots need; maps on old kernels; and, in
+// a run directory of another user, to take its socket away.
+Result<void> give_up_privileges(const std::string& run_directory) {
+  std::vector<Capability> kept = {Capability::SysAdmin, Capability::Bpf};
+  struct stat directory{};
+  if (::stat(run_directory.c_str(), &directory) == 0 && directory.st_uid != ::geteuid()) {
+    kept.push_back(Capability::DacOverride);
+  }
+  TRY(reduce({.user = std::nullopt, .kept = kept}));
   Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
   // A kernel without filters is no reason to do without a guardian.
   return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
@@ -242,7 +249,7 @@ Result<void> guard(int socket_fd) {
   Chain chain = TRY(Chain::adopt(hook, parts_from(std::move(message->descriptors))));
   const HookLock lock = HookLock::open(post.run_directory).value_or(HookLock());
   Guardian guardian(socket_fd, post, hook, chain, lock);
-  TRY(give_up_privileges());
+  TRY(give_up_privileges(post.run_directory));
   TRY(send_message(socket_fd, MessageKind::Ready));
   guardian.run();
   return {};

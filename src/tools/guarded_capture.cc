@@ -108,9 +108,18 @@ std::optional<CaptureWatch::End> GuardedCapture::look() {
     switch (word->kind) {
       case GuardianLink::Word::Kind::Notice: say_over_status(word->text); break;
       case GuardianLink::Word::Kind::Gone:
+        if (!capture_->is_in_place()) {
+          return End{
+              .error = Error{
+                  .code = Errc::Kernel,
+                  .message =
+                      "the guardian process ended, and has taken this capture out of the hook",
+                  .detail = {},
+                  .sys_errno = 0}};
+        }
         say_over_status(
-            "the guardian process has been killed; the capture goes on, but if it is killed, too, its programs stay "
-            "in the hook until the next xdpcap there");
+            "the guardian process has been killed; the capture goes on, but if it is killed, too, "
+            "its programs stay in the hook until the next xdpcap there");
         break;
       case GuardianLink::Word::Kind::End: say_over_status(word->text); return End{};
       case GuardianLink::Word::Kind::Failed:

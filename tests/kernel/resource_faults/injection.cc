@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -20,7 +21,9 @@ std::vector<std::string> strace(const std::string& log, const Injection& injecti
                                 std::size_t when, const std::vector<std::string>& command) {
   std::vector<std::string> words = {"strace", "-f", "--seccomp-bpf", "-qq", "-o", log};
   if (injection.on_output_only) {
-    words.insert(words.end(), {"-P", command.back()});
+    // Opened by its name in the directory, and then by its descriptor.
+    const std::filesystem::path path = command.back();
+    words.insert(words.end(), {"-P", path, "-P", path.filename()});
   }
   words.insert(words.end(),
                {"-e", "trace=" + injection.call, "-e",
