@@ -22,9 +22,12 @@ class GuardianErrors : public ResourceFaults {};
 
 bool is_traced(pid_t pid) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
-  const std::string text{std::istreambuf_iterator<char>(status), std::istreambuf_iterator<char>()};
-  const std::size_t at = text.find("TracerPid:\t");
-  return at != std::string::npos && text.at(at + 11) != '0';
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("TracerPid:")) {
+      return !line.ends_with("\t0");
+    }
+  }
+  return false;
 }
 
 // Ends a capture with `signal` while the n-th call of its guardian fails; whether there was such a call.
