@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -35,6 +36,11 @@ class Terminal {
   }
   std::string path() const { return ::ptsname(master_.get()); }
   int fd() const { return slave_.get(); }
+  // Whether something is written there.
+  bool has_output() const {
+    pollfd wait{.fd = master_.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&wait, 1, 5'000) > 0;
+  }
   void close() {
     slave_.reset();
     master_.reset();
@@ -119,6 +125,7 @@ TEST_F(OutputFaults, ATerminalThatClosesEndsTheCapture) {
 
   Process capture(stage.command({"-flush", stage.rig().hook(), terminal.path()}));
   EXPECT_TRUE(becomes_true([&] { return filled_slots(stage.hook_fd()) == 5; })) << capture.errors();
+  EXPECT_TRUE(terminal.has_output());
   terminal.close();
   EXPECT_TRUE(capture.wait().is_over) << capture.errors();
   EXPECT_EQ(capture.wait().signal, 0);

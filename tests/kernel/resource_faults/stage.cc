@@ -12,7 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "attach/chain_state.h"
 #include "kernel/map.h"
@@ -22,9 +22,10 @@ namespace xdpcap::test {
 namespace {
 
 std::vector<std::string> words_of(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return split(text, '\0');
+  const std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
+  std::ostringstream text;  // an iterator would throw where the process ends meanwhile
+  text << file.rdbuf();
+  return split(text.str(), '\0');
 }
 
 std::vector<pid_t> processes_with(const std::string& word) {

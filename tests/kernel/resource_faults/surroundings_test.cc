@@ -62,6 +62,15 @@ TEST_F(Surroundings, WithoutStandardDescriptors) {
   stage().expect_nothing_left();
 }
 
+// The first file that it opens is not taken for it.
+TEST_F(Surroundings, WithoutStandardOutputNothingIsWrittenThere) {
+  const Outcome outcome =
+      run(in_shell("exec <&- >&-", stage().command({stage().rig().hook(), "-"})));
+  EXPECT_EQ(outcome.end.exit_code, 1);
+  EXPECT_THAT(outcome.errors, HasSubstr("standard output: it is not open for writing"));
+  stage().expect_nothing_left();
+}
+
 TEST_F(Surroundings, WithSignalsIgnored) {
   expect_works(in_shell("trap '' CHLD PIPE HUP USR1 USR2 TERM", capture()));
 }

@@ -122,5 +122,21 @@ TEST(Process, CommandLinesAreWordsWithSpaces) {
   EXPECT_EQ(command_line(-1), "");
 }
 
+TEST(Process, MayEndWhileItIsLookedAt) {
+  for (int i = 0; i < 300; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::_exit(0);
+    }
+    ASSERT_GT(child, 0);
+    std::thread waiter([child] { ::waitpid(child, nullptr, 0); });
+    while (identity_of(child)) {
+      command_line(child);
+    }
+    waiter.join();
+  }
+  EXPECT_EQ(identity_of(-1), std::nullopt);
+}
+
 }  // namespace
 }  // namespace xdpcap
