@@ -120,6 +120,21 @@ Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
   return cli::ListedHook{.facts = std::move(facts), .captures = describe(captures)};
 }
 
+// That no chain was found says that there is none if one would have been found, or if the slots are empty.
+Result<void> check_none(const Hook& hook) {
+  const Result<FoundChains> found = find_chains(hook);
+  if (found || found.error().code != Errc::Permission) {
+    return {};
+  }
+  for (const Action action : hook.actions()) {
+    if (TRY(hook.holder(action))) {
+      return Result<void>(std::unexpected(found.error()))
+          .with_context(fmt::format("hook {}: find the captures on it", hook.path()));
+    }
+  }
+  return {};
+}
+
 Result<std::size_t> remove_all_remains(const Hook& hook, const HookLock& lock) {
   const HookLock::Turn turn = lock.take();
   Result<FoundChains> found = find_chains(hook);
@@ -145,6 +160,8 @@ Result<std::string> detach(const XdpcapOptions& options) {
       return !options.detach_pid || member.process.pid == *options.detach_pid;
     }));
     chain.reset();
+  } else {
+    TRY(check_none(hook));
   }
   if (options.detach_pid) {
     if (ended == 0) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // What xdpcap does with hooks besides capturing: -list, -status, -detach.  Each returns the exit code.
+//
+// Tested by: tests/kernel/end_to_end/commands_test.cc, tests/cli/requests.bats.
 
 #pragma once
 

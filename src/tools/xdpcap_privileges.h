@@ -10,6 +10,8 @@
 // -stats-prometheus.  Kernels before 5.19 want CAP_BPF for every use of a map.
 //
 // Capabilities are a thread's: the first two steps come before threads are made.
+//
+// Tested by: tests/kernel/end_to_end/privileges_test.cc.
 
 #pragma once
 

@@ -138,14 +138,22 @@ mode_of() {
   [[ $output == *"link type EN10MB, filter 4 classic instructions"$'\n'* ]]
 }
 
-@test "slots that are taken" {
+@test "a hook that is captured from already, for who wants it alone" {
   "$xdpcap" -q "$bpffs/hook" "$world/first.pcap" &
   first=$!
   sleep 0.5
-  run_xdpcap "$bpffs/hook" "$file"
+  run_xdpcap -on-busy fail "$bpffs/hook" "$file"
   kill -TERM $first
   wait $first
-  fails_with 1 "taken by program [0-9]+ \(xdpcap_aborted\)"
+  fails_with 1 "another capture is running: pid $first \(.* -q $bpffs/hook $world/first.pcap\); end it, or share"
+  nothing_left
+}
+
+@test "slots that are taken by somebody else" {
+  bpftool map update pinned "$bpffs/hook" key 2 0 0 0 value pinned "$bpffs/program"
+  run_xdpcap -on-busy fail "$bpffs/hook" "$file"
+  bpftool map delete pinned "$bpffs/hook" key 2 0 0 0
+  fails_with 1 "slot XDPPass is taken by program [0-9]+ .*bpftool map delete pinned $bpffs/hook key 2 0 0 0"
   nothing_left
 }
 

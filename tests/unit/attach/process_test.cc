@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <ctime>
+#include <thread>
 
 namespace xdpcap {
 namespace {
