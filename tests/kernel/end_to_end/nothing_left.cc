@@ -14,6 +14,9 @@
 #include <string_view>
 #include <vector>
 
+#include "attach/chain_state.h"
+#include "kernel/map.h"
+#include "kernel/object_ids.h"
 #include "kernel/process.h"
 #include "process.h"
 
@@ -30,6 +33,23 @@ BpfObjects& noted() {
 std::vector<ProcessIdentity>& noted_guardians() {
   static std::vector<ProcessIdentity> processes;
   return processes;
+}
+
+// Program arrays that hold nothing, of captures that have ended.  When the last descriptor of one is closed while the kernel is
+// about to empty it, because somebody who looks through all maps of the machine had opened it once more, the kernel keeps it for ever.
+// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear(), which takes a reference for work that may be pending already.
+bool is_kept_by_the_kernel(std::uint32_t map_id) {
+  const Result<UniqueFd> map = open_map(map_id);
+  const Result<MapInfo> info = map ? map_info(map->get()) : std::unexpected(map.error());
+  if (!info || info->type != kMapTypeProgramArray || info->name != chain::kProgramsMapName) {
+    return false;
+  }
+  for (std::uint32_t place = 0; place < info->max_entries; ++place) {
+    if (program_in_slot(map->get(), place).value()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void note_children(pid_t pid) {
@@ -85,7 +105,12 @@ void EndToEndTest::TearDown() {
       << "the test noted nothing, so the next line shows nothing";
   EXPECT_TRUE(becomes_true([] { return !is_any_running(noted_guardians()); }))
       << "a guardian is left";
-  EXPECT_TRUE(still_there(noted()).empty());
+  BpfObjects left = still_there(noted());
+  if (left.programs.empty()) {
+    std::erase_if(left.maps, is_kept_by_the_kernel);
+  }
+  EXPECT_TRUE(left.empty()) << "programs " << testing::PrintToString(left.programs) << ", maps "
+                            << testing::PrintToString(left.maps) << " are left";
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
   const std::string ours = fmt::format("xdpcap-test-{}-", ::getpid());
   for (const auto& entry : std::filesystem::directory_iterator("/run/netns")) {
