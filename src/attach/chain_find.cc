@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <set>
-#include <string_view>
 
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
@@ -13,8 +12,6 @@
 
 namespace xdpcap {
 namespace {
-
-constexpr std::string_view kProgramNamePrefix = "xdpcap_";  // of capture programs and dispatchers
 
 struct StateMap {
   std::uint32_t id = 0;
@@ -104,7 +101,7 @@ Result<FoundChains> find_chains(const Hook& hook) {
       return std::unexpected(program.error());
     }
     const ProgramInfo info = TRY(program_info(program->get()));
-    if (info.type != kProgramTypeXdp || !info.name.starts_with(kProgramNamePrefix)) {
+    if (info.type != kProgramTypeXdp || !info.name.starts_with(chain::kProgramNamePrefix)) {
       continue;
     }
     StateMap map = TRY(state_map_of(info));

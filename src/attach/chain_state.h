@@ -25,6 +25,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "attach/action.h"
 
@@ -32,6 +33,9 @@ namespace xdpcap::chain {
 
 inline constexpr const char* kStateMapName = "xdpcap_chain";
 inline constexpr const char* kProgramsMapName = "xdpcap_next";
+
+/// Of capture programs and dispatchers.
+inline constexpr std::string_view kProgramNamePrefix = "xdpcap_";
 
 inline constexpr std::uint32_t kMagic = 0x78646370;  // "xdcp"
 inline constexpr std::uint32_t kVersion = 1;

@@ -111,7 +111,10 @@ Result<void> add_arrays(const std::vector<std::uint32_t>& map_ids, Machine& mach
 Result<void> find_arrays(Machine& machine) {
   std::set<std::uint32_t> ids;
   for (const auto& [id, program] : machine.programs) {
-    ids.insert(program.map_ids.begin(), program.map_ids.end());
+    // Capture programs use no hook, and their own arrays are better left alone while they go (chain_find.cc).
+    if (!program.name.starts_with(chain::kProgramNamePrefix)) {
+      ids.insert(program.map_ids.begin(), program.map_ids.end());
+    }
   }
   TRY(add_arrays({ids.begin(), ids.end()}, machine));
   for (const auto& [id, program] : machine.programs) {

@@ -9,14 +9,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <vector>
 
 #include "guard/message.h"
 #include "kernel/errors.h"
 #include "kernel/map.h"
+#include "kernel/process.h"
 
 namespace xdpcap {
 namespace {
@@ -52,15 +56,50 @@ int bind_and_listen(int fd, const sockaddr_un& address) {
   return is_bound && ::listen(fd, kBacklog) != 0 ? errno : error_number;
 }
 
+// By the number in the socket's name.  Of another PID namespace: false, or whatever has that number here.
+bool is_guardian_running(const std::string& path) {
+  const std::string name = std::filesystem::path(path).filename();
+  pid_t pid = 0;
+  const char* const start = name.data() + std::min(name.find('.') + 1, name.size());
+  if (std::from_chars(start, name.data() + name.size(), pid).ec != std::errc()) {
+    return false;
+  }
+  const std::optional<ProcessIdentity> process = identity_of(pid);
+  return process && is_running(*process).value_or(true);
+}
+
+// Connects; a socket that nobody listens at is of a guardian that was killed, or of one that is about to listen.
+UniqueFd connect_or_remove(const std::string& path) {
+  const std::optional<sockaddr_un> address = address_of(path);
+  UniqueFd fd = make_socket(SOCK_NONBLOCK);
+  if (address &&
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0) {
+    return fd;
+  }
+  if (address && errno == ECONNREFUSED && !is_guardian_running(path)) {
+    ::unlink(path.c_str());
+  }
+  return {};
+}
+
+// Those in the directory whose names start so.
+std::vector<std::string> sockets_in(const std::string& directory, const std::string& prefix) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string file = entry->path().filename().string();
+    if (file.starts_with(prefix) && file.ends_with(kSuffix)) {
+      paths.push_back(entry->path().string());
+    }
+  }
+  return paths;
+}
+
 std::optional<ChainParts> ask_one(const std::string& path) {
   constexpr std::chrono::milliseconds kPatience(500);
-  const std::optional<sockaddr_un> address = address_of(path);
-  const UniqueFd fd = make_socket(SOCK_NONBLOCK);
-  if (!address ||
-      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
-    if (address && errno == ECONNREFUSED) {
-      ::unlink(path.c_str());  // of a guardian that was killed
-    }
+  const UniqueFd fd = connect_or_remove(path);
+  if (!fd.is_open()) {
     return std::nullopt;
   }
   Result<std::optional<Message>> message = receive_message(fd.get(), kPatience);
@@ -80,6 +119,7 @@ Result<ChainService> ChainService::listen(const std::string& directory, const Ho
   if (!address) {
     return fail(Errc::InvalidArgument, fmt::format("listen at {}: the path is too long", path));
   }
+  remove_dead_sockets(directory);
   UniqueFd place(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   UniqueFd fd = place.is_open() ? make_socket(SOCK_NONBLOCK) : UniqueFd();
   int error_number = fd.is_open() ? 0 : errno;
@@ -92,12 +132,13 @@ Result<ChainService> ChainService::listen(const std::string& directory, const Ho
     return fail(Errc::Io, fmt::format("listen at {}: {}", path, errno_text(error_number)),
                 error_number);
   }
-  return ChainService(std::move(fd), std::move(place), name);
+  return ChainService(std::move(fd), std::move(place), directory, name);
 }
 
 ChainService::~ChainService() {
   if (fd_.is_open()) {
     ::unlinkat(directory_.get(), name_.c_str(), 0);
+    remove_dead_sockets(directory_path_);
   }
 }
 
@@ -112,16 +153,23 @@ void ChainService::answer(const Chain& chain) const {
 
 std::optional<ChainParts> ask_for_chain(const std::string& directory, const Hook& hook) {
   const Result<std::string> prefix = prefix_of(hook);
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-    const std::string file = entry.path().filename().string();
-    if (prefix && file.starts_with(*prefix) && file.ends_with(kSuffix)) {
-      if (std::optional<ChainParts> parts = ask_one(entry.path().string())) {
-        return parts;
-      }
+  if (!prefix) {
+    return std::nullopt;
+  }
+  for (const std::string& path : sockets_in(directory, *prefix)) {
+    if (std::optional<ChainParts> parts = ask_one(path)) {
+      return parts;
     }
   }
   return std::nullopt;
+}
+
+void remove_dead_sockets(const std::string& directory) {
+  for (const std::string& path : sockets_in(directory, "")) {
+    if (!is_guardian_running(path)) {
+      connect_or_remove(path);
+    }
+  }
 }
 
 }  // namespace xdpcap

@@ -6,7 +6,9 @@
 //
 // Who may connect is the socket's user, and root.  What comes is checked by Chain::adopt().
 //
-// Tested by: tests/kernel/guardian_test.cc.
+// A guardian that is killed leaves its socket; whoever comes or goes afterwards takes it away, whatever hook it is of.
+//
+// Tested by: tests/kernel/faults/killed_test.cc.
 
 #pragma once
 
@@ -28,21 +30,28 @@ class ChainService {
   ChainService& operator=(ChainService&&) = delete;
   ChainService(const ChainService&) = delete;
   ChainService& operator=(const ChainService&) = delete;
-  ~ChainService();  ///< takes the socket away
+  ~ChainService();  ///< takes the socket away, and those of the dead
 
   int fd() const { return fd_.get(); }
   /// Answers one who has connected, if any.
   void answer(const Chain& chain) const;
 
  private:
-  ChainService(UniqueFd fd, UniqueFd directory, std::string name)
-      : fd_(std::move(fd)), directory_(std::move(directory)), name_(std::move(name)) {}
+  ChainService(UniqueFd fd, UniqueFd directory, std::string directory_path, std::string name)
+      : fd_(std::move(fd)),
+        directory_(std::move(directory)),
+        directory_path_(std::move(directory_path)),
+        name_(std::move(name)) {}
   UniqueFd fd_;
   UniqueFd directory_;  ///< which a guardian that has given up its rights may not find by its path
+  std::string directory_path_;
   std::string name_;
 };
 
-/// Asks the guardians on `hook` in turn; nullopt: none answers.  Removes sockets of guardians that are dead.
+/// Asks the guardians on `hook` in turn; nullopt: none answers.
 std::optional<ChainParts> ask_for_chain(const std::string& directory, const Hook& hook);
+
+/// Removes the sockets of guardians that are dead, of all hooks.
+void remove_dead_sockets(const std::string& directory);
 
 }  // namespace xdpcap

@@ -97,7 +97,9 @@ Result<void> GuardedCapture::enter() {
 Result<void> GuardedCapture::leave() {
   Result<bool> left = guardian_->leave();
   if (left && !*left) {
-    return capture_->detach();
+    Result<void> detached = capture_->detach();
+    remove_dead_sockets(options_.run_directory);
+    return detached;
   }
   capture_->note_left();
   return left ? Result<void>{} : Result<void>(std::unexpected(std::move(left).error()));

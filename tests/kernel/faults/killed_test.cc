@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Captures and guardians killed at any moment, under traffic: verdicts stay, others on the hook lose nothing, and what was killed
+// is out of the hook soon.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "stage.h"
+
+namespace xdpcap::test {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+/// How long starting and stopping take here.
+struct Times {
+  microseconds start{0};
+  microseconds stop{0};
+};
+
+class Killed : public FaultTest {
+ protected:
+  std::vector<std::string> victim_options() { return {"-q", "-s", "64", "-B", "64K"}; }
+
+  Times measure(const Stage& stage) {
+    const auto before = steady_clock::now();
+    SharedCapture capture(stage, "/dev/null");
+    EXPECT_TRUE(capture.enters());
+    const auto entered = steady_clock::now();
+    capture.stop();
+    return {.start = std::chrono::duration_cast<microseconds>(entered - before),
+            .stop = std::chrono::duration_cast<microseconds>(steady_clock::now() - entered)};
+  }
+
+  void sleep_up_to(microseconds most) {
+    std::this_thread::sleep_for(
+        microseconds(std::uniform_int_distribution<std::int64_t>(0, most.count())(random_)));
+  }
+
+  // Goes to a random moment of its start, its running or its end.
+  void go_to_some_moment(SharedCapture& victim, const Times& times) {
+    switch (moments_++ % 3) {
+      case 0: sleep_up_to(times.start * 5 / 4); break;
+      case 1:
+        EXPECT_TRUE(victim.enters()) << victim.process().errors();
+        sleep_up_to(microseconds(20'000));
+        break;
+      default:
+        EXPECT_TRUE(victim.enters()) << victim.process().errors();
+        victim.process().signal(SIGINT);
+        sleep_up_to(times.stop * 5 / 4);
+    }
+  }
+
+  void kill_somewhere(const Stage& stage, const Times& times) {
+    SharedCapture victim(stage, "/dev/null", victim_options());
+    go_to_some_moment(victim, times);
+    victim.process().signal(SIGKILL);
+    victim.process().wait();
+  }
+
+  // Both at the same moment of the capture's life: it is stopped, so that it starts no guardian meanwhile.
+  void kill_with_guardian(SharedCapture& victim) {
+    victim.process().signal(SIGSTOP);
+    if (const std::optional<pid_t> guardian = victim.guardian()) {
+      ::kill(*guardian, SIGKILL);
+    }
+    victim.process().signal(SIGKILL);
+    victim.process().wait();
+  }
+
+ private:
+  std::mt19937 random_{23};
+  int moments_ = 0;
+};
+
+TEST_F(Killed, CapturesLeaveTheOthersAlone) {
+  constexpr int kKills = 50;
+  const Stage stage;
+  SharedCapture witness(stage, "");
+  ASSERT_TRUE(witness.enters());
+  Traffic traffic(stage.rig());
+  const Times times = measure(stage);
+  for (int i = 0; i < kKills; ++i) {
+    SCOPED_TRACE(i);
+    kill_somewhere(stage, times);
+    EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(1'000)));
+  }
+  const Tally tally = traffic.stop();
+  expect_exact(witness.stop(), tally);
+  fmt::print("{} killed beside another, {} frames, {} wrong\n", kKills, tally.sent(), tally.wrong);
+}
+
+TEST_F(Killed, CapturesAloneLeaveEmptySlots) {
+  constexpr int kKills = 50;
+  const Stage stage;
+  Traffic traffic(stage.rig());
+  const Times times = measure(stage);
+  for (int i = 0; i < kKills; ++i) {
+    SCOPED_TRACE(i);
+    kill_somewhere(stage, times);
+    EXPECT_TRUE(becomes_true(
+        [&] { return filled_slots(stage.hook_fd()) == 0 && stage.guardians().empty(); },
+        Millis(1'000)));
+  }
+  const Tally tally = traffic.stop();
+  EXPECT_EQ(tally.wrong, 0U);
+  fmt::print("{} killed alone, {} frames, {} wrong\n", kKills, tally.sent(), tally.wrong);
+}
+
+TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
+  constexpr int kKills = 51;
+  const Stage stage;
+  Traffic traffic(stage.rig());
+  const Times times = measure(stage);
+  int removed = 0;
+  for (int i = 0; i < kKills; ++i) {
+    SCOPED_TRACE(i);
+    SharedCapture victim(stage, "/dev/null", victim_options());
+    go_to_some_moment(victim, times);
+    kill_with_guardian(victim);
+    const std::size_t left = filled_slots(stage.hook_fd());
+    traffic.await_more(1'000);
+    if (left == 0) {
+      continue;
+    }
+    SharedCapture next(stage, "");
+    EXPECT_TRUE(next.enters()) << next.process().errors();
+    EXPECT_TRUE(next.says(fmt::format("pid {} (", victim.pid()))) << next.process().errors();
+    EXPECT_TRUE(next.says("removed from the hook"));
+    EXPECT_EQ(stage.members().size(), 1U);
+    const std::uint64_t before = traffic.tally().sent();
+    traffic.await_more(1'000);
+    const std::uint64_t after = traffic.tally().sent();
+    EXPECT_GE(next.stop().received, after - before);
+    EXPECT_EQ(filled_slots(stage.hook_fd()), 0U);
+    ++removed;
+  }
+  EXPECT_GE(removed, kKills / 3);
+  SharedCapture last(stage, "");
+  EXPECT_TRUE(last.enters());
+  last.stop();
+  const Tally tally = traffic.stop();
+  EXPECT_EQ(tally.wrong, 0U);
+  fmt::print("{} killed with guardian, {} of them removed by the next, {} frames, {} wrong\n",
+             kKills, removed, tally.sent(), tally.wrong);
+}
+
+TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
+  constexpr int kRounds = 6;
+  const Stage stage;
+  SharedCapture witness(stage, "");
+  ASSERT_TRUE(witness.enters());
+  Traffic traffic(stage.rig());
+  const Times times = measure(stage);
+  int kills = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    SCOPED_TRACE(round);
+    for (int i = 0; i < 3; ++i) {
+      SharedCapture victim(stage, "/dev/null", victim_options());
+      go_to_some_moment(victim, times);
+      kill_with_guardian(victim);
+      ++kills;
+    }
+    EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));
+  }
+  const Tally tally = traffic.stop();
+  expect_exact(witness.stop(), tally);
+  fmt::print("{} killed with guardian beside another, {} frames, {} wrong\n", kills, tally.sent(),
+             tally.wrong);
+}
+
+TEST_F(Killed, GuardiansAreMissedButNotNeeded) {
+  const Stage stage;
+  SharedCapture witness(stage, "");
+  ASSERT_TRUE(witness.enters());
+  SharedCapture capture(stage, "/dev/null");
+  ASSERT_TRUE(capture.enters());
+  Traffic traffic(stage.rig());
+  traffic.await_more(1'000);
+  signal_process(capture.guardian().value(), SIGKILL);
+  EXPECT_TRUE(capture.says("the guardian process has been killed"));
+  traffic.await_more(1'000);
+  const Tally tally = traffic.stop();
+  const Totals totals = capture.stop();
+  expect_exact(totals, tally);
+  expect_balance(totals);
+  EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
+  expect_exact(witness.stop(), tally);
+}
+
+}  // namespace
+}  // namespace xdpcap::test

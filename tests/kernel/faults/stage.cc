@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "stage.h"
+
+#include <attach/chain_find.h>
+#include <fmt/format.h>
+#include <guard/guardian.h>
+#include <kernel/process.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <regex>
+
+namespace xdpcap::test {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks(50);
+
+std::vector<std::string> command_of(const Stage& stage, const std::string& output,
+                                    const std::vector<std::string>& arguments,
+                                    const std::string& filter) {
+  std::vector<std::string> all = {"-run-dir", stage.run_directory()};
+  if (output.empty()) {
+    all.emplace_back("-count");
+  }
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  all.push_back(stage.rig().hook());
+  if (!output.empty()) {
+    all.push_back(output);
+  }
+  if (!filter.empty()) {
+    all.push_back(filter);
+  }
+  return xdpcap_command(all);
+}
+
+std::optional<pid_t> first_child(pid_t pid) {
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid));
+  pid_t child = 0;
+  return children >> child ? std::optional(child) : std::nullopt;
+}
+
+}  // namespace
+
+Stage::Stage() : hook_(Hook::open(rig_.hook()).value()) {}
+
+Stage::~Stage() {
+  chain_.reset();
+  EXPECT_TRUE(becomes_true([this] { return !is_left(); })) << "something is left on the hook";
+  EXPECT_EQ(filled_slots(hook_fd()), 0U);
+  EXPECT_EQ(guardians(), std::vector<pid_t>{});
+  EXPECT_EQ(run_files(), std::vector<std::string>{});
+  const auto is_chain_left = [this] {
+    std::this_thread::sleep_for(kBetweenLooks);
+    const Result<FoundChains> found = find_chains(hook_);
+    return !found || found->live || !found->remains.empty();
+  };
+  EXPECT_TRUE(becomes_true([&] { return !is_chain_left(); })) << "a chain is left";
+}
+
+bool Stage::is_left() const {
+  return filled_slots(hook_fd()) != 0 || !guardians().empty() || !run_files().empty();
+}
+
+void Stage::find_chain() const {
+  if (const auto now = std::chrono::steady_clock::now(); now - last_look_ > kBetweenLooks) {
+    last_look_ = now;
+    chain_.reset();
+    if (const Result<FoundChains> found = find_chains(hook_); found && found->live) {
+      chain_ = ChainRecords::map(found->live->state_fd()).value();
+    }
+  }
+}
+
+std::vector<ChainMember> Stage::members() const {
+  std::vector<ChainMember> members;
+  if (chain_) {
+    members = chain_->members();
+  }
+  if (!std::ranges::any_of(members, is_alive)) {
+    find_chain();
+    members = chain_ ? chain_->members() : std::vector<ChainMember>{};
+  }
+  return members;
+}
+
+bool Stage::are_members(const std::vector<pid_t>& pids, Millis most) const {
+  std::vector<pid_t> expected = pids;
+  std::ranges::sort(expected);
+  return becomes_true(
+      [&] {
+        std::vector<pid_t> there;
+        for (const ChainMember& member : members()) {
+          there.push_back(static_cast<pid_t>(member.process.pid));
+        }
+        std::ranges::sort(there);
+        return there == expected;
+      },
+      most);
+}
+
+std::vector<pid_t> Stage::guardians() const {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) {
+      continue;
+    }
+    const std::string words = command_line(pid);
+    if (words.starts_with(kGuardianName) && words.ends_with(" " + rig_.hook())) {
+      found.push_back(pid);
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> Stage::run_files() const {
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(run_directory(), missing)) {
+    if (entry.path().filename() != "lock") {
+      names.push_back(entry.path().filename());
+    }
+  }
+  return names;
+}
+
+SharedCapture::SharedCapture(const Stage& stage, const std::string& output,
+                             const std::vector<std::string>& arguments, const std::string& filter)
+    : stage_(stage),
+      counts_only_(output.empty()),
+      process_(command_of(stage, output, arguments, filter)) {}
+
+bool SharedCapture::enters(Millis most) {
+  const auto has_entered = [&] {
+    const std::vector<ChainMember> members = stage_.members();
+    return std::ranges::any_of(members, [&](const ChainMember& member) {
+      return member.process.pid == static_cast<std::uint32_t>(pid()) &&
+             member.state == chain::State::Entered;
+    });
+  };
+  // Its own look for the others is over when it has a guardian.
+  becomes_true([&] { return (guardian() && has_entered()) || !process_.is_running(); }, most);
+  note_bpf_objects(pid());
+  return process_.is_running() && has_entered();
+}
+
+std::optional<pid_t> SharedCapture::guardian() const {
+  return first_child(pid());
+}
+
+Totals SharedCapture::stop(Millis most) {
+  process_.signal(SIGINT);
+  const Ended end = process_.wait(most);
+  EXPECT_TRUE(end.is_over) << "it does not end";
+  EXPECT_EQ(end.exit_code, 0) << process_.errors();
+  return end.is_over ? totals() : Totals{};
+}
+
+Totals SharedCapture::totals() const {
+  if (!counts_only_) {
+    const std::vector<std::string> lines = split(process_.errors(), '\n');
+    return parse_totals(lines.size() < 2 ? "" : lines[lines.size() - 2]);
+  }
+  static const std::regex kForm("([0-9]+) packets received, ([0-9]+) matched\n");
+  const std::string line = process_.output();
+  std::smatch match;
+  if (!std::regex_match(line, match, kForm)) {
+    ADD_FAILURE() << "not a line of counts: \"" << line << '"';
+    return {};
+  }
+  return {.received = std::stoull(match[1]), .matched = std::stoull(match[2])};
+}
+
+bool SharedCapture::says(const std::string& text, Millis most) const {
+  return becomes_true([&] { return process_.errors().find(text) != std::string::npos; }, most);
+}
+
+void signal_process(pid_t pid, int signal) {
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::kill(pid, signal), 0);
+}
+
+void expect_exact(const Totals& totals, const Tally& tally) {
+  EXPECT_EQ(tally.wrong, 0U);
+  EXPECT_EQ(totals.received, tally.sent());
+}
+
+void expect_balance(const Totals& totals) {
+  EXPECT_LE(totals.matched, totals.received);
+  EXPECT_EQ(totals.matched, totals.held_back + totals.overwritten + totals.written + totals.lost +
+                                totals.unwritten);
+}
+
+}  // namespace xdpcap::test

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The stage of the tests of faults: that of the end-to-end tests, and who shares its hook.
+//
+// When a stage goes it expects that nothing is left on it: slots, chains, guardians, files in the run directory but the lock.
+//
+// Who captures is read from the memory that the captures share, which is looked for seldom and then kept.  Looking means opening
+// all maps of the machine, and closing the last descriptor of a program array twice within some milliseconds, which happens
+// to those of captures that were killed, makes the kernel keep it for ever.
+// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear(), which takes a reference whether or not its work was
+// already pending.
+
+#pragma once
+
+#include <attach/chain_records.h>
+#include <attach/hook.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture.h"
+#include "rig.h"
+#include "traffic.h"
+
+namespace xdpcap::test {
+
+class Stage {
+ public:
+  Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  ~Stage();
+
+  const Rig& rig() const { return rig_; }
+  const Hook& hook() const { return hook_; }
+  int hook_fd() const { return rig_.target().hook_fd(); }
+  std::string run_directory() const { return rig_.file("run"); }
+
+  /// Who captures, by the memory that they share.
+  std::vector<ChainMember> members() const;
+  /// Whether just these processes capture within `most`.
+  bool are_members(const std::vector<pid_t>& pids, Millis most) const;
+  /// Guardians on the hook: those of captures that are dead, too.
+  std::vector<pid_t> guardians() const;
+  /// Files in the run directory but the lock.
+  std::vector<std::string> run_files() const;
+
+ private:
+  bool is_left() const;
+  void find_chain() const;
+
+  Rig rig_;
+  Hook hook_;
+  mutable std::optional<ChainRecords> chain_;
+  mutable std::chrono::steady_clock::time_point last_look_;
+};
+
+/// An xdpcap on a stage's hook, beside others.
+class SharedCapture {
+ public:
+  /// Starts it, and does not wait.  `arguments` are options; `output` empty: it only counts.
+  SharedCapture(const Stage& stage, const std::string& output,
+                const std::vector<std::string>& arguments = {}, const std::string& filter = "");
+
+  Process& process() { return process_; }
+  pid_t pid() const { return process_.pid(); }
+  /// Whether it has entered, and still runs, within `most`.
+  bool enters(Millis most = Millis(5'000));
+  /// nullopt: it has none yet, or none any more.
+  std::optional<pid_t> guardian() const;
+  /// Has it end and expects that it says so with an exit code of 0; what it counted.
+  Totals stop(Millis most = Millis(5'000));
+  /// What it counted, when it has ended.  A counting one: received and matched.
+  Totals totals() const;
+  bool says(const std::string& text, Millis most = Millis(2'000)) const;
+
+ private:
+  const Stage& stage_;
+  bool counts_only_;
+  Process process_;
+};
+
+/// Sends a signal to a process that is no child of ours.
+void signal_process(pid_t pid, int signal);
+
+/// Expects of traffic that every frame got its verdict; and of a capture that was there all the time that it received every one.
+void expect_exact(const Totals& totals, const Tally& tally);
+void expect_balance(const Totals& totals);
+
+class FaultTest : public EndToEndTest {};
+
+}  // namespace xdpcap::test
