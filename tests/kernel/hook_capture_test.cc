@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
+#include <thread>
 
 #include "kernel/map.h"
 #include "kernel/program.h"
@@ -239,6 +241,36 @@ TEST_F(HookCaptureTest, DetachesOnceAndMovesWhole) {
     EXPECT_FALSE(rig.hook.holder(Action::Drop)->has_value());
   }
   nothing_left.check(rig.hook);
+}
+
+// What the thread that reads the filter again and the one that shows statistics do; looked at by the thread sanitizer (preset tsan).
+TEST_F(HookCaptureTest, CountersAreReadWhileTheFilterIsReplaced) {
+  constexpr int kReplacements = 100;
+  const Rig rig;
+  HookCapture capture = rig.capture({.actions = kAllActions, .counts_only = true}).value();
+  std::atomic<bool> is_over = false;
+  std::uint64_t reads = 0;
+  std::thread reading([&] {
+    std::uint64_t last = 0;
+    while (!is_over) {
+      const Result<ActionCounters> counters = capture.counters();
+      ASSERT_TRUE(counters.has_value());
+      EXPECT_TRUE(capture.counters_by_cpu().has_value());
+      EXPECT_GE((*counters)[2].received, last) << "numbers go on over the change";
+      last = (*counters)[2].received;
+      ++reads;
+    }
+  });
+  for (std::uint32_t i = 0; i < kReplacements; ++i) {
+    ASSERT_TRUE(capture.replace_filter(test::constant_filter(i % 2)).has_value());
+    EXPECT_EQ(rig.verdict(2), 2U);
+  }
+  is_over = true;
+  reading.join();
+  EXPECT_GT(reads, 10U);
+  const ActionCounters counters = capture.counters().value();
+  EXPECT_EQ(counters[2].received, std::uint64_t{kReplacements});
+  EXPECT_EQ(counters[2].matched, std::uint64_t{kReplacements / 2});
 }
 
 TEST_F(HookCaptureTest, RoundsTheRing) {
