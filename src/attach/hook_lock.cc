@@ -34,10 +34,10 @@ Result<HookLock> HookLock::open(const std::string& directory) {
   // Who may not create it may find it all the same.
   static_cast<void>(::mkdir(directory.c_str(), 0755));
   const std::string path = directory + "/lock";
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   const int error_number = errno;
   if (!fd.is_open() && error_number == EACCES) {
-    // Another user's: reading is enough for a lock.
+    // Another user's, who lets us: reading is enough for a lock.
     fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   }
   if (!fd.is_open()) {

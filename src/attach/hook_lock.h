@@ -7,6 +7,8 @@
 // the milliseconds of a change.  The kernel ends a turn when its process dies.  What others do to a hook meanwhile is noticed by
 // guardians (guard/slot_watch.h).
 //
+// The file is its user's alone: who may lock it can make everybody wait.
+//
 // Nobody waits for ever: whoever gets no turn within two seconds, as when another process is stopped in the middle of a
 // change, or may not use the file, goes on without.
 //

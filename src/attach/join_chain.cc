@@ -52,7 +52,11 @@ Result<std::optional<Chain>> find_chain(const Hook& hook, const JoinOptions& opt
   if (!parts) {
     return std::nullopt;
   }
-  return TRY(Chain::adopt(hook, *std::move(parts)));
+  Result<Chain> chain = Chain::adopt(hook, *std::move(parts));
+  if (!chain && chain.error().code == Errc::InvalidArgument) {
+    return std::nullopt;  // somebody answered nonsense
+  }
+  return TRY(std::move(chain));
 }
 
 bool shares_actions(const ChainMember& member, const std::vector<Action>& actions) {
@@ -112,7 +116,7 @@ Result<std::size_t> end_captures(Chain& chain, const HookLock& lock, chain::Reas
   }
   const auto is_there = [&](const ChainMember& member) {
     const std::optional<ChainMember> now = chain.member(member.position);
-    return now->state != chain::State::Free && now->process == member.process;
+    return now->state != chain::State::Free && now->process == member.process && is_alive(*now);
   };
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (std::ranges::any_of(told, is_there) && std::chrono::steady_clock::now() < deadline) {

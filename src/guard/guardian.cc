@@ -250,7 +250,8 @@ Result<void> guard(int socket_fd) {
   const HookLock lock = HookLock::open(post.run_directory).value_or(HookLock());
   Guardian guardian(socket_fd, post, hook, chain, lock);
   TRY(give_up_privileges(post.run_directory));
-  TRY(send_message(socket_fd, MessageKind::Ready));
+  // If the capture has died meanwhile, run() finds out.
+  static_cast<void>(send_message(socket_fd, MessageKind::Ready));
   guardian.run();
   return {};
 }

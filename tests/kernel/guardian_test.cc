@@ -553,7 +553,8 @@ UniqueFd bind_at(const std::string& path, bool listens) {
 
 TEST_F(GuardianTest, SocketsOfTheDeadAreRemovedAndOthersLeftAlone) {
   const Rig rig;
-  const std::string dead = rig.socket(1);
+  constexpr pid_t kNobody = 4'194'303;  // the last there could be
+  const std::string dead = rig.socket(kNobody);
   const std::string of_another_hook = rig.run.path(fmt::format("{}1.1.sock", rig.map_id()));
   const std::string other_file = rig.run.path(fmt::format("{}.text", rig.map_id()));
   bind_at(dead, true);

@@ -187,9 +187,12 @@ int exit_code_as_nobody(const std::string& directory, const std::function<int()>
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TEST(HookLock, ReadingAnothersFileIsEnough) {
+TEST(HookLock, IsItsUsersOnlyAndReadingIsEnoughForOthers) {
   const xdpcap::testing::TemporaryDirectory directory;
   ASSERT_TRUE(HookLock::open(directory.path("run")));
+  const std::string file = directory.path("run/lock");
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  std::filesystem::permissions(file, std::filesystem::perms(0644));
   std::filesystem::permissions(directory.path("run"), std::filesystem::perms(0555));
   EXPECT_EQ(exit_code_as_nobody(directory.path(""),
                                 [&] {
