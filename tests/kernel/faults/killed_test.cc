@@ -66,16 +66,6 @@ class Killed : public FaultTest {
     victim.process().wait();
   }
 
-  // Both at the same moment of the capture's life: it is stopped, so that it starts no guardian meanwhile.
-  void kill_with_guardian(SharedCapture& victim) {
-    victim.process().signal(SIGSTOP);
-    if (const std::optional<pid_t> guardian = victim.guardian()) {
-      ::kill(*guardian, SIGKILL);
-    }
-    victim.process().signal(SIGKILL);
-    victim.process().wait();
-  }
-
  private:
   std::mt19937 random_{23};
   int moments_ = 0;
@@ -125,7 +115,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
     SCOPED_TRACE(i);
     SharedCapture victim(stage, "/dev/null", victim_options());
     go_to_some_moment(victim, times);
-    kill_with_guardian(victim);
+    victim.kill_with_guardian();
     const std::size_t left = filled_slots(stage.hook_fd());
     traffic.await_more(1'000);
     if (left == 0) {
@@ -166,7 +156,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
     for (int i = 0; i < 3; ++i) {
       SharedCapture victim(stage, "/dev/null", victim_options());
       go_to_some_moment(victim, times);
-      kill_with_guardian(victim);
+      victim.kill_with_guardian();
       ++kills;
     }
     EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));

@@ -159,6 +159,15 @@ Totals SharedCapture::stop(Millis most) {
   return end.is_over ? totals() : Totals{};
 }
 
+void SharedCapture::kill_with_guardian() {
+  process_.signal(SIGSTOP);
+  if (const std::optional<pid_t> its = guardian()) {
+    signal_process(*its, SIGKILL);
+  }
+  process_.signal(SIGKILL);
+  process_.wait();
+}
+
 Totals SharedCapture::totals() const {
   if (!counts_only_) {
     const std::vector<std::string> lines = split(process_.errors(), '\n');

@@ -73,6 +73,8 @@ class SharedCapture {
   std::optional<pid_t> guardian() const;
   /// Has it end and expects that it says so with an exit code of 0; what it counted.
   Totals stop(Millis most = Millis(5'000));
+  /// Both at the same moment of its life: it is stopped first, so that it starts no guardian meanwhile.
+  void kill_with_guardian();
   /// What it counted, when it has ended.  A counting one: received and matched.
   Totals totals() const;
   bool says(const std::string& text, Millis most = Millis(2'000)) const;
