@@ -55,7 +55,9 @@ class ComingAndGoing {
     Tally entered;
   };
 
-  std::uint32_t choose(std::uint32_t below) { return static_cast<std::uint32_t>(random_() % below); }
+  std::uint32_t choose(std::uint32_t below) {
+    return static_cast<std::uint32_t>(random_() % below);
+  }
   void start();
   void stop(One& one);
   void kill(One& one, bool with_guardian);
