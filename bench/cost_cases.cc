@@ -11,6 +11,7 @@
 
 #include "attach/abi.h"
 #include "attach/capture_program.h"
+#include "attach/chain_state.h"
 #include "attach/filter_code.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
@@ -27,6 +28,8 @@ constexpr std::uint64_t kRingBytes = 64ULL << 20U;
 constexpr std::uint32_t kWatermarkBytes = 1U << 20U;
 constexpr std::size_t kSmallBytes = 64;
 constexpr std::size_t kJumboBytes = 9000;
+constexpr std::uint32_t kBehind = 1;  // positions in the chains
+constexpr std::uint32_t kFollowed = 2;
 constexpr const char* kFilter = "ip and udp port 53";
 
 std::vector<std::uint8_t> matching(std::size_t bytes) {
@@ -79,7 +82,27 @@ Result<CostMaps> CostMaps::create() {
     auto readers = TRY(xdpcap::make_readers(*rings));
     std::ranges::move(readers, std::back_inserter(maps.readers_));
   }
+  TRY(maps.make_chains());
   return maps;
+}
+
+// A chain for each kind of packet; at its first position a capture that does not match, for those that are followed.
+Result<void> CostMaps::make_chains() {
+  UniqueFd hook_fd = TRY(xdpcap::create_program_array("bench_hook", xdpcap::kActions.size()));
+  chains_.hook =
+      std::make_unique<xdpcap::Hook>(TRY(xdpcap::Hook::adopt(std::move(hook_fd), "bench_hook")));
+  for (const bool is_multi_buffer : {false, true}) {
+    std::optional<xdpcap::Chain>& chain = chains_.chains[is_multi_buffer ? 1 : 0];
+    chain =
+        TRY(xdpcap::Chain::create(*chains_.hook, {.expected_attach_type = xdpcap::kAttachTypeXdp,
+                                                  .multi_buffer = is_multi_buffer}));
+    const UniqueFd behind = TRY(load_capture({.expression = kFilter}, is_multi_buffer));
+    TRY(xdpcap::put_program(chain->programs_fd(),
+                            xdpcap::chain::place_of(xdpcap::Action::Pass, kBehind), behind.get()));
+    const auto records = TRY(xdpcap::ChainRecords::map(chain->state_fd()));
+    records.state().next[xdpcap::index(xdpcap::Action::Pass)][kFollowed] = kBehind;
+  }
+  return {};
 }
 
 Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_buffer) const {
@@ -87,6 +110,7 @@ Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_b
   const auto filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler));
   const xdpcap::RingSet& rings =
       kind.transport.transport == xdpcap::Transport::Shared ? shared_rings_ : rings_;
+  const xdpcap::Chain& chain = *chains_.chains[is_multi_buffer ? 1 : 0];
   const auto insns = TRY(xdpcap::build_capture_program(
       filter, {.action = xdpcap::Action::Pass,
                .watermark_bytes = kWatermarkBytes,
@@ -100,7 +124,10 @@ Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_b
                .limits = kind.limits,
                .shared_limits_fd = shared_.get(),
                .flows_fd = flows_.get(),
-               .counts_only = kind.counts_only}));
+               .counts_only = kind.counts_only,
+               .chain_state_fd = chain.state_fd(),
+               .chain_programs_fd = chain.programs_fd(),
+               .position = kind.is_followed ? kFollowed : kBehind}));
   return xdpcap::load_xdp_program(
       {.name = "bench_capture", .insns = insns, .multi_buffer = is_multi_buffer});
 }
@@ -145,6 +172,8 @@ Result<std::vector<CostCase>> make_cost_cases(const CostMaps& maps) {
   };
   cases.push_back({.what = cost_name::kEmpty, .packet = other(kSmallBytes)});
   TRY(add(cost_name::kNotMatching, other(kSmallBytes), {.expression = kFilter}));
+  TRY(add("not matching, nor another capture behind", other(kSmallBytes),
+          {.expression = kFilter, .is_followed = true}));
   TRY(add("-count, not matching", other(kSmallBytes),
           {.expression = kFilter, .counts_only = true}));
   TRY(add("-count, matching", matching(kSmallBytes), {.expression = kFilter, .counts_only = true}));

@@ -6,10 +6,15 @@
 
 #include <cbpfc/result.h>
 
+#include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "attach/chain.h"
+#include "attach/hook.h"
 #include "attach/limits.h"
 #include "attach/ring_set.h"
 #include "attach/transport.h"
@@ -40,6 +45,13 @@ struct CaptureKind {
   xdpcap::CaptureLimits limits = {};
   bool counts_only = false;
   xdpcap::ChosenTransport transport = {.transport = xdpcap::Transport::Shared};
+  bool is_followed = false;  ///< another capture, which does not match, comes after it
+};
+
+/// The chains that capture programs here stand in, as on a hook, by whether packets may have several buffers.
+struct CostChains {
+  std::unique_ptr<xdpcap::Hook> hook;
+  std::array<std::optional<xdpcap::Chain>, 2> chains;
 };
 
 /// The maps that all capture programs here share.
@@ -54,6 +66,7 @@ class CostMaps {
   void drain();
 
  private:
+  cbpfc::Result<void> make_chains();
   CostMaps(xdpcap::RingSet shared_rings, xdpcap::RingSet rings, PerfReference perf)
       : shared_rings_(std::move(shared_rings)), rings_(std::move(rings)), perf_(std::move(perf)) {}
 
@@ -65,6 +78,7 @@ class CostMaps {
   xdpcap::UniqueFd flows_;
   xdpcap::UniqueFd whole_packets_;
   xdpcap::RecordReaders readers_;
+  CostChains chains_;
 };
 
 /// An empty hook comes before the others with the same is_multi_buffer.

@@ -9,13 +9,17 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "attach/chain_access.h"
+#include "attach/hook_inventory.h"
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
 #include "kernel/program.h"
+#include "kernel/program_info.h"
 #include "kernel/quiesce.h"
 
 namespace xdpcap {
@@ -33,15 +37,17 @@ std::string context(const Hook& hook, Action action) {
   return fmt::format("hook {}: {}", hook.path(), name(action));
 }
 
-// A capture of another chain is no foreign program: its guardian would put itself in front of us, and we of it.
-Result<bool> is_of_a_chain(int program_fd) {
-  for (const std::uint32_t id : TRY(maps_of_program(program_fd))) {
-    const Result<UniqueFd> map = open_map(id);
-    if (map && TRY(map_info(map->get())).name == chain::kStateMapName) {
-      return true;
-    }
+// A refusal may pass, as of memory; what is left in a slot stays there.
+template <typename Attempt>
+Result<void> persist(Attempt attempt) {
+  constexpr int kTries = 5;
+  constexpr std::chrono::milliseconds kPause(10);
+  Result<void> result = attempt();
+  for (int i = 1; !result && i < kTries; ++i) {
+    std::this_thread::sleep_for(kPause);
+    result = attempt();
   }
-  return false;
+  return result;
 }
 
 void note_first(Result<void>& first, Result<void> next) {
@@ -105,9 +111,11 @@ Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
 // --- Foreign programs.
 
 // Errors: NotFound when it has gone meanwhile; Permission; Busy when it is one of another chain.
-Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
+Result<UniqueFd> Chain::open_foreign_program(Action action, std::uint32_t program_id) const {
   UniqueFd program = TRY(open_program(program_id));
-  if (TRY(is_of_a_chain(program.get()))) {
+  // A capture of another chain is no foreign program: its guardian would put itself in front of us, and we of it.
+  const ProgramInfo info = TRY(program_info(program.get()));
+  if (TRY(is_capture_program(info))) {
     return fail(
         Errc::Busy,
         fmt::format(
@@ -115,9 +123,35 @@ Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
             "xdpcap has started at the same moment without the lock; start this one again",
             hook_->path(), name(action), describe_program(program_id)));
   }
-  TRY(put_program(parts_.programs.get(), place_of(action, kForeignPosition), program.get())
+  return program;
+}
+
+Result<void> Chain::open_foreign(const std::vector<Action>& actions) {
+  for (const Action action : actions) {
+    const std::optional<std::uint32_t> holder = TRY(in_slot(action));
+    if (!holder || TRY(is_ours(action, *holder))) {
+      continue;
+    }
+    Result<UniqueFd> program = open_foreign_program(action, *holder);
+    if (!program && program.error().code != Errc::NotFound) {
+      return std::unexpected(explain(std::move(program).error(), action, *holder));
+    }
+    if (program) {
+      opened_[action] = {.program = *std::move(program), .id = *holder};
+    }
+  }
+  return {};
+}
+
+Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
+  if (!opened_.contains(action) || opened_.at(action).id != program_id) {
+    opened_[action] = {.program = TRY(open_foreign_program(action, program_id)), .id = program_id};
+  }
+  TRY(put_program(parts_.programs.get(), place_of(action, kForeignPosition),
+                  opened_.at(action).program.get())
           .with_context(context(*hook_, action)));
-  foreign_[action] = {.program = std::move(program), .id = program_id};
+  foreign_[action] = std::move(opened_.at(action));
+  opened_.erase(action);
   return {};
 }
 
@@ -175,7 +209,9 @@ Result<void> Chain::enter_action(std::uint32_t position, Action action, int prog
     if (takes_over) {
       TRY(drop_foreign(action));
     } else {
-      TRY(take_in_or_explain(action, *holder));
+      if (Result<void> taken = take_in(action, *holder); !taken) {
+        return std::unexpected(explain(std::move(taken).error(), action, *holder));
+      }
       append_foreign(action);
     }
   }
@@ -193,19 +229,15 @@ Result<void> Chain::enter_action(std::uint32_t position, Action action, int prog
                           hook_->path(), now ? "took" : "emptied", name(action)));
 }
 
-Result<void> Chain::take_in_or_explain(Action action, std::uint32_t holder) {
-  Result<void> taken = take_in(action, holder);
-  if (!taken && taken.error().code == Errc::Permission) {
-    return fail(
-        Errc::Permission,
-        fmt::format(
-            "hook {}: slot {} is taken by {}, which is no running capture that this process can reach; "
-            "calling it after this capture takes CAP_SYS_ADMIN; run as root, end that program, or "
-            "put it out with -on-busy replace",
-            hook_->path(), name(action), describe_program(holder)),
-        taken.error().sys_errno);
+Error Chain::explain(Error error, Action action, std::uint32_t holder) const {
+  if (error.code == Errc::Permission) {
+    error.message = fmt::format(
+        "hook {}: slot {} is taken by {}, which is no running capture that this process can reach; "
+        "calling it after this capture takes CAP_SYS_ADMIN; run as root, end that program, or "
+        "put it out with -on-busy replace",
+        hook_->path(), name(action), describe_program(holder));
   }
-  return taken;
+  return error;
 }
 
 // Somebody may have made this capture leave (end_captures()) before it came to this.
@@ -224,7 +256,8 @@ Result<void> Chain::enter(std::uint32_t position, const ProcessIdentity& process
   for (const auto& [action, program_fd] : programs) {
     TRY(enter_action(position, action, program_fd, takes_over));
   }
-  set(record(position).state, State::Entered);
+  State reserved = State::Reserved;
+  std::atomic_ref<State>(record(position).state).compare_exchange_strong(reserved, State::Entered);
   return {};
 }
 
@@ -336,19 +369,25 @@ Result<void> Chain::free_places(std::uint32_t position, Action action) {
   return {};
 }
 
+Result<void> Chain::withdraw(std::uint32_t position, const ProcessIdentity& process,
+                             const std::vector<Action>& actions) {
+  TRY(check_place(position, process));
+  Result<void> result;
+  for (const Action action : actions) {
+    note_first(result, persist([&] { return leave_action(position, action); }));
+  }
+  note_first(result, persist([] { return wait_for_running_programs(); }));
+  for (const Action action : actions) {
+    note_first(result, persist([&] { return free_places(position, action); }));
+  }
+  return result;
+}
+
 Result<void> Chain::leave(std::uint32_t position, const ProcessIdentity& process) {
-  const std::optional<ChainMember> member = this->member(position);
-  if (!member || member->state == State::Free || member->process != process) {
+  if (!check_place(position, process)) {
     return {};
   }
-  Result<void> result;
-  for (const Action action : hook_->actions()) {
-    note_first(result, leave_action(position, action));
-  }
-  note_first(result, wait_for_running_programs());
-  for (const Action action : hook_->actions()) {
-    note_first(result, free_places(position, action));
-  }
+  Result<void> result = withdraw(position, process, hook_->actions());
   set(record(position).state, State::Free);
   return result;
 }

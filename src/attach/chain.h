@@ -102,6 +102,10 @@ class Chain {
   /// Errors: Busy when there is none.
   Result<std::uint32_t> reserve(const ChainMember& member);
 
+  /// Opens the foreign programs that are in the slots of these actions now, while this process may.
+  /// Errors: Permission, Busy as of enter().
+  Result<void> open_foreign(const std::vector<Action>& actions);
+
   /// Links capture programs, by action, into the chain, at the place that `process` has reserved.  `takes_over`: a foreign program in a slot is not called any more.
   /// Errors: Permission when there is a foreign program that cannot be opened; Busy when somebody else changed
   /// the slot at the same time, or made this capture leave; Kernel.  Then the caller leaves.
@@ -116,6 +120,10 @@ class Chain {
   /// Takes the capture at `position` out of the chain and frees the position, if it is that of `process`; when
   /// this returns none of its programs runs.  Does as much as it can also after an error, which is the first.
   Result<void> leave(std::uint32_t position, const ProcessIdentity& process);
+
+  /// The same for some actions only: the capture stays where it is with the others.
+  Result<void> withdraw(std::uint32_t position, const ProcessIdentity& process,
+                        const std::vector<Action>& actions);
 
   /// Puts right what others have done to a slot of the capture at `position`; nullopt: nothing was wrong.
   Result<std::optional<Repair>> repair(std::uint32_t position, Action action);
@@ -142,8 +150,9 @@ class Chain {
   Result<std::optional<std::uint32_t>> in_place(Action action, std::uint32_t position) const;
   Result<void> put_in_slot(Action action, int program_fd) const;
 
+  Result<UniqueFd> open_foreign_program(Action action, std::uint32_t program_id) const;
+  Error explain(Error error, Action action, std::uint32_t holder) const;
   Result<void> take_in(Action action, std::uint32_t program_id);
-  Result<void> take_in_or_explain(Action action, std::uint32_t holder);
   void append_foreign(Action action) const;
   Result<void> drop_foreign(Action action);
   Result<void> forget_gone_foreign(Action action);
@@ -164,6 +173,7 @@ class Chain {
   ChainParts parts_;
   ChainRecords records_;
   std::map<Action, Foreign> foreign_;  ///< to be put back
+  std::map<Action, Foreign> opened_;   ///< by open_foreign()
 };
 
 }  // namespace xdpcap

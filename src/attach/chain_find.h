@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Finding the chain on a hook by looking at all maps of the machine, and what dead captures have left in its slots.
+// Finding the chain on a hook by looking at all programs of the machine, and what dead captures have left in its slots.
 //
 // A chain's maps exist as long as a process has them, or a program in a slot uses them.  With no process left they are remains: programs
 // that still filter, and record until their rings are full.  chain_state.h says whose they were.
 //
-// Needs CAP_SYS_ADMIN.  Cost: two system calls a map.
+// Each chain has programs as long as a process lives that has it: its dispatchers.  A chain that has just been made is found, too.
+//
+// Needs CAP_SYS_ADMIN.  Cost: three system calls a program.
 // Tested by: tests/kernel/chain_test.cc.
 
 #pragma once
@@ -25,6 +27,8 @@ struct Remains {
 
 struct FoundChains {
   std::optional<Chain> live;  ///< that a living capture is in
+  /// Captures of other chains with a living one, as when two start at the same moment without the lock.
+  std::vector<ChainMember> strangers;
   std::vector<Remains> remains;
 };
 

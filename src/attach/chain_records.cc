@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Tested by: tests/kernel/chain_test.cc.
+// Tested by: tests/kernel/chain_records_test.cc, chain_test.cc.
 
 #include "attach/chain_records.h"
 

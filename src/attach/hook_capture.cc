@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "attach/capture_program.h"
+#include "attach/counters.h"
 #include "attach/filter_code.h"
 #include "attach/record_code.h"
 #include "attach/shared_ring.h"
@@ -22,8 +23,6 @@
 
 namespace xdpcap {
 namespace {
-
-constexpr std::size_t kNumbersPerAction = sizeof(abi::Counters) / sizeof(std::uint64_t);
 
 std::uint32_t slot_of(Action action) {
   return static_cast<std::uint32_t>(index(action));
@@ -126,7 +125,7 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
   }
-  capture.counters_fd_ = TRY(create_per_cpu_array("xdpcap_counters", sizeof(abi::Counters),
+  capture.counters_fd_ = TRY(create_per_cpu_array(kCountersMapName, sizeof(abi::Counters),
                                                   static_cast<std::uint32_t>(kActions.size())));
   if (options.limits.packets_per_flow) {
     capture.flows_fd_ = TRY(
@@ -189,7 +188,8 @@ Result<RingSet> HookCapture::create_rings() {
                           .watermark_bytes = options_.watermark_bytes});
 }
 
-Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& filter) const {
+Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& filter,
+                                           bool counts_only) const {
   const std::vector<cbpfc::ebpf::Insn> insns =
       TRY(build_capture_program(filter, {.action = action,
                                          .snaplen_bytes = options_.snaplen_bytes,
@@ -204,7 +204,7 @@ Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& f
                                          .limits = options_.limits,
                                          .shared_limits_fd = shared_limits_fd_.get(),
                                          .flows_fd = flows_fd_.get(),
-                                         .counts_only = options_.counts_only,
+                                         .counts_only = counts_only,
                                          .chain_state_fd = place_->chain.state_fd(),
                                          .chain_programs_fd = place_->chain.programs_fd(),
                                          .position = place_->position}));
@@ -222,9 +222,22 @@ Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& f
 Result<HookCapture::Programs> HookCapture::load_programs(const cbpfc::Filter& filter) const {
   Programs programs;
   for (const Action action : options_.actions) {
-    programs[action] = TRY(load_program(action, filter));
+    programs[action] = TRY(load_program(action, filter, options_.counts_only));
   }
   return programs;
+}
+
+Result<std::map<Action, UniqueFd>> HookCapture::load_probes() const {
+  constexpr std::uint16_t kReturn = 0x06;  // BPF_RET | BPF_K
+  const std::vector<cbpfc::RawInsn> nothing = {{.code = kReturn, .k = 0}};
+  const cbpfc::Filter filter = TRY(cbpfc::Filter::decode(nothing));
+  std::map<Action, UniqueFd> probes;
+  for (const Action action : hook_->actions()) {
+    if (!programs_.contains(action)) {
+      probes[action] = TRY(load_program(action, filter, true));
+    }
+  }
+  return probes;
 }
 
 std::map<Action, int> HookCapture::descriptors(const Programs& programs) {
@@ -278,6 +291,12 @@ HookCapture::~HookCapture() {
   static_cast<void>(detach());
 }
 
+bool HookCapture::is_in_place() const {
+  const std::optional<ChainMember> member = place_->chain.member(place_->position);
+  return !has_left_ && member && member->state != chain::State::Free &&
+         member->process == place_->process;
+}
+
 Result<void> HookCapture::detach() {
   if (!place_ || has_left_) {
     return {};
@@ -288,29 +307,11 @@ Result<void> HookCapture::detach() {
 }
 
 Result<std::vector<ActionCounters>> HookCapture::counters_by_cpu() const {
-  std::vector<ActionCounters> by_cpu;
-  for (const Action action : kActions) {
-    const std::vector<std::uint64_t> numbers =
-        TRY(read_per_cpu_numbers(counters_fd_.get(), slot_of(action), kNumbersPerAction)
-                .with_context("capture"));
-    by_cpu.resize(numbers.size() / kNumbersPerAction);
-    for (std::size_t cpu = 0; cpu < by_cpu.size(); ++cpu) {
-      abi::Counters one;
-      std::memcpy(static_cast<void*>(&one), &numbers[cpu * kNumbersPerAction], sizeof(one));
-      by_cpu[cpu][index(action)] = one;
-    }
-  }
-  return by_cpu;
+  return read_counters_by_cpu(counters_fd_.get());
 }
 
 Result<ActionCounters> HookCapture::counters() const {
-  ActionCounters sums{};
-  for (const ActionCounters& cpu : TRY(counters_by_cpu())) {
-    for (const Action action : kActions) {
-      sums[index(action)] += cpu[index(action)];
-    }
-  }
-  return sums;
+  return read_counters(counters_fd_.get());
 }
 
 }  // namespace xdpcap

@@ -20,6 +20,7 @@
 
 #include "attach/abi.h"
 #include "attach/action.h"
+#include "attach/counters.h"
 #include "attach/hook.h"
 #include "attach/hook_lock.h"
 #include "attach/hook_variant.h"
@@ -41,8 +42,6 @@ struct HookCaptureOptions {
   bool counts_only = false;                           ///< nothing is recorded, there is no ring
   std::optional<Transport> transport = std::nullopt;  ///< nullopt: the best this kernel has
 };
-
-using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
 
 /// Whether there may be a capture of `actions`: every action has a slot, and a program owns the hook.
 ///
@@ -94,6 +93,13 @@ class HookCapture {
   void note_left() { has_left_ = true; }
 
   const ChainPlace& place() const { return *place_; }
+  /// Whether nobody has taken it out of the hook.
+  bool is_in_place() const;
+  int counters_fd() const { return counters_fd_.get(); }
+
+  /// Programs for the actions that are not captured, which count their packets as received and do nothing else.
+  /// Errors: those of loading them.
+  Result<std::map<Action, UniqueFd>> load_probes() const;
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
   const Variant& variant() const { return variant_; }
@@ -111,7 +117,7 @@ class HookCapture {
   HookCapture(const Hook& hook, ChainPlace place, const HookLock& lock);
   Result<void> make_rings();
   Result<RingSet> create_rings();
-  Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter) const;
+  Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter, bool counts_only) const;
   Result<Programs> load_programs(const cbpfc::Filter& filter) const;
   static std::map<Action, int> descriptors(const Programs& programs);
 

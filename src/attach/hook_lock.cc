@@ -35,12 +35,12 @@ Result<HookLock> HookLock::open(const std::string& directory) {
   static_cast<void>(::mkdir(directory.c_str(), 0755));
   const std::string path = directory + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
-  if (!fd.is_open() && errno == EACCES) {
+  const int error_number = errno;
+  if (!fd.is_open() && error_number == EACCES) {
     // Another user's: reading is enough for a lock.
     fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   }
   if (!fd.is_open()) {
-    const int error_number = errno;
     return fail(code_of(error_number),
                 fmt::format("open lock {}: {}; give a directory for it with -run-dir", path,
                             errno_text(error_number)),

@@ -280,6 +280,7 @@ class CaptureLoop {
       return;
     }
     summary_.totals = statistics->totals;
+    summary_.are_totals_known = true;
     if (options_.readers.at_the_end) {
       options_.readers.at_the_end(*statistics);
     }

@@ -96,6 +96,7 @@ struct CaptureSummary {
   CaptureEnd end = CaptureEnd::Signal;
   std::optional<Error> error;         ///< the first that happened
   ActionTotals totals;                ///< of the captured actions
+  bool are_totals_known = false;      ///< whether the counters could be read after the end
   std::uint64_t corrupt_records = 0;  ///< skipped records that no capture program can have written
 };
 

@@ -66,6 +66,7 @@ CaptureSummary run_count(CaptureSource& source, TimeSource& time, const CountLoo
   };
   const auto read = [&](const std::function<void(const CaptureStatistics&)>& reader) {
     Result<CaptureStatistics> statistics = read_statistics(source, time, options);
+    summary.are_totals_known = statistics.has_value();
     if (!statistics) {
       note(std::move(statistics).error());
       return;

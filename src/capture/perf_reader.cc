@@ -15,10 +15,10 @@ constexpr std::size_t kLengthBytes = sizeof(std::uint32_t);
 /// The record of the capture program in a sample; empty if its length does not fit.
 std::span<const std::uint8_t> record_in(std::span<const std::uint8_t> sample) {
   std::uint32_t length = 0;
-  const auto rest = sample.subspan(sizeof(perf_event_header));
-  if (rest.size() < kLengthBytes) {
+  if (sample.size() < sizeof(perf_event_header) + kLengthBytes) {
     return {};
   }
+  const auto rest = sample.subspan(sizeof(perf_event_header));
   std::memcpy(&length, rest.data(), kLengthBytes);
   return length <= rest.size() - kLengthBytes ? rest.subspan(kLengthBytes, length)
                                               : std::span<const std::uint8_t>{};
@@ -41,11 +41,16 @@ const std::uint8_t* PerfReader::at(RingPosition position) const {
   return memory_.data + (position & (memory_.data_bytes - 1));
 }
 
+/// Empty: it would take the place of one that may be in use.
 std::span<const std::uint8_t> PerfReader::in_one_piece(RingPosition start, std::size_t bytes) {
   const std::size_t to_end = memory_.data_bytes - (start & (memory_.data_bytes - 1));
   if (bytes <= to_end) {
     return {at(start), bytes};
   }
+  if (joined_start_) {
+    return {};
+  }
+  joined_start_ = start;
   joined_.resize(bytes);
   std::copy_n(at(start), to_end, joined_.begin());
   std::copy_n(memory_.data, bytes - to_end, joined_.begin() + static_cast<std::ptrdiff_t>(to_end));
@@ -84,6 +89,9 @@ void PerfReader::collect(std::vector<RingRecord>& records, std::size_t most_reco
 }
 
 void PerfReader::release(RingPosition position) {
+  if (joined_start_ && position > *joined_start_) {
+    joined_start_.reset();
+  }
   __atomic_store_n(&memory_.control->data_tail, position, __ATOMIC_RELEASE);
 }
 

@@ -10,7 +10,8 @@
 // The kernel moves data_head over records that are complete, so nothing here is half filled.  Unlike a BPF ring
 // buffer the data is mapped once, and a record may start at its end and go on at its start.  Such a record is copied
 // together; only one at a time can be: the next that goes over the end is a whole buffer later, and cannot be written
-// before the space of this one has been given back.
+// before the space of this one has been given back.  Memory that has another one all the same counts it as corrupt,
+// since the first may be in use.
 //
 // The kernel lets the 16-bit size of a record overflow, and the length in it is right then: a length that does not
 // fit its record counts as corrupt (capture programs stay below that).  A size that leads outside counts as
@@ -23,6 +24,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "capture/record_reader.h"
@@ -60,7 +62,8 @@ class PerfReader final : public RecordReader {
 
   PerfMemory memory_;
   RingPosition position_ = 0;
-  std::vector<std::uint8_t> joined_;  ///< the record that goes over the end
+  std::vector<std::uint8_t> joined_;          ///< the record that goes over the end
+  std::optional<RingPosition> joined_start_;  ///< of that record, until its space is given back
   std::uint64_t corrupt_records_ = 0;
 };
 

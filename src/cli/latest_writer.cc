@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "cli/start_thread.h"
+
 namespace xdpcap::cli {
 
 struct LatestWriter::Shared {
@@ -36,15 +38,20 @@ struct LatestWriter::Shared {
   }
 };
 
-LatestWriter::LatestWriter(std::function<void(const std::string&)> write)
-    : shared_(std::make_shared<Shared>()) {
-  shared_->write = std::move(write);
+cbpfc::Result<LatestWriter> LatestWriter::start(std::function<void(const std::string&)> write) {
+  auto shared = std::make_shared<Shared>();
+  shared->write = std::move(write);
   // Signals that stop a capture are blocked by now, and so in this thread.
-  std::thread([shared = shared_] { shared->run(); }).detach();
+  std::thread thread = TRY(start_thread("write statistics", [shared] { shared->run(); }));
+  thread.detach();
+  return LatestWriter(std::move(shared));
 }
 
 LatestWriter::~LatestWriter() {
   constexpr std::chrono::milliseconds kPatience{500};
+  if (!shared_) {
+    return;  // moved from
+  }
   std::unique_lock lock(shared_->mutex);
   shared_->is_ending = true;
   shared_->changed.notify_all();

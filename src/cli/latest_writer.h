@@ -12,16 +12,22 @@
 
 #pragma once
 
+#include <cbpfc/result.h>
+
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace xdpcap::cli {
 
 class LatestWriter {
  public:
   /// `write` is called on the thread, once at a time; what it uses must live as long as the process, or be in it.
-  explicit LatestWriter(std::function<void(const std::string&)> write);
+  /// Errors: Kernel when there can be no thread.
+  static cbpfc::Result<LatestWriter> start(std::function<void(const std::string&)> write);
+  LatestWriter(LatestWriter&&) noexcept = default;
+  LatestWriter& operator=(LatestWriter&&) = delete;
   LatestWriter(const LatestWriter&) = delete;
   LatestWriter& operator=(const LatestWriter&) = delete;
   ~LatestWriter();
@@ -31,6 +37,7 @@ class LatestWriter {
 
  private:
   struct Shared;
+  explicit LatestWriter(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   std::shared_ptr<Shared> shared_;
 };
 

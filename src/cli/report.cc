@@ -27,8 +27,13 @@ bool starts_with_c1(std::string_view text) {
 }
 
 bool has_room(int fd, std::chrono::milliseconds patience) {
+  constexpr int kTries = 3;  // SIGCONT ends a poll
   pollfd polled{.fd = fd, .events = POLLOUT, .revents = 0};
-  return ::poll(&polled, 1, static_cast<int>(patience.count())) > 0;
+  int ready = -1;
+  for (int i = 0; i < kTries && ready < 0; ++i) {
+    ready = ::poll(&polled, 1, static_cast<int>(patience.count()));
+  }
+  return ready > 0;
 }
 
 }  // namespace
@@ -64,6 +69,9 @@ void print_to_stderr(std::string_view text, std::chrono::milliseconds patience) 
   while (!text.empty() && has_room(STDERR_FILENO, patience)) {
     const std::string_view piece = text.substr(0, kPieceBytes);
     const ssize_t written = ::write(STDERR_FILENO, piece.data(), piece.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
     if (written <= 0) {
       return;
     }

@@ -7,6 +7,8 @@
 #include <array>
 #include <iterator>
 
+#include "cli/json.h"
+
 namespace xdpcap::cli {
 namespace {
 
@@ -41,7 +43,7 @@ constexpr std::array<Taken, 4> kTaken = {{
      "Packets read from the ring or from memory and not yet written."},
 }};
 
-/// A string of JSON, which is one of Prometheus, too.
+/// A string of Prometheus.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -69,7 +71,7 @@ std::string statistics_json(const CaptureStatistics& statistics, std::span<const
                             std::string_view hook) {
   std::string line;
   const Text text(line);
-  fmt::format_to(text, "{{\"time_ns\":{},\"hook\":{},", statistics.wall_ns, quoted(hook));
+  fmt::format_to(text, "{{\"time_ns\":{},\"hook\":{},", statistics.wall_ns, json_string(hook));
   put_totals(text, sum(statistics.totals));
   line += ",\"actions\":{";
   for (const Action action : actions) {

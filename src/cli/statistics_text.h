@@ -25,11 +25,11 @@
 
 namespace xdpcap::cli {
 
-/// One line, with its end.  Bytes of `hook` that are not printable ASCII become question marks, here and below.
+/// One line, with its end.
 std::string statistics_json(const CaptureStatistics& statistics, std::span<const Action> actions,
                             std::string_view hook);
 
-/// The whole exposition.
+/// The whole exposition.  Bytes of `hook` that are not printable ASCII become question marks.
 std::string statistics_prometheus(const CaptureStatistics& statistics,
                                   std::span<const Action> actions, std::string_view hook);
 

@@ -2,18 +2,29 @@
 
 #include "cli/stop_event.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace xdpcap::cli {
 
-StopEvent::StopEvent() : event_(::eventfd(0, EFD_CLOEXEC)) {}
+cbpfc::Result<StopEvent> StopEvent::create() {
+  UniqueFd event(::eventfd(0, EFD_CLOEXEC));
+  if (!event.is_open()) {
+    return cbpfc::fail(cbpfc::Errc::Kernel,
+                       fmt::format("open an eventfd: {}", std::strerror(errno)), errno);
+  }
+  return StopEvent(std::move(event));
+}
 
 void StopEvent::stop() const {
-  ::eventfd_write(event_.get(), 1);
+  constexpr int kTries = 10;  // who waits would wait for ever
+  for (int i = 0; i < kTries && ::eventfd_write(event_.get(), 1) != 0; ++i) {
+  }
 }
 
 StopEvent::Woken StopEvent::wait(int fd, short events, std::chrono::milliseconds most) const {

@@ -4,7 +4,10 @@
 
 #pragma once
 
+#include <cbpfc/result.h>
+
 #include <chrono>
+#include <utility>
 
 #include "kernel/unique_fd.h"
 
@@ -14,7 +17,8 @@ class StopEvent {
  public:
   enum class Woken { Ready, Stopped, Late };
 
-  StopEvent();
+  /// Errors: Kernel when there are no more descriptors.
+  static cbpfc::Result<StopEvent> create();
 
   /// Ends every wait, those to come too.  Thread-safe.
   void stop() const;
@@ -24,6 +28,7 @@ class StopEvent {
   Woken wait(int fd, short events, std::chrono::milliseconds most) const;
 
  private:
+  explicit StopEvent(UniqueFd event) : event_(std::move(event)) {}
   UniqueFd event_;
 };
 

@@ -19,6 +19,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/start_thread.h"
 #include "cli/stop_event.h"
 #include "kernel/unique_fd.h"
 
@@ -85,14 +86,21 @@ Result<void> clear_place(const std::string& path, const sockaddr_un& address) {
 
 class TextServer::Service {
  public:
-  Service(UniqueFd socket, std::string path)
-      : socket_(std::move(socket)), path_(std::move(path)), thread_([this] { run(); }) {}
+  Service(UniqueFd socket, std::string path, StopEvent end)
+      : socket_(std::move(socket)), path_(std::move(path)), end_(std::move(end)) {}
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
   ~Service() {
-    end_.stop();
-    thread_.join();
+    if (thread_.joinable()) {
+      end_.stop();
+      thread_.join();
+    }
     ::unlink(path_.c_str());
+  }
+
+  Result<void> start() {
+    thread_ = TRY(start_thread("answer at " + path_, [this] { run(); }));
+    return {};
   }
 
   void set_text(std::string text) {
@@ -160,7 +168,7 @@ class TextServer::Service {
   StopEvent end_;
   std::mutex mutex_;
   std::string text_;
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;
 };
 
 TextServer::TextServer(std::unique_ptr<Service> service) : service_(std::move(service)) {}
@@ -173,6 +181,7 @@ Result<TextServer> TextServer::listen(const std::string& path) {
   if (!socket.is_open()) {
     return failure("make a socket for", path, errno);
   }
+  StopEvent end = TRY(StopEvent::create());
   TRY(clear_place(path, address));
   if (::bind(socket.get(), generic(address), sizeof(address)) != 0) {
     return failure("listen at", path, errno);
@@ -183,7 +192,9 @@ Result<TextServer> TextServer::listen(const std::string& path) {
     ::unlink(path.c_str());
     return failure("listen at", path, error_number);
   }
-  return TextServer(std::make_unique<Service>(std::move(socket), path));
+  auto service = std::make_unique<Service>(std::move(socket), path, std::move(end));
+  TRY(service->start());
+  return TextServer(std::move(service));
 }
 
 void TextServer::set_text(std::string text) {

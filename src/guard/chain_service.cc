@@ -2,6 +2,7 @@
 
 #include "guard/chain_service.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,6 +85,25 @@ std::vector<std::string> sockets_in(const std::string& directory, const std::str
   return paths;
 }
 
+void remove_dead_sockets(const std::string& directory) {
+  for (const std::string& path : sockets_in(directory, "")) {
+    if (!is_guardian_running(path)) {
+      connect_or_remove(path);
+    }
+  }
+}
+
+// For this user only.  0 or an errno.
+int bind_and_listen(int fd, const sockaddr_un& address) {
+  constexpr int kBacklog = 16;
+  const mode_t old_mask = ::umask(0177);
+  const bool is_bound =
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  const int error_number = is_bound ? 0 : errno;
+  ::umask(old_mask);
+  return is_bound && ::listen(fd, kBacklog) != 0 ? errno : error_number;
+}
+
 std::optional<ChainParts> ask_one(const std::string& path) {
   constexpr std::chrono::milliseconds kPatience(500);
   const UniqueFd fd = connect_or_remove(path);
@@ -101,32 +121,31 @@ std::optional<ChainParts> ask_one(const std::string& path) {
 }  // namespace
 
 Result<ChainService> ChainService::listen(const std::string& directory, const Hook& hook) {
-  const std::string path =
-      fmt::format("{}/{}{}{}", directory, TRY(prefix_of(hook)), ::getpid(), kSuffix);
+  const std::string name = fmt::format("{}{}{}", TRY(prefix_of(hook)), ::getpid(), kSuffix);
+  const std::string path = directory + "/" + name;
   const std::optional<sockaddr_un> address = address_of(path);
   if (!address) {
     return fail(Errc::InvalidArgument, fmt::format("listen at {}: the path is too long", path));
   }
   remove_dead_sockets(directory);
-  UniqueFd fd = make_socket(SOCK_NONBLOCK);
-  ::unlink(path.c_str());  // of a dead process of the same number
-  const mode_t old_mask = ::umask(0177);
-  const bool is_bound =
-      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0;
-  const int error_number = errno;
-  ::umask(old_mask);
-  constexpr int kBacklog = 16;
-  if (!is_bound || ::listen(fd.get(), kBacklog) != 0) {
+  UniqueFd place(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd fd = place.is_open() ? make_socket(SOCK_NONBLOCK) : UniqueFd();
+  int error_number = fd.is_open() ? 0 : errno;
+  if (error_number == 0) {
+    ::unlink(path.c_str());  // of a dead process of the same number
+    error_number = bind_and_listen(fd.get(), *address);
+  }
+  if (error_number != 0) {
+    ::unlink(path.c_str());
     return fail(Errc::Io, fmt::format("listen at {}: {}", path, errno_text(error_number)),
                 error_number);
   }
-  return ChainService(std::move(fd), path);
+  return ChainService(std::move(fd), std::move(place), name);
 }
 
 ChainService::~ChainService() {
   if (fd_.is_open()) {
-    ::unlink(path_.c_str());
-    remove_dead_sockets(std::filesystem::path(path_).parent_path());
+    ::unlinkat(directory_.get(), name_.c_str(), 0);
   }
 }
 
@@ -150,14 +169,6 @@ std::optional<ChainParts> ask_for_chain(const std::string& directory, const Hook
     }
   }
   return std::nullopt;
-}
-
-void remove_dead_sockets(const std::string& directory) {
-  for (const std::string& path : sockets_in(directory, "")) {
-    if (!is_guardian_running(path)) {
-      connect_or_remove(path);
-    }
-  }
 }
 
 }  // namespace xdpcap

@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -17,8 +19,12 @@
 #include "attach/hook_lock.h"
 #include "attach/join_chain.h"
 #include "guard/chain_service.h"
+#include "guard/explanation.h"
 #include "guard/message.h"
 #include "guard/slot_watch.h"
+#include "guard/target_watch.h"
+#include "privilege/reduce.h"
+#include "privilege/system_calls.h"
 
 namespace xdpcap {
 namespace {
@@ -27,7 +33,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kInterval(250);
-constexpr int kIntervalsOfDead = 4;  // between looks for dead captures of others
+constexpr int kIntervalsASecond = 4;
 
 /// What MessageKind::Start says.
 struct Post {
@@ -69,7 +75,8 @@ class Guardian {
         hook_(hook),
         chain_(chain),
         lock_(lock),
-        slots_(hook, chain, lock, post.position) {
+        slots_(hook, chain, lock, post.position),
+        target_(hook) {
     if (Result<ChainService> service = ChainService::listen(post.run_directory, hook)) {
       service_.emplace(*std::move(service));
     }
@@ -79,6 +86,11 @@ class Guardian {
     auto next = steady_clock::now();
     while (!is_over_) {
       const auto now = steady_clock::now();
+      if (explanation_ && explanation_->due() && now >= *explanation_->due()) {
+        if (const std::optional<std::string> why = explanation_->end()) {
+          say({"nothing captured yet: " + *why});
+        }
+      }
       if (now >= next) {
         look();
         next = now + kInterval;
@@ -89,6 +101,11 @@ class Guardian {
 
  private:
   void wait(milliseconds most) {
+    if (explanation_ && explanation_->due()) {
+      most = std::min(
+          most, std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*explanation_->due() -
+                                                                          steady_clock::now())));
+    }
     std::array<pollfd, 2> waits{
         {{.fd = socket_fd_, .events = POLLIN, .revents = 0},
          {.fd = service_ ? service_->fd() : -1, .events = POLLIN, .revents = 0}}};
@@ -104,9 +121,16 @@ class Guardian {
   }
 
   void hear() {
-    const Result<std::optional<Message>> message = receive_message(socket_fd_, milliseconds(0));
-    if (message && *message && (*message)->kind != MessageKind::Leave) {
-      return;
+    Result<std::optional<Message>> message = receive_message(socket_fd_, milliseconds(0));
+    if (message && *message) {
+      switch ((*message)->kind) {
+        case MessageKind::Programs: take_programs(**message); return;
+        case MessageKind::Explain: explain(); return;
+        case MessageKind::Leave: break;
+        default: return;
+      }
+    } else if (!message && message.error().sys_errno != ECONNRESET) {
+      return;  // no memory, say: the message is still there
     }
     is_over_ = true;
     const HookLock::Turn turn = lock_.take();
@@ -114,6 +138,33 @@ class Guardian {
     static_cast<void>(send_message(
         socket_fd_, MessageKind::Left,
         left ? std::vector<std::string>{} : std::vector<std::string>{left.error().message}));
+  }
+
+  void take_programs(Message& message) {
+    if (message.descriptors.size() != message.fields.size() + 1) {
+      return;
+    }
+    ExplanationParts parts{.counters = std::move(message.descriptors.front()), .probes = {}};
+    for (std::size_t i = 0; i < message.fields.size(); ++i) {
+      std::size_t number = 0;
+      if (read_number(message.fields[i], number) && number < kActions.size()) {
+        parts.probes[kActions[number]] = std::move(message.descriptors[i + 1]);
+      }
+    }
+    explanation_.emplace(hook_, chain_, lock_, post_.position, post_.process, std::move(parts));
+  }
+
+  void explain() {
+    if (explanation_) {
+      explanation_->begin();
+    }
+  }
+
+  void say(const std::vector<std::string>& sentences) const {
+    for (const std::string& sentence : sentences) {
+      static_cast<void>(send_message(socket_fd_, MessageKind::Notice,
+                                     {fmt::format("hook {}: {}", hook_.path(), sentence)}));
+    }
   }
 
   void look() {
@@ -133,11 +184,10 @@ class Guardian {
           is_replaced);
       return;
     }
-    for (const std::string& sentence : slots_.look()) {
-      static_cast<void>(send_message(socket_fd_, MessageKind::Notice, {sentence}));
-    }
-    if (++looks_ % kIntervalsOfDead == 0) {
+    say(slots_.look());
+    if (++looks_ % kIntervalsASecond == 0) {
       remove_dead_of_others();
+      say(target_.look());
     }
   }
 
@@ -164,11 +214,27 @@ class Guardian {
   Chain& chain_;
   const HookLock& lock_;
   SlotWatch slots_;
+  TargetWatch target_;
+  std::optional<Explanation> explanation_;
   std::optional<ChainService> service_;
   int looks_ = 0;
   bool is_over_ = false;
   bool has_said_end_ = false;
 };
+
+// It keeps what it takes to reach programs by their ids, which foreign programs in slots need; maps on old kernels; and, in
+// a run directory of another user, to take its socket away.
+Result<void> give_up_privileges(const std::string& run_directory) {
+  std::vector<Capability> kept = {Capability::SysAdmin, Capability::Bpf};
+  struct stat directory{};
+  if (::stat(run_directory.c_str(), &directory) == 0 && directory.st_uid != ::geteuid()) {
+    kept.push_back(Capability::DacOverride);
+  }
+  TRY(reduce({.user = std::nullopt, .kept = kept}));
+  Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
+  // A kernel without filters is no reason to do without a guardian.
+  return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
+}
 
 Result<void> guard(int socket_fd) {
   constexpr milliseconds kPatience(10'000);
@@ -183,6 +249,7 @@ Result<void> guard(int socket_fd) {
   Chain chain = TRY(Chain::adopt(hook, parts_from(std::move(message->descriptors))));
   const HookLock lock = HookLock::open(post.run_directory).value_or(HookLock());
   Guardian guardian(socket_fd, post, hook, chain, lock);
+  TRY(give_up_privileges(post.run_directory));
   TRY(send_message(socket_fd, MessageKind::Ready));
   guardian.run();
   return {};

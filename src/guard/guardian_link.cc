@@ -157,6 +157,21 @@ std::optional<GuardianLink::Word> GuardianLink::hear() {
   }
 }
 
+// What is only for a sentence may fail silently.
+void GuardianLink::give_programs(int counters_fd, const std::map<Action, int>& probes) {
+  std::vector<std::string> actions;
+  std::vector<int> descriptors = {counters_fd};
+  for (const auto& [action, program_fd] : probes) {
+    actions.push_back(fmt::format("{}", index(action)));
+    descriptors.push_back(program_fd);
+  }
+  static_cast<void>(send_message(fd(), MessageKind::Programs, actions, descriptors));
+}
+
+void GuardianLink::explain() {
+  static_cast<void>(send_message(fd(), MessageKind::Explain));
+}
+
 Result<bool> GuardianLink::leave() {
   constexpr milliseconds kPatience(3'000);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -43,6 +44,11 @@ class GuardianLink {
   int fd() const { return socket_.get(); }
   /// What it has said, if anything.
   std::optional<Word> hear();
+
+  /// Gives it what it needs for explain().
+  void give_programs(int counters_fd, const std::map<Action, int>& probes);
+  /// Asks it why nothing has been captured; it says so later, with a Notice.
+  void explain();
 
   /// Has it take the capture out of the hook; false: it is gone, or takes too long, and the caller has to.
   /// Errors: those of Chain::leave(), as Kernel.

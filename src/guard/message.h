@@ -23,6 +23,8 @@ namespace xdpcap {
 
 enum class MessageKind : std::uint8_t {
   Start = 1,  ///< to the guardian: whom to guard, with the descriptors of chain and hook
+  Programs,   ///< to the guardian: ExplanationParts; fields: the actions of the programs, by number
+  Explain,    ///< to the guardian: say why nothing has been captured
   Leave,      ///< to the guardian: take the capture out of the hook
   Ready,      ///< to the capture: Start is done
   Left,       ///< to the capture: Leave is done; a field: what went wrong

@@ -16,7 +16,7 @@ constexpr int kLooksToForget = 240;  // of one of them: a minute
 }  // namespace
 
 std::string SlotWatch::describe(const Repair& repair) {
-  const std::string slot = fmt::format("hook {}: slot {}", hook_.path(), name(repair.action));
+  const std::string slot = fmt::format("slot {}", name(repair.action));
   switch (repair.kind) {
     case Repair::Kind::Emptied:
       return fmt::format(
@@ -70,8 +70,8 @@ std::vector<std::string> SlotWatch::look() {
                          (*repair)->kind != Repair::Kind::OtherChain;
     if (is_ours && ++repairs_[action] > kMostRepairs) {
       sentence = fmt::format(
-          "hook {}: slot {} is taken by others again and again; this capture leaves it to them for a minute",
-          hook_.path(), name(action));
+          "slot {} is taken by others again and again; this capture leaves it to them for a minute",
+          name(action));
     }
     if (!sentence.empty() && last_said_[action] != sentence) {
       sentences.push_back(sentence);

@@ -10,8 +10,14 @@ namespace xdpcap {
 
 std::string name(Capability capability) {
   switch (capability) {
+    case Capability::DacOverride: return "CAP_DAC_OVERRIDE";
+    case Capability::DacReadSearch: return "CAP_DAC_READ_SEARCH";
+    case Capability::SetGid: return "CAP_SETGID";
+    case Capability::SetUid: return "CAP_SETUID";
     case Capability::NetAdmin: return "CAP_NET_ADMIN";
+    case Capability::SysPtrace: return "CAP_SYS_PTRACE";
     case Capability::SysAdmin: return "CAP_SYS_ADMIN";
+    case Capability::SysResource: return "CAP_SYS_RESOURCE";
     case Capability::Perfmon: return "CAP_PERFMON";
     case Capability::Bpf: return "CAP_BPF";
   }

@@ -12,7 +12,18 @@
 namespace xdpcap {
 
 /// Source: Linux v6.18 include/uapi/linux/capability.h.
-enum class Capability : std::uint8_t { NetAdmin = 12, SysAdmin = 21, Perfmon = 38, Bpf = 39 };
+enum class Capability : std::uint8_t {
+  DacOverride = 1,
+  DacReadSearch = 2,
+  SetGid = 6,
+  SetUid = 7,
+  NetAdmin = 12,
+  SysPtrace = 19,
+  SysAdmin = 21,
+  SysResource = 24,
+  Perfmon = 38,
+  Bpf = 39,
+};
 
 /// What loading an XDP program that computes packet offsets takes.
 /// Source: Linux v6.18 kernel/bpf/syscall.c bpf_prog_load(), kernel/bpf/verifier.c.

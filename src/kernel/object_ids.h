@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// BPF objects by their ids, which are those of the whole machine.  All of it takes CAP_SYS_ADMIN.
+// Programs, maps and links of the whole machine: their ids, and descriptors for ids.
 //
-// Source: Linux v6.18 kernel/bpf/syscall.c bpf_prog_get_fd_by_id(), bpf_map_get_fd_by_id(), bpf_obj_get_next_id().
+//     for (const std::uint32_t id : TRY(all_program_ids())) {
+//       const Result<UniqueFd> program = open_program(id);
+//       if (is_gone(program)) {
+//         continue;  // unloaded since the list was made
+//       }
+//       ...
+//
+// Ids are the machine's, whatever namespaces this process is in, and all of this needs CAP_SYS_ADMIN.
+//
+// A descriptor of a map counts as one of its users, and the kernel empties a program array when its last user goes.
+// One that is opened here and closed again cannot do that: an array without users was emptied before.
+//
+// Source: Linux v6.18 kernel/bpf/syscall.c bpf_obj_get_next_id(), bpf_map_get_fd_by_id().
+// Tested by: tests/kernel/hook_inventory_test.cc.
 
 #pragma once
 
@@ -14,14 +27,21 @@
 
 namespace xdpcap {
 
-/// Errors: NotFound when there is none (any more); Permission naming CAP_SYS_ADMIN.
+/// In ascending order.
+/// Errors: Permission without CAP_SYS_ADMIN; Kernel.
+Result<std::vector<std::uint32_t>> all_program_ids();
+Result<std::vector<std::uint32_t>> all_map_ids();
+Result<std::vector<std::uint32_t>> all_link_ids();  ///< also Unsupported, before Linux 5.8
+
+/// Errors: NotFound when there is no such object, or no more; Permission without CAP_SYS_ADMIN.
 Result<UniqueFd> open_program(std::uint32_t id);
 Result<UniqueFd> open_map(std::uint32_t id);
+Result<UniqueFd> open_link(std::uint32_t id);
 
-/// The maps there are.  Some may go, and others come, while this looks.
-Result<std::vector<std::uint32_t>> all_map_ids();
-
-/// The maps a program uses.
-Result<std::vector<std::uint32_t>> maps_of_program(int program_fd);
+/// Whether something failed because its object does not exist any more.
+template <typename T>
+bool is_gone(const Result<T>& result) {
+  return !result.has_value() && result.error().code == Errc::NotFound;
+}
 
 }  // namespace xdpcap

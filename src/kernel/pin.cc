@@ -15,11 +15,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string_view>
 
 #include "kernel/libbpf_quiet.h"
+#include "kernel/object_kind.h"
 
 namespace xdpcap {
 namespace {
@@ -90,25 +90,6 @@ Result<void> check_path(const std::string& attempt, const std::string& path) {
   return {};
 }
 
-/// "map", "program", "link" or "object", by what the kernel calls the descriptor.
-std::string_view kind_of(int fd) {
-  std::array<char, 64> target{};
-  const ssize_t length =
-      ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
-  const std::string_view text(target.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
-  if (text.ends_with("bpf-map")) {
-    return "map";
-  }
-  if (text.ends_with("bpf-prog")) {
-    return "program";
-  }
-  // "bpf_link" up to Linux 6.16, "bpf-link" since.
-  if (text.ends_with("bpf_link") || text.ends_with("bpf-link")) {
-    return "link";
-  }
-  return "object";
-}
-
 }  // namespace
 
 Result<UniqueFd> open_pinned_map(const std::string& path) {
@@ -127,7 +108,7 @@ Result<UniqueFd> open_pinned_map(const std::string& path) {
     }
     return kernel_failure(attempt, error_number, kHookCapabilities);
   }
-  if (const std::string_view kind = kind_of(fd.get()); kind != "map" && kind != "object") {
+  if (const std::string_view kind = object_kind(fd.get()); kind != "map" && kind != "object") {
     return fail(Errc::InvalidArgument,
                 fmt::format("{}: it pins a {}, not a map; name the pinned program array that the "
                             "program tail-calls into",

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
 #include <sstream>
 
 namespace xdpcap {
@@ -20,9 +19,12 @@ struct Stat {
   std::uint64_t start_time_ticks = 0;
 };
 
+// What can be read: nothing of a process that ends meanwhile.  (An iterator over the file would throw then.)
 std::string read_all(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 std::optional<Stat> read_stat(pid_t pid) {

@@ -23,25 +23,31 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "kernel/libbpf_quiet.h"
 #include "kernel/unique_fd.h"
 
 namespace xdpcap {
 namespace {
 
+/// The system call itself: before its first map libbpf loads programs, to find out about limits and names, and by now
+/// this process may be one that is killed for that (privilege/system_calls.h).
+UniqueFd create_map(bpf_map_type type, int inner_fd) {
+  bpf_attr attributes{};
+  attributes.map_type = type;
+  attributes.key_size = sizeof(std::uint32_t);
+  attributes.value_size = sizeof(std::uint32_t);
+  attributes.max_entries = 1;
+  attributes.inner_map_fd = static_cast<std::uint32_t>(inner_fd);
+  return UniqueFd(
+      static_cast<int>(::syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof(attributes))));
+}
+
 /// Returns 0 or an errno.
 int change_array_of_maps() {
-  silence_libbpf();
-  constexpr std::uint32_t kSize = sizeof(std::uint32_t);
-  const UniqueFd inner(bpf_map_create(BPF_MAP_TYPE_ARRAY, "xdpcap_wait", kSize, kSize, 1, nullptr));
+  const UniqueFd inner = create_map(BPF_MAP_TYPE_ARRAY, 0);
   if (!inner.is_open()) {
     return errno;
   }
-  bpf_map_create_opts options{};
-  options.sz = sizeof(options);
-  options.inner_map_fd = static_cast<std::uint32_t>(inner.get());
-  const UniqueFd outer(
-      bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "xdpcap_wait", kSize, kSize, 1, &options));
+  const UniqueFd outer = create_map(BPF_MAP_TYPE_ARRAY_OF_MAPS, inner.get());
   const std::uint32_t key = 0;
   const int value = inner.get();
   if (!outer.is_open() || bpf_map_update_elem(outer.get(), &key, &value, BPF_ANY) != 0) {

@@ -28,6 +28,7 @@
 
 #include "kernel/unique_fd.h"
 #include "pcapng/byte_sink.h"
+#include "pcapng/safe_path.h"
 
 namespace xdpcap {
 
@@ -37,9 +38,12 @@ class FileSink final : public ByteSink {
   /// Creates the file at `path`, or opens the one there is; "-" is standard_output().
   ///
   /// A file that exists is emptied by the first write: a capture that never starts costs no old
-  /// one. Permissions are 0644 less the umask.  A named pipe is waited for until somebody reads it.
-  /// Errors: Errc::NotFound, Permission, InvalidArgument (a directory) or Io.
-  static Result<FileSink> open(const std::string& path);
+  /// one.  A file that is created is the owner's alone, 0600 less the umask, or gets exactly the
+  /// permissions `mode`; one that exists keeps its own.  Symbolic links are followed as
+  /// safe_path.h says.  A named pipe is waited for until somebody reads it.
+  /// Errors: Errc::NotFound, Permission (also: a link that may be anybody's), InvalidArgument (a
+  /// directory) or Io.
+  static Result<FileSink> open(const std::string& path, std::optional<mode_t> mode = std::nullopt);
 
   /// Tells beforehand, without touching anything, what open() would most likely fail with.
   /// Errors: as open().
@@ -64,13 +68,15 @@ class FileSink final : public ByteSink {
   /// The descriptor, to be polled for a reader's going (POLLERR).
   int fd() const { return fd_.get(); }
 
-  /// Deletes the file if open() created it and the path still leads to it.
+  /// Deletes the file if open() created it and it is still where that was.
   void remove_if_created();
 
  private:
-  struct Identity {
+  /// A file that open() created, and where.
+  struct Created {
     dev_t device;
     ino_t inode;
+    SafePlace place;
   };
 
   FileSink(UniqueFd fd, std::string path);
@@ -92,7 +98,7 @@ class FileSink final : public ByteSink {
   int stop_fd_ = -1;
   std::uint64_t start_offset_bytes_ = 0;
   std::uint64_t written_bytes_ = 0;
-  std::optional<Identity> created_;  ///< of the file that open() created
+  std::optional<Created> created_;
 };
 
 }  // namespace xdpcap

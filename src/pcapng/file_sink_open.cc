@@ -45,12 +45,29 @@ std::unexpected<Error> open_error(const std::string& path, int error) {
     case EDQUOT:
       return fail(Errc::Io, attempt + "no space is left there; free some or choose another place",
                   error);
+    case ELOOP:
+      return fail(Errc::InvalidArgument,
+                  attempt +
+                      "symbolic links in its path lead in a circle, or one was put there just "
+                      "now; check the path",
+                  error);
     case EINTR:
       return fail(Errc::Io, attempt + "interrupted while waiting for a reader of the named pipe",
                   error);
     default: return fail(Errc::Io, attempt + std::strerror(error), error);
   }
 }
+
+/// Of a path that could not be walked.
+std::unexpected<Error> open_error(const std::string& path, const Error& error) {
+  if (error.sys_errno == 0) {
+    return fail(error.code, fmt::format("create output file {}: {}", path, error.message));
+  }
+  return open_error(path, error.sys_errno);
+}
+
+/// What FileSink creates until somebody says otherwise: packets are nobody else's business.
+constexpr mode_t kUsualMode = 0600;
 
 }  // namespace
 
@@ -71,48 +88,40 @@ FileSink::FileSink(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(st
 }
 
 Result<void> FileSink::check(const std::string& path) {
-  const auto may = [](const std::string& name, int mode) {
-    return ::faccessat(AT_FDCWD, name.c_str(), mode, AT_EACCESS) == 0;
-  };
-  struct stat status{};
   if (path == "-") {
     return {};
   }
-  if (::stat(path.c_str(), &status) == 0) {
+  const Result<SafePlace> place = SafePlace::find(path);
+  if (!place) {
+    return open_error(path, place.error());
+  }
+  struct stat status{};
+  if (place->status(status) == 0) {
     if (S_ISDIR(status.st_mode)) {
       return open_error(path, EISDIR);
     }
-    if (!may(path, W_OK)) {
-      return open_error(path, errno);
-    }
-    return {};
+    return place->access(W_OK) == 0 ? Result<void>{} : open_error(path, errno);
   }
-  if (path.empty() || errno != ENOENT) {
+  if (errno != ENOENT || ::faccessat(place->directory_fd(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
     return open_error(path, errno);
-  }
-  if (::lstat(path.c_str(), &status) == 0) {
-    return {};  // a link to nothing: open() creates what it names
-  }
-  const std::size_t slash = path.rfind('/', path.find_last_not_of('/'));
-  if (!may(slash == std::string::npos ? "." : path.substr(0, slash + 1), W_OK | X_OK)) {
-    return open_error(path, errno);
-  }
-  if (path.ends_with('/')) {
-    return open_error(path, EISDIR);
   }
   return {};
 }
 
-Result<FileSink> FileSink::open(const std::string& path) {
+Result<FileSink> FileSink::open(const std::string& path, std::optional<mode_t> mode) {
   if (path == "-") {
     return standard_output();
   }
+  Result<SafePlace> place = SafePlace::find(path);
+  if (!place) {
+    return open_error(path, place.error());
+  }
   // Exclusively first: whether the file was there before decides what remove_if_created() may do.
   bool is_new = true;
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  UniqueFd fd = place->open(O_WRONLY | O_CREAT | O_EXCL, kUsualMode);
   if (!fd.is_open() && errno == EEXIST) {
     is_new = false;
-    fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    fd = place->open(O_WRONLY | O_CREAT, kUsualMode);
   }
   if (!fd.is_open()) {
     return open_error(path, errno);
@@ -121,7 +130,17 @@ Result<FileSink> FileSink::open(const std::string& path) {
   sink.empties_file_ = !is_new && sink.is_regular_;
   struct stat status{};
   if (is_new && sink.is_regular_ && ::fstat(sink.fd(), &status) == 0) {
-    sink.created_ = Identity{.device = status.st_dev, .inode = status.st_ino};
+    sink.created_ =
+        Created{.device = status.st_dev, .inode = status.st_ino, .place = *std::move(place)};
+  }
+  // Not by open(2), which takes the umask off.
+  if (is_new && mode && ::fchmod(sink.fd(), *mode) != 0) {
+    const int error = errno;
+    sink.remove_if_created();
+    return fail(Errc::Io,
+                fmt::format("create output file {}: give it the mode {:04o}: {}; leave -mode out",
+                            path, *mode, std::strerror(error)),
+                error);
   }
   return sink;
 }
@@ -135,9 +154,9 @@ FileSink FileSink::standard_output() {
 
 void FileSink::remove_if_created() {
   struct stat status{};
-  if (created_.has_value() && ::lstat(path_.c_str(), &status) == 0 &&
-      status.st_dev == created_->device && status.st_ino == created_->inode) {
-    ::unlink(path_.c_str());
+  if (created_ && created_->place.status(status) == 0 && status.st_dev == created_->device &&
+      status.st_ino == created_->inode) {
+    ::unlinkat(created_->place.directory_fd(), created_->place.name().c_str(), 0);
   }
   created_.reset();
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "attach/hook_variant.h"
@@ -52,6 +53,13 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
   for (const std::string& note : place.notes) {
     say(note);
   }
+  if (options.on_busy != OnBusy::Replace) {
+    if (Result<void> opened = place.chain.open_foreign(capture.actions); !opened) {
+      const HookLock::Turn turn = lock.take();
+      static_cast<void>(place.chain.leave(place.position, place.process));
+      return std::unexpected(std::move(opened).error());
+    }
+  }
   std::unique_ptr<GuardedCapture> made(
       new GuardedCapture(options));  // NOLINT: the constructor is private
   Result<GuardianLink> guardian = GuardianLink::start(hook, place, options.run_directory);
@@ -63,7 +71,23 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
   made->guardian_.emplace(*std::move(guardian));
   made->capture_.emplace(
       TRY(HookCapture::prepare(hook, variant, std::move(place), lock, filter, capture)));
+  if (const Result<std::map<Action, UniqueFd>> probes = made->capture_->load_probes()) {
+    std::map<Action, int> descriptors;
+    for (const auto& [action, program] : *probes) {
+      descriptors[action] = program.get();
+    }
+    made->guardian_->give_programs(made->capture_->counters_fd(), descriptors);
+  }
   return made;
+}
+
+void GuardedCapture::note(const CaptureStatistics& statistics) {
+  constexpr int kPatienceSeconds = 5;
+  const PacketTotals all = sum(statistics.totals);
+  const std::uint64_t recorded = all.matched - std::min(all.matched, all.lost + all.held_back);
+  if (++seconds_ == kPatienceSeconds && recorded == 0) {
+    guardian_->explain();
+  }
 }
 
 Result<void> GuardedCapture::enter() {
@@ -73,9 +97,7 @@ Result<void> GuardedCapture::enter() {
 Result<void> GuardedCapture::leave() {
   Result<bool> left = guardian_->leave();
   if (left && !*left) {
-    Result<void> detached = capture_->detach();
-    remove_dead_sockets(options_.run_directory);
-    return detached;
+    return capture_->detach();
   }
   capture_->note_left();
   return left ? Result<void>{} : Result<void>(std::unexpected(std::move(left).error()));
@@ -86,9 +108,18 @@ std::optional<CaptureWatch::End> GuardedCapture::look() {
     switch (word->kind) {
       case GuardianLink::Word::Kind::Notice: say_over_status(word->text); break;
       case GuardianLink::Word::Kind::Gone:
+        if (!capture_->is_in_place()) {
+          return End{
+              .error = Error{
+                  .code = Errc::Kernel,
+                  .message =
+                      "the guardian process ended, and has taken this capture out of the hook",
+                  .detail = {},
+                  .sys_errno = 0}};
+        }
         say_over_status(
-            "the guardian process has been killed; the capture goes on, but if it is killed, too, its programs stay "
-            "in the hook until the next xdpcap there");
+            "the guardian process has been killed; the capture goes on, but if it is killed, too, "
+            "its programs stay in the hook until the next xdpcap there");
         break;
       case GuardianLink::Word::Kind::End: say_over_status(word->text); return End{};
       case GuardianLink::Word::Kind::Failed:

@@ -39,6 +39,9 @@ class GuardedCapture final : public CaptureWatch {
 
   HookCapture& capture() { return *capture_; }
 
+  /// Takes note of the numbers, once a second; if nothing has been captured in the first five, asks the guardian why.
+  void note(const CaptureStatistics& statistics);
+
   int fd() const override { return guardian_ ? guardian_->fd() : -1; }
   std::optional<End> look() override;
 
@@ -46,6 +49,7 @@ class GuardedCapture final : public CaptureWatch {
   explicit GuardedCapture(const XdpcapOptions& options) : options_(options) {}
 
   const XdpcapOptions& options_;
+  int seconds_ = 0;
   std::optional<GuardianLink> guardian_;  // ends after the capture has left
   std::optional<HookCapture> capture_;
 };

@@ -7,19 +7,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 namespace command {
 
 using cbpfc::Errc;
+using cbpfc::Error;
 using cbpfc::Result;
-using xdpcap::UniqueFd;
+using xdpcap::SafePlace;
 
 namespace {
 
@@ -37,38 +35,24 @@ Errc code_of(int error_number) {
   }
 }
 
-/// Where a symbolic link leads, so that the link stays and its file is replaced.
-std::string behind_links(const std::string& path) {
-  std::array<char, PATH_MAX> real{};
-  return ::realpath(path.c_str(), real.data()) != nullptr ? real.data() : path;
-}
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
-/// A name beside `path` that no other process of this machine uses.
-std::string name_beside(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::size_t start = slash == std::string::npos ? 0 : slash + 1;
-  return fmt::format("{}.{}.{}", path.substr(0, start), path.substr(start), ::getpid());
+/// A name beside `name` that no other process of this machine uses.
+std::string name_beside(const std::string& name) {
+  return fmt::format(".{}.{}", name, ::getpid());
 }
 
 }  // namespace
 
-WholeFile::WholeFile(std::string path)
-    : name_(path == "-" ? "standard output" : path), path_(std::move(path)) {}
+WholeFile::WholeFile(std::string name) : name_(std::move(name)) {}
 
 WholeFile::WholeFile(WholeFile&& other) noexcept
     : fd_(std::move(other.fd_)),
       name_(std::move(other.name_)),
-      path_(std::exchange(other.path_, {})),
+      place_(std::exchange(other.place_, std::nullopt)),
       temporary_(std::exchange(other.temporary_, {})) {}
 
 WholeFile::~WholeFile() {
   if (!temporary_.empty()) {
-    ::unlink(temporary_.c_str());
+    ::unlinkat(place_->directory_fd(), temporary_.c_str(), 0);
   }
 }
 
@@ -79,33 +63,39 @@ std::unexpected<cbpfc::Error> WholeFile::failure(std::string_view attempt, int e
 }
 
 Result<WholeFile> WholeFile::create(const std::string& path) {
-  WholeFile file(path);
   if (path == "-") {
+    WholeFile file("standard output");
     constexpr int kFirstFree = 3;  // 0, 1 and 2 keep their meaning
-    file.path_.clear();
     file.fd_.reset(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, kFirstFree));
     if (!file.fd_.is_open()) {
       return file.failure("write to", errno);
     }
     return file;
   }
+  WholeFile file(path);
+  Result<SafePlace> place = SafePlace::find(path);
+  if (!place) {
+    if (const Error& error = place.error(); error.sys_errno == 0) {
+      return cbpfc::fail(error.code, fmt::format("create {}: {}", path, error.message));
+    }
+    return file.failure("create", place.error().sys_errno);
+  }
   struct stat status{};
-  const bool exists = ::stat(path.c_str(), &status) == 0;
+  const bool exists = place->status(status) == 0;
   if (exists && S_ISDIR(status.st_mode)) {
     return file.failure("create", EISDIR);
   }
   if (exists && !S_ISREG(status.st_mode)) {
-    file.path_.clear();
-    file.fd_.reset(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    file.fd_ = place->open(O_WRONLY);
     if (!file.fd_.is_open()) {
       return file.failure("open", errno);
     }
     return file;
   }
-  if (exists && ::access(path.c_str(), W_OK) != 0) {
+  if (exists && place->access(W_OK) != 0) {
     return file.failure("replace", errno);  // rename() would not ask the file
   }
-  file.path_ = behind_links(path);
+  file.place_ = *std::move(place);
   TRY(file.open_beside());
   if (exists) {
     ::fchmod(file.fd(), status.st_mode & 07777);  // as well as it can be had
@@ -114,15 +104,17 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
 }
 
 Result<void> WholeFile::open_beside() {
-  fd_.reset(::open(directory_of(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, kUsualMode));
+  const int directory = place_->directory_fd();
+  fd_.reset(::openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, kUsualMode));
   if (fd_.is_open()) {
     return {};
   }
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return failure("create", errno);
   }
-  const std::string temporary = name_beside(path_);
-  fd_.reset(::open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kUsualMode));
+  const std::string temporary = name_beside(place_->name());
+  fd_.reset(
+      ::openat(directory, temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kUsualMode));
   if (!fd_.is_open()) {
     return failure("create", errno);
   }
@@ -150,22 +142,23 @@ Result<void> WholeFile::write(std::string_view text) {
 }
 
 Result<void> WholeFile::commit() {
-  if (path_.empty()) {
+  if (!place_) {
     return {};
   }
+  const int directory = place_->directory_fd();
   if (temporary_.empty()) {
-    const std::string temporary = name_beside(path_);
+    const std::string temporary = name_beside(place_->name());
     const std::string unnamed = fmt::format("/proc/self/fd/{}", fd_.get());
-    if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (::linkat(AT_FDCWD, unnamed.c_str(), directory, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       return failure("give its name to", errno);
     }
     temporary_ = temporary;
   }
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if (::renameat(directory, temporary_.c_str(), directory, place_->name().c_str()) != 0) {
     return failure("replace", errno);
   }
   temporary_.clear();
-  path_.clear();
+  place_.reset();
   return {};
 }
 

@@ -11,6 +11,12 @@
 // systems that have no files without name it has that other name from the start.)  What is no
 // regular file, a pipe or a terminal, is written directly.
 //
+// rename(2) replaces the name it is given, be that a link, and never what a link leads to; but the link
+// of an old file stays and its file is replaced, so one that anybody may have put there could choose the
+// file.  Hence links are followed as pcapng/safe_path.h says, and everything happens in the directory that
+// was found.  The other name can be guessed; it is created exclusively, so who takes it first can only
+// make this fail.
+//
 // Source: Linux open(2), O_TMPFILE; rename(2).
 // Tested by: tests/unit/tools/whole_file_test.cc.
 
@@ -25,13 +31,15 @@
 #include <string_view>
 
 #include "kernel/unique_fd.h"
+#include "pcapng/safe_path.h"
 
 namespace command {
 
 class WholeFile {
  public:
   /// Prepares to write `path`; "-" is standard output.
-  /// Errors: Errc::Io, Permission, NotFound, InvalidArgument (a directory), naming the path.
+  /// Errors: Errc::Io, Permission (also: a link that may be anybody's), NotFound, InvalidArgument (a
+  /// directory), naming the path.
   static cbpfc::Result<WholeFile> create(const std::string& path);
 
   WholeFile(WholeFile&& other) noexcept;
@@ -54,15 +62,15 @@ class WholeFile {
   const std::string& name() const { return name_; }
 
  private:
-  explicit WholeFile(std::string path);
+  explicit WholeFile(std::string name);
 
   cbpfc::Result<void> open_beside();
   std::unexpected<cbpfc::Error> failure(std::string_view attempt, int error_number) const;
 
   xdpcap::UniqueFd fd_;
-  std::string name_;       ///< for messages
-  std::string path_;       ///< where it goes; empty: it is there already
-  std::string temporary_;  ///< its name until then; empty: it has none
+  std::string name_;                        ///< for messages
+  std::optional<xdpcap::SafePlace> place_;  ///< where it goes; nullopt: it is there already
+  std::string temporary_;                   ///< its name there until then; empty: it has none
 };
 
 }  // namespace command

@@ -23,14 +23,18 @@
 #include "attach/hook_lock.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
+#include "cli/no_memory.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
 #include "cli/status.h"
 #include "guard/guardian.h"
 #include "pcapng/file_sink.h"
+#include "tools/diagnose_command.h"
 #include "tools/guarded_capture.h"
+#include "tools/hook_commands.h"
 #include "tools/xdpcap_options.h"
+#include "tools/xdpcap_privileges.h"
 #include "tools/xdpcap_recorder.h"
 #include "tools/xdpcap_reload.h"
 #include "tools/xdpcap_report.h"
@@ -60,8 +64,9 @@ struct PreparedCapture {
   const cbpfc::Filter& filter;
   const std::vector<Action>& actions;
   const Signals& signals;
-  StatisticsOutlets& outlets;
+  const std::optional<User>& user;
   std::optional<FlightRecorder>& recorder;
+  std::unique_ptr<StatisticsOutlets> outlets = {};  ///< once the capture is ready
 };
 
 class HookSource final : public CaptureSource {
@@ -81,11 +86,36 @@ class HookSource final : public CaptureSource {
   FilterReload* reload_;
 };
 
-// A place on the hook with a guardian, and programs that are loaded.
+// Those of the outlets, and the guardian's if the user wants to read anything.
+StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCapture& guarded) {
+  StatisticsReaders readers = prepared.outlets->readers();
+  if (prepared.options.is_silent) {
+    return readers;
+  }
+  readers.once_a_second = [once_a_second = std::move(readers.once_a_second),
+                           &guarded](const CaptureStatistics& statistics) {
+    guarded.note(statistics);
+    if (once_a_second) {
+      once_a_second(statistics);
+    }
+  };
+  return readers;
+}
+
+// A place on the hook with a guardian, and programs that are loaded; what only that takes is given up.
 Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
                                                       const HookCaptureOptions& options) {
-  return GuardedCapture::prepare(prepared.hook, prepared.lock, prepared.filter, prepared.options,
-                                 options);
+  std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
+      prepared.hook, prepared.lock, prepared.filter, prepared.options, options));
+  TRY(give_up_before_output(prepared.options, prepared.user));
+  return guarded;
+}
+
+// With the output open: what only that took is given up, then come threads, then the slots.
+Result<void> get_ready(PreparedCapture& prepared, GuardedCapture& guarded) {
+  TRY(give_up_after_output(prepared.options));
+  prepared.outlets = TRY(StatisticsOutlets::open(prepared.options, prepared.actions));
+  return guarded.enter();
 }
 
 // The header of the file; a flight recorder writes its own with every dump.
@@ -120,23 +150,31 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
-                          .readers = prepared.outlets.readers(),
+                          .readers = make_readers_of(prepared, guarded),
                           .recorder = std::nullopt,
                           .watch = &guarded};
   if (prepared.recorder) {
     loop.recorder =
         recorder_options(*prepared.recorder, options, prepared.actions, *prepared.signals.dump);
   }
-  FilterReload reload(capture, options, prepared.signals.requests);
-  HookSource source(guarded, reload);
+  Result<FilterReload> reload = FilterReload::start(capture, options, prepared.signals.requests);
+  if (!reload) {
+    sink.remove_if_created();
+    return report(reload.error(), options.verbose);
+  }
+  if (const Result<void> restricted = restrict_capture(options); !restricted) {
+    sink.remove_if_created();
+    return report(restricted.error(), options.verbose);
+  }
+  HookSource source(guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
-  prepared.outlets.end_status_line();
+  prepared.outlets->end_status_line();
   return conclude(summary, options);
 }
 
 // Counting, from a hook that may be entered to the end.
-int count_hook(const PreparedCapture& prepared) {
+int count_hook(PreparedCapture& prepared) {
   const XdpcapOptions& options = prepared.options;
   if (prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
@@ -146,25 +184,33 @@ int count_hook(const PreparedCapture& prepared) {
   if (!guarded) {
     return report(guarded.error(), options.verbose);
   }
-  if (const Result<void> entered = (*guarded)->enter(); !entered) {
-    return report(entered.error(), options.verbose);
+  if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
+    return report(ready.error(), options.verbose);
   }
-  FilterReload reload((*guarded)->capture(), options, prepared.signals.requests);
-  HookSource source(**guarded, reload);
+  Result<FilterReload> reload =
+      FilterReload::start((*guarded)->capture(), options, prepared.signals.requests);
+  if (!reload) {
+    return report(reload.error(), options.verbose);
+  }
+  if (const Result<void> restricted = restrict_capture(options); !restricted) {
+    return report(restricted.error(), options.verbose);
+  }
+  HookSource source(**guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
                                            {.actions = prepared.actions,
                                             .signal_fd = prepared.signals.stop.fd(),
-                                            .readers = prepared.outlets.readers(),
+                                            .readers = make_readers_of(prepared, **guarded),
                                             .watch = guarded->get()});
-  prepared.outlets.end_status_line();
-  const int printed = options.json ? cli::kExitSuccess  // which says the same
-                                   : print(cli::format_counts(sum(summary.totals)) + "\n");
+  prepared.outlets->end_status_line();
+  const bool has_line = summary.are_totals_known && !options.json;  // which says the same
+  const int printed =
+      has_line ? print(cli::format_counts(sum(summary.totals)) + "\n") : cli::kExitSuccess;
   return summary.error ? report(*summary.error, options.verbose) : printed;
 }
 
 // From a hook that may be entered to the end.
-int capture_hook(const PreparedCapture& prepared) {
+int capture_hook(PreparedCapture& prepared) {
   const XdpcapOptions& options = prepared.options;
   UniqueFd pipe;
   if (await_reader(options.output, prepared.signals.stop, pipe) == Waited::Stopped ||
@@ -181,14 +227,14 @@ int capture_hook(const PreparedCapture& prepared) {
   if (!guarded) {
     return report(guarded.error(), options.verbose);
   }
-  Result<FileSink> sink = FileSink::open(options.output);
+  Result<FileSink> sink = FileSink::open(options.output, options.output_mode);
   pipe.reset();
   if (!sink) {
     return report(sink.error(), options.verbose);
   }
-  if (const Result<void> entered = (*guarded)->enter(); !entered) {
+  if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
     sink->remove_if_created();
-    return report(entered.error(), options.verbose);
+    return report(ready.error(), options.verbose);
   }
   if (options.verbose) {
     describe((*guarded)->capture(), prepared.filter, options);
@@ -219,6 +265,10 @@ int run(const XdpcapOptions& given) {
   const Result<cbpfc::Filter> filter = make_filter(options.filter, options.link_type);
   if (!filter) {
     return report(filter.error(), options.verbose);
+  }
+  const Result<std::optional<User>> user = chosen_user(options);
+  if (!user) {
+    return report(user.error(), options.verbose);
   }
   const Result<Signals> signals = block_signals(options);
   if (!signals) {
@@ -258,18 +308,14 @@ int run(const XdpcapOptions& given) {
     return report(may_capture.error(), options.verbose);
   }
   const HookLock lock = open_lock(options);
-  const auto outlets = StatisticsOutlets::open(options, actions);
-  if (!outlets) {
-    return report(outlets.error(), options.verbose);
-  }
-  const PreparedCapture prepared{.options = options,
-                                 .hook = *hook,
-                                 .lock = lock,
-                                 .filter = *filter,
-                                 .actions = actions,
-                                 .signals = *signals,
-                                 .outlets = **outlets,
-                                 .recorder = *recorder};
+  PreparedCapture prepared{.options = options,
+                           .hook = *hook,
+                           .lock = lock,
+                           .filter = *filter,
+                           .actions = actions,
+                           .signals = *signals,
+                           .user = *user,
+                           .recorder = *recorder};
   return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 
@@ -281,6 +327,7 @@ int main(int argc, char** argv) {
   }
   cli::occupy_standard_descriptors();
   cli::heed_interrupts();
+  cli::end_without_memory();
   const MachineLimits limits = machine_limits();
   const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits);
   if (!options) {
@@ -290,6 +337,10 @@ int main(int argc, char** argv) {
     case Request::Help: return print(xdpcap_help(limits));
     case Request::Version:
       return print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version()));
+    case Request::List: return list_hooks(*options);
+    case Request::Status: return show_hook(*options);
+    case Request::Detach: return detach_captures(*options);
+    case Request::Diagnose: return diagnose_hook(*options);
     case Request::Capture: break;
   }
   if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {

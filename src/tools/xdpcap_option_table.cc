@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <limits>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -110,6 +112,20 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
   };
 }
 
+// "0644", the permissions of a file.
+Result<mode_t> parse_mode(std::string_view text) {
+  constexpr mode_t kMost = 0777;
+  mode_t mode = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, mode, 8);
+  if (text.empty() || rest != end || error != std::errc() || mode > kMost) {
+    return fail(
+        Errc::InvalidArgument,
+        fmt::format("\"{}\" is not an octal number from 0 to 0777; give one, such as 0644", text));
+  }
+  return mode;
+}
+
 // "drop:100000".
 Result<RateLimit> parse_trigger(std::string_view text) {
   const std::size_t colon = text.rfind(':');
@@ -157,6 +173,40 @@ Result<OnBusy> parse_on_busy(std::string_view text) {
   }
   return fail(Errc::InvalidArgument,
               fmt::format("\"{}\" is not known; it can be chain, fail or replace", text));
+}
+
+// A switch that asks for something else than a capture.
+auto into_request(WrittenOptions& written, Request request) {
+  return [&written, request](std::string_view text) -> Result<void> {
+    bool is_on = false;
+    TRY(cli::into(is_on)(text));
+    if (is_on) {
+      written.requests.push_back(request);
+    }
+    return {};
+  };
+}
+
+std::vector<cli::Option> make_request_rows(WrittenOptions& written) {
+  return {
+      {.name = "list",
+       .help = "show the hooks of this machine, their programs, interfaces and captures",
+       .set = into_request(written, Request::List)},
+      {.name = "status",
+       .help = "the same for one: -status <hook>",
+       .set = into_request(written, Request::Status)},
+      {.name = "detach",
+       .help = "end the captures on a hook, or one: -detach <hook> [<pid>]; also takes\n"
+               "out what is left of captures that were killed",
+       .set = into_request(written, Request::Detach)},
+      {.name = "diagnose",
+       .help = "say, step by step, where packets get lost on the way to a capture:\n"
+               "-diagnose <hook> [<filter>]; counts for three seconds",
+       .set = into_request(written, Request::Diagnose)},
+      {.name = "json",
+       .help = "with -list and -status: a line of JSON for each hook",
+       .set = cli::into(written.options.wants_json)},
+  };
 }
 
 std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
@@ -225,10 +275,29 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   std::ranges::move(make_limit_rows(options), std::back_inserter(table));
   std::ranges::move(make_recorder_rows(options), std::back_inserter(table));
   std::ranges::move(make_sharing_rows(options), std::back_inserter(table));
+  std::ranges::move(make_request_rows(written), std::back_inserter(table));
   const std::vector<cli::Option> others = {
+      {.name = "mode",
+       .argument = "OCTAL",
+       .help = "permissions of an <output> that is created, whatever the umask (0644);\n"
+               "default: 0600 less the umask",
+       .set = [&options](std::string_view text) -> Result<void> {
+         options.output_mode = TRY(parse_mode(text));
+         return {};
+       }},
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},
+      {.name = "Z",
+       .argument = "USER",
+       .help = "become this user, given by name or number, once the capture runs",
+       .set = [&options](std::string_view text) -> Result<void> {
+         if (text.empty()) {
+           return fail(Errc::InvalidArgument, "no user is given");
+         }
+         options.user = text;
+         return {};
+       }},
       {.name = "stats-json",
        .help = "print all counters once a second and at the end as a line of\n"
                "JSON, on standard output (with <output> -: on standard error)",

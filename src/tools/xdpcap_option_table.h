@@ -18,6 +18,7 @@ struct WrittenOptions {
   XdpcapOptions options;
   std::uint64_t buffer_bytes = 0;
   std::optional<std::uint64_t> watermark_bytes;
+  std::vector<Request> requests;  ///< other than Capture, Help and Version
   bool wants_help = false;
   bool wants_version = false;
 };

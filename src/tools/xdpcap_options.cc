@@ -11,6 +11,7 @@
 #include <span>
 
 #include "capture/flight_recorder.h"
+#include "cli/numbers.h"
 #include "cli/options.h"
 #include "tools/xdpcap_option_table.h"
 
@@ -20,18 +21,56 @@ namespace {
 
 constexpr std::uint64_t kUsualMostWatermarkBytes = 256ULL << 10U;
 
+/// What a request takes behind the options.
+struct Operands {
+  std::size_t needed;
+  std::string_view usage;
+};
+
+Operands operands_of(const XdpcapOptions& options) {
+  switch (options.request) {
+    case Request::List: return {.needed = 0, .usage = "xdpcap -list [-json]"};
+    case Request::Status: return {.needed = 1, .usage = "xdpcap -status [-json] <hook>"};
+    case Request::Detach: return {.needed = 1, .usage = "xdpcap -detach <hook> [<pid>]"};
+    case Request::Diagnose: return {.needed = 1, .usage = "xdpcap -diagnose <hook> [<filter>]"};
+    default: break;
+  }
+  return options.counts_only
+             ? Operands{.needed = 1, .usage = "xdpcap [options] <hook> [<filter>]"}
+             : Operands{.needed = 2, .usage = "xdpcap [options] <hook> <output> [<filter>]"};
+}
+
+Result<void> check_no_more(const std::vector<std::string>& operands, std::size_t most,
+                           std::string_view usage) {
+  if (operands.size() > most) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("\"{}\" is one word too many; usage: {}", operands[most], usage));
+  }
+  return {};
+}
+
 Result<void> take_operands(XdpcapOptions& options, const std::vector<std::string>& operands) {
   constexpr std::array<std::string_view, 2> kNames = {"<hook>", "<output>"};
-  const std::size_t needed = options.counts_only ? 1 : 2;
+  const auto [needed, usage] = operands_of(options);
   for (std::size_t i = 0; i < needed; ++i) {
     if (operands.size() <= i || operands[i].empty()) {
-      return fail(Errc::InvalidArgument,
-                  fmt::format("{} is missing; usage: xdpcap [options] <hook> {}[<filter>]",
-                              kNames[i], options.counts_only ? "" : "<output> "));
+      return fail(Errc::InvalidArgument, fmt::format("{} is missing; usage: {}", kNames[i], usage));
     }
   }
-  options.hook_path = operands[0];
-  options.output = options.counts_only ? std::string() : operands[1];
+  options.hook_path = needed > 0 ? operands[0] : std::string();
+  options.output = needed > 1 ? operands[1] : std::string();
+  if (options.request == Request::List || options.request == Request::Status) {
+    return check_no_more(operands, needed, usage);
+  }
+  if (options.request == Request::Detach) {
+    if (operands.size() > needed) {
+      constexpr std::uint64_t kMostPid = 1ULL
+                                         << 22U;  // Linux include/linux/threads.h PID_MAX_LIMIT
+      options.detach_pid = static_cast<std::uint32_t>(
+          TRY(cli::parse_number(operands[needed], 1, kMostPid).with_context("<pid>")));
+    }
+    return check_no_more(operands, needed + 1, usage);
+  }
   options.filter = fmt::format("{}", fmt::join(std::span(operands).subspan(needed), " "));
   if (options.filter_file && operands.size() > needed) {
     return fail(Errc::InvalidArgument,
@@ -53,6 +92,15 @@ Result<void> check_combination(const XdpcapOptions& options) {
     return fail(
         Errc::InvalidArgument,
         "option -count: nothing is recorded, so -ring keeps nothing; leave one of them out");
+  }
+  if (options.wants_json && options.request != Request::List &&
+      options.request != Request::Status) {
+    return fail(Errc::InvalidArgument,
+                "option -json: it goes with -list and -status; for statistics use -stats-json");
+  }
+  if (options.counts_only && options.output_mode) {
+    return fail(Errc::InvalidArgument,
+                "option -count: no file is written, so -mode is for none; leave one of them out");
   }
   if (!options.triggers.empty() && !options.recorder_bytes) {
     return fail(Errc::InvalidArgument,
@@ -91,6 +139,7 @@ Result<void> check_recorder(const XdpcapOptions& options, const MachineLimits& l
 
 Result<void> set_defaults(WrittenOptions& written) {
   XdpcapOptions& options = written.options;
+  options.is_silent = options.quiet;
   if (options.is_to_stdout()) {
     options.quiet = true;
     options.flush = true;
@@ -129,6 +178,13 @@ Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineL
     written.options.request = written.wants_help ? Request::Help : Request::Version;
     return written.options;
   }
+  if (written.requests.size() > 1) {
+    return fail(Errc::InvalidArgument,
+                "-list, -status, -detach and -diagnose exclude each other; give one of them");
+  }
+  if (!written.requests.empty()) {
+    written.options.request = written.requests.front();
+  }
   TRY(check_combination(written.options));
   TRY(check_recorder(written.options, limits));
   TRY(take_operands(written.options, operands));
@@ -140,6 +196,7 @@ std::string xdpcap_help(const MachineLimits& limits) {
   WrittenOptions unused;
   return "Usage: xdpcap [options] <hook> <output> [<filter>]\n"
          "       xdpcap -count [options] <hook> [<filter>]\n"
+         "       xdpcap -list | -status <hook> | -detach <hook> [<pid>] | -diagnose <hook> [<filter>]\n"
          "\n"
          "Captures packets from an XDP program's hook, with the action the program chose.\n"
          "\n"

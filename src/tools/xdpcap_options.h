@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cbpfc/pcap_filter.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <optional>
@@ -20,14 +21,15 @@
 
 namespace xdpcap {
 
-enum class Request { Capture, Help, Version };
+enum class Request { Capture, List, Status, Detach, Diagnose, Help, Version };
 
 struct XdpcapOptions {
   Request request = Request::Capture;
   std::string hook_path;
-  std::string output;                          ///< "-": standard output; empty when only counting
-  std::string filter;                          ///< expression or program; empty: everything
-  std::optional<std::string> filter_file;      ///< where the filter is instead
+  std::string output;                      ///< "-": standard output; empty when only counting
+  std::optional<mode_t> output_mode;       ///< of a file that is created; nullopt: the usual one
+  std::string filter;                      ///< expression or program; empty: everything
+  std::optional<std::string> filter_file;  ///< where the filter is instead
   std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
   std::uint64_t ring_bytes = 0;                ///< of each possible CPU
   std::uint32_t watermark_bytes = 1;
@@ -39,11 +41,15 @@ struct XdpcapOptions {
   std::vector<RateLimit> triggers;              ///< which write it out
   OnBusy on_busy = OnBusy::Chain;
   std::string run_directory = kUsualRunDirectory;  ///< of the lock, and of guardians' sockets
+  std::optional<std::uint32_t> detach_pid;         ///< of Request::Detach; nullopt: all
+  bool wants_json = false;                         ///< of Request::List and Status
+  std::optional<std::string> user;  ///< to become once the capture runs; nullopt: stay
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none
   bool flush = false;
-  bool quiet = false;
+  bool quiet = false;      ///< no statistics on standard error: -q, or packets on standard output
+  bool is_silent = false;  ///< -q was given: also no remarks
   bool verbose = false;
   bool wait = false;
 

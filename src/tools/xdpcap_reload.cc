@@ -9,8 +9,10 @@
 #include <csignal>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "cli/report.h"
+#include "cli/start_thread.h"
 #include "cli/status.h"
 #include "cli/stop_event.h"
 #include "tools/xdpcap_start.h"
@@ -21,7 +23,7 @@ struct FilterReload::Worker {
   HookCapture& capture;
   const XdpcapOptions& options;
   const cli::RequestSignals& signals;
-  cli::StopEvent end = {};
+  cli::StopEvent end;
   std::thread thread;
 
   void run() {
@@ -70,11 +72,19 @@ struct FilterReload::Worker {
   }
 };
 
-FilterReload::FilterReload(HookCapture& capture, const XdpcapOptions& options,
-                           const cli::RequestSignals& signals)
-    : worker_(
-          new Worker{.capture = capture, .options = options, .signals = signals, .thread = {}}) {
-  worker_->thread = std::thread([worker = worker_.get()] { worker->run(); });
+FilterReload::FilterReload(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+FilterReload::FilterReload(FilterReload&&) noexcept = default;
+
+Result<FilterReload> FilterReload::start(HookCapture& capture, const XdpcapOptions& options,
+                                         const cli::RequestSignals& signals) {
+  std::unique_ptr<Worker> worker(new Worker{.capture = capture,
+                                            .options = options,
+                                            .signals = signals,
+                                            .end = TRY(cli::StopEvent::create()),
+                                            .thread = {}});
+  worker->thread =
+      TRY(cli::start_thread("answer signals", [worker = worker.get()] { worker->run(); }));
+  return FilterReload(std::move(worker));
 }
 
 FilterReload::~FilterReload() {
@@ -82,7 +92,7 @@ FilterReload::~FilterReload() {
 }
 
 void FilterReload::stop() {
-  if (worker_->thread.joinable()) {
+  if (worker_ && worker_->thread.joinable()) {
     worker_->end.stop();
     worker_->thread.join();
   }

@@ -20,8 +20,11 @@ class FilterReload {
  public:
   /// `signals` are SIGUSR2, and SIGUSR1 if it means nothing to this capture.
   /// Ownership: borrows all three until stop() or the end.
-  FilterReload(HookCapture& capture, const XdpcapOptions& options,
-               const cli::RequestSignals& signals);
+  /// Errors: Kernel when there can be no thread.
+  static Result<FilterReload> start(HookCapture& capture, const XdpcapOptions& options,
+                                    const cli::RequestSignals& signals);
+  FilterReload(FilterReload&&) noexcept;
+  FilterReload& operator=(FilterReload&&) = delete;
   FilterReload(const FilterReload&) = delete;
   FilterReload& operator=(const FilterReload&) = delete;
   ~FilterReload();
@@ -31,6 +34,7 @@ class FilterReload {
 
  private:
   struct Worker;
+  explicit FilterReload(std::unique_ptr<Worker> worker);
   std::unique_ptr<Worker> worker_;
 };
 

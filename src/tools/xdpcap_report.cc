@@ -77,7 +77,7 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
                     summary.corrupt_records));
     exit_code = cli::kExitFailure;
   }
-  if (!options.quiet && !options.is_to_stdout()) {
+  if (summary.are_totals_known && !options.quiet && !options.is_to_stdout()) {
     cli::print_to_stderr(cli::format_totals(all) + "\n");
   }
   return exit_code;

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "pcapng/safe_path.h"
 #include "tools/filter_text.h"
 
 namespace xdpcap {
@@ -114,11 +115,12 @@ Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals) {
 
 Waited await_reader(const std::string& path, const cli::StopSignals& signals, UniqueFd& keep) {
   struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISFIFO(status.st_mode)) {
+  const Result<SafePlace> place = SafePlace::find(path);
+  if (!place || place->status(status) != 0 || !S_ISFIFO(status.st_mode)) {
     return Waited::Done;
   }
   while (true) {
-    keep.reset(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    keep = place->open(O_WRONLY | O_NONBLOCK);
     // Any other error is the business of whoever opens the pipe for good.
     if (keep.is_open() || errno != ENXIO) {
       return Waited::Done;

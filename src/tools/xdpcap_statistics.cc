@@ -59,8 +59,8 @@ Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(const XdpcapO
       new StatisticsOutlets(options, std::move(actions)));  // NOLINT: the constructor is private
   if (options.json) {
     const int fd = options.is_to_stdout() ? STDERR_FILENO : STDOUT_FILENO;
-    outlets->json_ =
-        std::make_unique<cli::LatestWriter>([fd](const std::string& line) { write_all(fd, line); });
+    outlets->json_.emplace(
+        TRY(cli::LatestWriter::start([fd](const std::string& line) { write_all(fd, line); })));
   }
   if (!options.prometheus.empty()) {
     TRY(outlets->open_prometheus(options.prometheus));
@@ -78,13 +78,13 @@ Result<void> StatisticsOutlets::open_prometheus(const std::string& place) {
   TRY(check_is_file(place));
   TRY(replace_file(place, empty).with_context("option -stats-prometheus"));
   auto has_complained = std::make_shared<std::atomic<bool>>(false);
-  prometheus_file_ =
-      std::make_unique<cli::LatestWriter>([place, has_complained](const std::string& text) {
+  prometheus_file_.emplace(
+      TRY(cli::LatestWriter::start([place, has_complained](const std::string& text) {
         const Result<void> replaced = replace_file(place, text);
         if (!replaced && !has_complained->exchange(true)) {
           cli::print_to_stderr(cli::format_error("xdpcap", replaced.error(), false));
         }
-      });
+      })));
   return {};
 }
 

@@ -40,8 +40,8 @@ class StatisticsOutlets {
   std::vector<Action> actions_;
   bool shows_status_;
   cli::StatusLine status_;
-  std::unique_ptr<cli::LatestWriter> json_;
-  std::unique_ptr<cli::LatestWriter> prometheus_file_;
+  std::optional<cli::LatestWriter> json_;
+  std::optional<cli::LatestWriter> prometheus_file_;
   std::optional<cli::TextServer> prometheus_socket_;
 };
 

@@ -42,6 +42,42 @@ refused() {
   nothing_left
 }
 
+@test "a link that anybody may have put there" {
+  mkdir -m 1777 "$world/shared"
+  echo precious > "$world/victim"
+  ln -s "$world/victim" "$world/shared/out.pcap"
+  ln -s "$world" "$world/shared/way"
+  refused "$world/shared/out.pcap" "$world/shared/out.pcap is a symbolic link, and anybody may"
+  refused "$world/shared/way/victim" "$world/shared/way is a symbolic link, and anybody may"
+  run_xdpcap -wait "$bpffs/hook" "$world/shared/out.pcap"
+  fails_with 1 "$world/shared/out.pcap is a symbolic link"
+  run_xdpcap -stats-prometheus "$world/shared/out.pcap" "$bpffs/hook" "$file"
+  fails_with 1 "option -stats-prometheus: create .*$world/shared/out.pcap is a symbolic link"
+  nothing_left
+  [ "$(cat "$world/victim")" = precious ]
+}
+
+# mode_of ARGUMENTS: the permissions of the file that a short capture creates
+mode_of() {
+  (umask 002 && timeout --preserve-status -s TERM 1 "$xdpcap" -q "$@" "$bpffs/hook" "$file")
+  stat -c %a "$file"
+  rm "$file"
+}
+
+@test "a file that is created is the owner's, or has the mode that is asked for" {
+  [ "$(mode_of)" = 600 ]
+  [ "$(mode_of -mode 0666)" = 666 ]
+}
+
+@test "standard output by its name in /dev, and a pipe of the shell" {
+  run timeout 20 bash -c "'$xdpcap' -c 1 '$bpffs/hook' /dev/stdout | true"
+  [ "$status" -eq 0 ]
+  run timeout --preserve-status -s TERM 2 bash -c "exec '$xdpcap' -q '$bpffs/hook' >(trap '' TERM; exec wc -c >'$world/size')"
+  [ "$status" -eq 0 ]
+  sleep 0.5
+  [ "$(cat "$world/size")" -gt 100 ]
+}
+
 @test "a full device" {
   refused /dev/full "/dev/full: .*[Nn]o space"
 }
@@ -102,14 +138,22 @@ refused() {
   [[ $output == *"link type EN10MB, filter 4 classic instructions"$'\n'* ]]
 }
 
-@test "slots that are taken" {
+@test "a hook that is captured from already, for who wants it alone" {
   "$xdpcap" -q "$bpffs/hook" "$world/first.pcap" &
   first=$!
   sleep 0.5
-  run_xdpcap "$bpffs/hook" "$file"
+  run_xdpcap -on-busy fail "$bpffs/hook" "$file"
   kill -TERM $first
   wait $first
-  fails_with 1 "taken by program [0-9]+ \(xdpcap_aborted\)"
+  fails_with 1 "another capture is running: pid $first \(.* -q $bpffs/hook $world/first.pcap\); end it, or share"
+  nothing_left
+}
+
+@test "slots that are taken by somebody else" {
+  bpftool map update pinned "$bpffs/hook" key 2 0 0 0 value pinned "$bpffs/program"
+  run_xdpcap -on-busy fail "$bpffs/hook" "$file"
+  bpftool map delete pinned "$bpffs/hook" key 2 0 0 0
+  fails_with 1 "slot XDPPass is taken by program [0-9]+ .*bpftool map delete pinned $bpffs/hook key 2 0 0 0"
   nothing_left
 }
 

@@ -4,6 +4,7 @@
 
 #include "attach/chain.h"
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,6 +17,7 @@
 #include <random>
 
 #include "attach/capture_program.h"
+#include "attach/capture_status.h"
 #include "attach/chain_find.h"
 #include "attach/hook_capture.h"
 #include "attach/join_chain.h"
@@ -97,6 +99,10 @@ struct Foreign {
   std::uint32_t id;
   int hook_fd;
 };
+
+void bind_map(int program_fd, int map_fd) {
+  ASSERT_EQ(bpf_prog_bind_map(program_fd, map_fd, nullptr), 0);
+}
 
 class ChainTest : public testing::Test {
  protected:
@@ -310,6 +316,31 @@ TEST_F(ChainTest, TheDeadLeaveALivingChain) {
   rig.send(Action::Drop);
   EXPECT_EQ(received(living, Action::Drop), 2U);
   EXPECT_EQ(received(next, Action::Drop), 1U);
+}
+
+// As when two processes start at the same moment without the lock.
+TEST_F(ChainTest, CapturesOfAnotherLivingChainAreNoRemains) {
+  const Rig rig;
+  const HookCapture first = rig.capture({Action::Drop}).value();
+  Chain other = Chain::create(rig.hook, kPlain).value();
+  ChainMember member{.process = own_identity(),
+                     .actions = {Action::Tx},
+                     .command_line = "the other",
+                     .filter = {}};
+  const std::uint32_t position = other.reserve(member).value();
+  const UniqueFd program = test::load_returning(3, kPlain, "the_other");
+  bind_map(program.get(), other.state_fd());
+  ASSERT_TRUE(other.enter(position, member.process, {{Action::Tx, program.get()}}));
+  const std::vector<CaptureStatus> captures = captures_on(rig.hook).value();
+  EXPECT_EQ(captures.size(), 2U);
+  EXPECT_TRUE(std::ranges::all_of(captures, &CaptureStatus::is_alive));
+  {
+    const HookCapture third = rig.capture({Action::Pass}).value();
+    EXPECT_TRUE(third.place().notes.empty());
+    EXPECT_EQ(rig.hook.holder(Action::Tx).value(), program_id(program.get()).value());
+  }
+  EXPECT_EQ(rig.filled(), 2U);
+  ASSERT_TRUE(other.leave(position, member.process));
 }
 
 // Whatever step a process was killed after: leaving starts from what there is.

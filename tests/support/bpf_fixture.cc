@@ -312,7 +312,7 @@ BpfObjects own_bpf_objects() {
 
 BpfObjects still_there(const BpfObjects& objects) {
   BpfObjects left;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   do {
     const BpfObjects all = all_bpf_objects();
     left = {};

@@ -122,7 +122,7 @@ struct BpfObjects {
 BpfObjects all_bpf_objects();
 /// Those this process holds descriptors of.  The rest of the machine does not disturb it.
 BpfObjects own_bpf_objects();
-/// Those of `objects` that still exist after up to two seconds; the kernel frees them with delay.
+/// Those of `objects` that still exist after up to five seconds; the kernel frees them with delay.
 BpfObjects still_there(const BpfObjects& objects);
 
 /// Open descriptors and what they are.

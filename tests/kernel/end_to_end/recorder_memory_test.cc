@@ -49,7 +49,7 @@ TEST_F(RecorderMemory, IsTakenAtTheStartAndNoMore) {
     const std::uint64_t before = rig.arrived_frames();
     const Flood flood(rig);
     EXPECT_TRUE(becomes_true(
-        [&] { return rig.arrived_frames() - before > 2 * kBytes / kPacketBytes; }, Millis(30'000)));
+        [&] { return rig.arrived_frames() - before > 8 * kBytes / kPacketBytes; }, Millis(30'000)));
     capture.process().signal(SIGUSR1);
     EXPECT_TRUE(becomes_true([&] { return std::filesystem::file_size(file) > kBytes; }));
   }

@@ -101,7 +101,7 @@ TEST_F(Recorder, IsWrittenOutBySignalAndAtTheEndWithEveryPacketCounted) {
   Capture capture(rig.target().hook_fd(), {"-v", "--ring", "8M", rig.hook(), file});
   {
     const Flood flood(rig);
-    EXPECT_TRUE(becomes_true([&] { return rig.arrived_frames() > before + 2 * kMostPackets; }));
+    EXPECT_TRUE(becomes_true([&] { return rig.arrived_frames() > before + 8 * kMostPackets; }));
     EXPECT_EQ(std::filesystem::file_size(file), 11U) << "nothing is written before a dump";
     for (std::size_t dump = 1; dump <= 2; ++dump) {
       capture.process().signal(SIGUSR1);
@@ -247,7 +247,7 @@ TEST_F(Recorder, AFullDiskDuringADumpEndsTheCaptureWithAllCounted) {
   Ended ended;
   {
     const Flood flood(rig);
-    EXPECT_TRUE(becomes_true([&] { return rig.arrived_frames() > before + 2 * kMostPackets; }));
+    EXPECT_TRUE(becomes_true([&] { return rig.arrived_frames() > before + 8 * kMostPackets; }));
     capture.process().signal(SIGUSR1);
     ended = capture.wait(Millis(10'000));
   }

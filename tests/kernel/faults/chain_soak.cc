@@ -95,6 +95,7 @@ TEST_F(ChainSoak, ALongCaptureAndItsGuardianStayWhatTheyWere) {
     }
   }
   crowd.end();
+  clean_up_with_another(stage);
   EXPECT_TRUE(stage.are_members({lasting.pid()}, Millis(3'000)));
   const Tally tally = traffic.stop();
   const Totals totals = lasting.stop();

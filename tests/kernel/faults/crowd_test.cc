@@ -35,6 +35,7 @@ TEST_F(Crowd, ChangesNoVerdictAndNobodysNumbers) {
     crowd.step();
   }
   crowd.end();
+  clean_up_with_another(stage);
   EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));
   const Tally tally = traffic.stop();
   expect_exact(witness.stop(), tally);

@@ -134,9 +134,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
     ++removed;
   }
   EXPECT_GE(removed, kKills / 3);
-  SharedCapture last(stage, "");
-  EXPECT_TRUE(last.enters());
-  last.stop();
+  clean_up_with_another(stage);
   const Tally tally = traffic.stop();
   EXPECT_EQ(tally.wrong, 0U);
   fmt::print("{} killed with guardian, {} of them removed by the next, {} frames, {} wrong\n",
@@ -161,6 +159,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
     }
     EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));
   }
+  clean_up_with_another(stage);
   const Tally tally = traffic.stop();
   expect_exact(witness.stop(), tally);
   fmt::print("{} killed with guardian beside another, {} frames, {} wrong\n", kills, tally.sent(),
@@ -184,6 +183,7 @@ TEST_F(Killed, GuardiansAreMissedButNotNeeded) {
   expect_balance(totals);
   EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
   expect_exact(witness.stop(), tally);
+  clean_up_with_another(stage);
 }
 
 }  // namespace

@@ -187,6 +187,12 @@ bool SharedCapture::says(const std::string& text, Millis most) const {
   return becomes_true([&] { return process_.errors().find(text) != std::string::npos; }, most);
 }
 
+void clean_up_with_another(const Stage& stage) {
+  SharedCapture another(stage, "");
+  EXPECT_TRUE(another.enters()) << another.process().errors();
+  another.stop();
+}
+
 void signal_process(pid_t pid, int signal) {
   ASSERT_GT(pid, 1);
   ASSERT_EQ(::kill(pid, signal), 0);

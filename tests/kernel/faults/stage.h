@@ -4,11 +4,9 @@
 //
 // When a stage goes it expects that nothing is left on it: slots, chains, guardians, files in the run directory but the lock.
 //
-// Who captures is read from the memory that the captures share, which is looked for seldom and then kept.  Looking means opening
-// all maps of the machine, and closing the last descriptor of a program array twice within some milliseconds, which happens
-// to those of captures that were killed, makes the kernel keep it for ever.
-// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear(), which takes a reference whether or not its work was
-// already pending.
+// Who captures is read from the memory that the captures share, which is looked for seldom and then kept: to open and close the
+// program array of a chain in the moment when its last process dies would make the kernel keep it for ever.
+// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear().
 
 #pragma once
 
@@ -84,6 +82,9 @@ class SharedCapture {
   bool counts_only_;
   Process process_;
 };
+
+/// Starts a capture and stops it: the next one on the machine removes what dead ones have left.
+void clean_up_with_another(const Stage& stage);
 
 /// Sends a signal to a process that is no child of ours.
 void signal_process(pid_t pid, int signal);

@@ -265,6 +265,14 @@ TEST_F(CaptureLoopTest, CountersThatCannotBeReadStopIt) {
   EXPECT_TRUE(source_.is_detached);
 }
 
+TEST_F(CaptureLoopTest, TotalsAreKnownOnlyIfTheCountersCanBeReadAtTheEnd) {
+  for (const bool fails : {false, true}) {
+    source_.fails = fails;
+    signal();
+    EXPECT_EQ(run().are_totals_known, !fails);
+  }
+}
+
 TEST_F(CaptureLoopTest, AFailureToCloseIsReported) {
   sink_.finish_error = EIO;
   signal();

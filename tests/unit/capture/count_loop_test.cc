@@ -63,6 +63,7 @@ TEST(CountLoop, CountsUntilASignal) {
   EXPECT_EQ(summary.end, CaptureEnd::Signal);
   EXPECT_TRUE(source.is_detached);
   EXPECT_EQ(received_at_the_end, 105U);
+  EXPECT_TRUE(summary.are_totals_known);
   EXPECT_EQ(sum(summary.totals), (PacketTotals{.received = 105, .matched = 2}));
 }
 
@@ -76,6 +77,7 @@ TEST(CountLoop, AFailureEndsIt) {
   EXPECT_EQ(summary.end, CaptureEnd::Failed);
   ASSERT_TRUE(summary.error);
   EXPECT_EQ(summary.error->message, "read counters: gone");
+  EXPECT_FALSE(summary.are_totals_known);
   EXPECT_TRUE(source.is_detached);
 }
 

@@ -97,6 +97,33 @@ TEST(PerfReader, JoinsARecordThatGoesOverTheEnd) {
   }
 }
 
+TEST(PerfReader, JoinsNoOtherRecordWhileOneIsInUse) {
+  // The kernel does not write over what has not been given back; memory that lies may say that it did.
+  FakePerfBuffer buffer(512);
+  PerfReader reader(buffer.memory());
+  buffer.add(counting(436, 1));
+  collect(reader);
+  reader.release(reader.position());
+  buffer.add(counting(100, 2));  // over the end
+  std::vector<RingRecord> records;
+  reader.collect(records, 1000, 1 << 20);
+  ASSERT_EQ(records.size(), 1U);
+  buffer.add(counting(300, 3));
+  buffer.add(counting(150, 4));  // over the end again, and longer
+  reader.collect(records, 1000, 1 << 20);
+  EXPECT_EQ(reader.corrupt_records(), 1U);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(Bytes(records[0].bytes.begin(), records[0].bytes.end()), counting(100, 2));
+  reader.release(records[0].start);
+  buffer.add(counting(340, 5));
+  buffer.add(counting(140, 6));
+  EXPECT_EQ(collect(reader).size(), 1U) << "the first is still in use";
+  reader.release(reader.position());
+  buffer.add(counting(350, 7));
+  buffer.add(counting(132, 8));
+  EXPECT_EQ(collect(reader), (std::vector<Bytes>{counting(350, 7), counting(132, 8)}));
+}
+
 TEST(PerfReader, IsBoundedByRecordsAndBytes) {
   FakePerfBuffer buffer(4096);
   PerfReader reader(buffer.memory());

@@ -33,7 +33,8 @@ struct Written {
 TEST(LatestWriter, WritesWhatItGets) {
   const auto written = std::make_shared<Written>();
   {
-    LatestWriter writer([written](const std::string& text) { written->add(text); });
+    LatestWriter writer =
+        LatestWriter::start([written](const std::string& text) { written->add(text); }).value();
     writer.put("only");
   }
   EXPECT_EQ(written->all(), (std::vector<std::string>{"only"}));
@@ -44,13 +45,13 @@ TEST(LatestWriter, KeepsTheLatestWhileAWriteTakesLong) {
   const auto started = std::make_shared<std::promise<void>>();
   const auto release = std::make_shared<std::promise<void>>();
   {
-    LatestWriter writer([=](const std::string& text) {
-      if (text == "first") {
-        started->set_value();
-        release->get_future().wait();
-      }
-      written->add(text);
-    });
+    LatestWriter writer = LatestWriter::start([=](const std::string& text) {
+                            if (text == "first") {
+                              started->set_value();
+                              release->get_future().wait();
+                            }
+                            written->add(text);
+                          }).value();
     writer.put("first");
     started->get_future().wait();
     const auto before = steady_clock::now();
@@ -66,7 +67,9 @@ TEST(LatestWriter, DoesNotWaitForAWriteThatIsStuck) {
   const auto release = std::make_shared<std::promise<void>>();
   const auto before = steady_clock::now();
   {
-    LatestWriter writer([release](const std::string&) { release->get_future().wait(); });
+    LatestWriter writer = LatestWriter::start([release](const std::string&) {
+                            release->get_future().wait();
+                          }).value();
     writer.put("stuck");
   }
   const auto taken = steady_clock::now() - before;

@@ -39,7 +39,13 @@ TEST(StatisticsText, Json) {
 
 TEST(StatisticsText, NamesAreQuoted) {
   const std::string line = statistics_json({}, {}, "/a\"b\\c\n\x1b\xff\xc3\xa4");
-  EXPECT_TRUE(line.starts_with(R"({"time_ns":0,"hook":"/a\"b\\c?????","received":0,)")) << line;
+  EXPECT_TRUE(line.starts_with(
+      "{\"time_ns\":0,\"hook\":\"/a\\\"b\\\\c\\u000a\\u001b\xef\xbf\xbd\xc3\xa4\",\"received\":0,"))
+      << line;
+  const std::vector<Action> actions = {Action::Drop};
+  EXPECT_NE(statistics_prometheus(example(), actions, "/a\"b\\c\n\x1b\xff\xc3\xa4")
+                .find(R"(written_packets_total{hook="/a\"b\\c?????",action="XDPDrop"} 4)"),
+            std::string::npos);
 }
 
 TEST(StatisticsText, Prometheus) {

@@ -122,6 +122,20 @@ TEST(XdpcapOptions, FlightRecorder) {
   EXPECT_TRUE(parse({"-ring", "8G", "-actions", "drop,tx", "-trigger", "tx:1", "/h", "f"}));
 }
 
+TEST(XdpcapOptions, TheModeOfTheOutputIsOctal) {
+  EXPECT_FALSE(parse({"/h", "f"})->output_mode);
+  EXPECT_EQ(parse({"-mode", "0644", "/h", "f"})->output_mode, 0644U);
+  EXPECT_EQ(parse({"--mode=640", "/h", "f"})->output_mode, 0640U);
+  EXPECT_EQ(parse({"-mode", "0", "/h", "f"})->output_mode, 0U);
+  EXPECT_EQ(parse({"-mode", "0777", "/h", "f"})->output_mode, 0777U);
+}
+
+TEST(XdpcapOptions, TheUserIsGivenAsTcpdumpTakesIt) {
+  EXPECT_FALSE(parse({"/h", "f"})->user);
+  EXPECT_EQ(parse({"-Z", "nobody", "/h", "f"})->user, "nobody");
+  EXPECT_EQ(parse({"-Z", "65534", "-count", "/h"})->user, "65534");
+}
+
 TEST(XdpcapOptions, BytesHaveUnitsAndBufferTcpdumpsName) {
   const Result<XdpcapOptions> options =
       parse({"-B", "64K", "-watermark", "4k", "-s", "1K", "/h", "f"});
@@ -195,6 +209,15 @@ TEST(XdpcapOptions, Refuses) {
       {{"-trigger", "drop:0", "/h", "f"}, "option -trigger: 0 is out of range"},
       {{"-trigger", "drop:many", "/h", "f"}, "option -trigger: \"many\" is not a number"},
       {{"-trigger", ":5", "/h", "f"}, "option -trigger: "},
+      {{"-Z", "", "/h", "f"}, "option -Z: no user is given"},
+      {{"-mode", "", "/h", "f"}, "option -mode: \"\" is not an octal number from 0 to 0777"},
+      {{"-mode", "1000", "/h", "f"}, "option -mode: \"1000\" is not an octal number"},
+      {{"-mode", "0680", "/h", "f"}, "option -mode: \"0680\" is not an octal number"},
+      {{"-mode", "u=rw", "/h", "f"}, "option -mode: \"u=rw\" is not an octal number"},
+      {{"-mode", "-1", "/h", "f"}, "option -mode: \"-1\" is not an octal number"},
+      {{"-mode", "99999999999999999999", "/h", "f"}, "option -mode: "},
+      {{"-mode", "0600", "-count", "/h"},
+       "option -count: no file is written, so -mode is for none; leave one of them out"},
   };
   for (const Case& one : cases) {
     const Result<XdpcapOptions> options = parse(one.arguments);
@@ -207,8 +230,9 @@ TEST(XdpcapOptions, HelpNamesEveryOption) {
   const std::string help = xdpcap_help(kTwoCpus);
   for (const char* name :
        {"-actions LIST", "-B, -buffer BYTES", "-watermark BYTES", "-flush", "-linktype TYPE",
-        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-wait", "-q", "-v",
-        "-h, -help", "-version", "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
+        "-s, -snaplen BYTES", "-ring BYTES", "-trigger ACTION:PPS", "-mode OCTAL", "-Z USER",
+        "-wait", "-q", "-v", "-h, -help", "-version",
+        "Usage: xdpcap [options] <hook> <output> [<filter>]"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
   }
   for (std::size_t start = 0; start < help.size();) {

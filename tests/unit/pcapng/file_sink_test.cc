@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -122,10 +123,50 @@ TEST(FileSink, OpenWithoutPermission) {
                 "the file or its directory");
 }
 
-TEST(FileSink, CreatesWithTheUmaskAndEmptiesWhatWasThereWhenWriting) {
+TEST(FileSink, CreatesForTheOwnerAloneUnlessToldOtherwise) {
+  const TemporaryDirectory directory;
+  const struct {
+    mode_t umask;
+    std::optional<mode_t> asked;
+    mode_t wanted;
+  } cases[] = {
+      {0, std::nullopt, 0600},
+      {022, std::nullopt, 0600},
+      {0277, std::nullopt, 0400},
+      {022, 0644, 0644},
+      {077, 0666, 0666},
+      {0, 0400, 0400},
+      {0, 0, 0},
+  };
+  for (const auto& one : cases) {
+    const std::string path = directory.path("f");
+    const mode_t old_mask = ::umask(one.umask);
+    auto sink = FileSink::open(path, one.asked);
+    ::umask(old_mask);
+    ASSERT_TRUE(sink.has_value()) << sink.error().message;
+    EXPECT_TRUE(sink->write(filler(16)).has_value());
+    struct stat status{};
+    ASSERT_EQ(::stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, one.wanted);
+    sink->remove_if_created();
+  }
+}
+
+TEST(FileSink, AFileThatExistsKeepsItsMode) {
   const TemporaryDirectory directory;
   const std::string path = directory.path("f");
-  const mode_t old_mask = ::umask(027);
+  testing::write_file(path, filler(16));
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  ASSERT_TRUE(FileSink::open(path, 0644).has_value());
+  ASSERT_TRUE(FileSink::open(path).has_value());
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0640U);
+}
+
+TEST(FileSink, EmptiesWhatWasThereWhenWriting) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path("f");
   {
     auto sink = FileSink::open(path);
     ASSERT_TRUE(sink.has_value());
@@ -135,11 +176,6 @@ TEST(FileSink, CreatesWithTheUmaskAndEmptiesWhatWasThereWhenWriting) {
     EXPECT_EQ(sink->written_bytes(), 100U);
     ASSERT_TRUE(sink->finish().has_value());
   }
-  ::umask(old_mask);
-  struct stat status{};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0640U);
-  EXPECT_EQ(status.st_size, 100);
   auto again = FileSink::open(path);
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(testing::read_file(path).size(), 100U) << "opening alone costs nothing";

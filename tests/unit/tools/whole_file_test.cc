@@ -98,6 +98,35 @@ TEST_F(WholeFileTest, ALinkStaysAndItsFileIsReplaced) {
   EXPECT_EQ(contents(real), "new");
 }
 
+TEST_F(WholeFileTest, ALinkThatMayBeAnybodysIsRefused) {
+  fs::create_directory(directory_.path("shared"));
+  ASSERT_EQ(::chmod(directory_.path("shared").c_str(), 01777), 0);
+  put(directory_.path("victim"), "old");
+  fs::create_symlink(directory_.path("victim"), directory_.path("shared/out"));
+  fs::create_symlink(directory_.path("."), directory_.path("shared/directory"));
+  fs::create_symlink("/dev/null", directory_.path("shared/null"));
+  for (const char* name : {"shared/out", "shared/directory/new", "shared/null"}) {
+    const auto file = WholeFile::create(directory_.path(name));
+    ASSERT_FALSE(file) << name;
+    EXPECT_EQ(file.error().code, cbpfc::Errc::Permission);
+    EXPECT_TRUE(file.error().message.starts_with("create " + directory_.path(name) + ": " +
+                                                 directory_.path("shared/")))
+        << file.error().message;
+  }
+  EXPECT_EQ(contents(directory_.path("victim")), "old");
+}
+
+TEST_F(WholeFileTest, ALinkThatComesLaterIsReplacedAndNotFollowed) {
+  put(directory_.path("victim"), "old");
+  auto file = WholeFile::create(path_);
+  ASSERT_TRUE(file && file->write("new"));
+  fs::create_symlink(directory_.path("victim"), path_);
+  ASSERT_TRUE(file->commit());
+  EXPECT_FALSE(fs::is_symlink(path_));
+  EXPECT_EQ(contents(path_), "new");
+  EXPECT_EQ(contents(directory_.path("victim")), "old");
+}
+
 TEST_F(WholeFileTest, WhatIsNoRegularFileIsWrittenDirectly) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   const int reader = ::open(path_.c_str(), O_RDONLY | O_NONBLOCK);

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "attach/counters.h"
+
+#include <cstring>
+
+#include "kernel/map.h"
+
+namespace xdpcap {
+
+Result<std::vector<ActionCounters>> read_counters_by_cpu(int counters_fd) {
+  constexpr std::size_t kNumbers = sizeof(abi::Counters) / sizeof(std::uint64_t);
+  std::vector<ActionCounters> by_cpu;
+  for (const Action action : kActions) {
+    const std::vector<std::uint64_t> numbers =
+        TRY(read_per_cpu_numbers(counters_fd, static_cast<std::uint32_t>(index(action)), kNumbers)
+                .with_context("capture"));
+    by_cpu.resize(numbers.size() / kNumbers);
+    for (std::size_t cpu = 0; cpu < by_cpu.size(); ++cpu) {
+      abi::Counters one;
+      std::memcpy(static_cast<void*>(&one), &numbers[cpu * kNumbers], sizeof(one));
+      by_cpu[cpu][index(action)] = one;
+    }
+  }
+  return by_cpu;
+}
+
+Result<ActionCounters> read_counters(int counters_fd) {
+  ActionCounters sums{};
+  for (const ActionCounters& cpu : TRY(read_counters_by_cpu(counters_fd))) {
+    for (const Action action : kActions) {
+      sums[index(action)] += cpu[index(action)];
+    }
+  }
+  return sums;
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "attach/hook_diagnosis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+
+namespace xdpcap {
+namespace {
+
+/// Names that a sentence lists before it says how many more there are.
+constexpr std::size_t kMostNames = 4;
+
+/// "a", "a and b", "a, b and 7 more".
+std::string list_of(std::span<const std::string> names) {
+  std::string list;
+  const std::size_t shown = names.size() <= kMostNames ? names.size() : kMostNames - 1;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const bool is_last = i + 1 == names.size();
+    list += (i == 0 ? "" : is_last ? " and " : ", ") + names[i];
+  }
+  return shown == names.size() ? list : fmt::format("{} and {} more", list, names.size() - shown);
+}
+
+std::string packets(std::uint64_t number) {
+  return fmt::format("{} {}", number, number == 1 ? "packet" : "packets");
+}
+
+std::string text_of(const ProgramName& program) {
+  return program.name.empty() ? fmt::format("program {}", program.id)
+                              : fmt::format("program {} \"{}\"", program.id, program.name);
+}
+
+/// "eth0 (up, native)"; in a sentence about what is wrong, the state is what matters.
+std::string text_of(const UserInterface& interface) {
+  const std::string via =
+      interface.via.id == 0 ? "" : fmt::format(", through {}", text_of(interface.via));
+  return fmt::format("{} ({}, {}{})", interface.name, name(interface.state), name(interface.mode),
+                     via);
+}
+
+CapturedAction sum(std::span<const CapturedAction> captured) {
+  CapturedAction all;
+  for (const CapturedAction& one : captured) {
+    all.received += one.received;
+    all.matched += one.matched;
+    all.held_back += one.held_back;
+    all.written += one.written;
+    all.lost += one.lost;
+  }
+  return all;
+}
+
+/// "XDPDrop and XDPPass".
+std::string captured_actions(const CaptureSituation& situation) {
+  std::vector<std::string> names;
+  for (const CapturedAction& one : situation.captured) {
+    names.emplace_back(name(one.action));
+  }
+  return list_of(names);
+}
+
+/// "XDPPass (12 packets) and XDPTx (1 packet)"; empty if there were none, or they are not counted.
+std::string other_actions(const CaptureSituation& situation) {
+  std::vector<std::string> names;
+  for (const OtherAction& one : situation.others.value_or(std::vector<OtherAction>())) {
+    if (one.received != 0) {
+      names.push_back(fmt::format("{} ({})", name(one.action), packets(one.received)));
+    }
+  }
+  return list_of(names);
+}
+
+/// What is known of the programs behind a hook.
+struct Users {
+  std::string names;                      ///< "program 31 "firewall""
+  std::string run;                        ///< the verb: "runs" or "run"
+  std::vector<UserInterface> interfaces;  ///< of all of them
+  std::vector<std::uint32_t> ifindexes_elsewhere;
+};
+
+Users all_users(std::span<const HookUser> users) {
+  Users all;
+  std::vector<std::string> names;
+  for (const HookUser& user : users) {
+    names.push_back(text_of(user.program));
+    all.interfaces.insert(all.interfaces.end(), user.interfaces.begin(), user.interfaces.end());
+    all.ifindexes_elsewhere.insert(all.ifindexes_elsewhere.end(), user.ifindexes_elsewhere.begin(),
+                                   user.ifindexes_elsewhere.end());
+  }
+  all.names = list_of(names);
+  all.run = users.size() == 1 ? "runs" : "run";
+  return all;
+}
+
+/// All of them, or those in one state.
+std::string interface_list(const Users& users, std::optional<InterfaceState> state = {}) {
+  std::vector<std::string> names;
+  for (const UserInterface& interface : users.interfaces) {
+    if (!state.has_value() || interface.state == *state) {
+      names.push_back(text_of(interface));
+    }
+  }
+  return list_of(names);
+}
+
+/// "; a link keeps it on interface number 3 of another network namespace".
+std::string elsewhere(const Users& users) {
+  std::vector<std::string> numbers;
+  for (const std::uint32_t ifindex : users.ifindexes_elsewhere) {
+    numbers.push_back(std::to_string(ifindex));
+  }
+  return numbers.empty()
+             ? ""
+             : fmt::format("; in another network namespace a link keeps it on interface number {}",
+                           list_of(numbers));
+}
+
+/// Why packets do not reach the hook, as far as facts tell; empty if they should.
+std::string obstacle(const CaptureSituation& situation) {
+  if (!situation.facts.has_value()) {
+    return "";
+  }
+  const HookFacts& facts = *situation.facts;
+  if (!facts.is_owned) {
+    return "no program owns the hook: none that calls it has been loaded yet";
+  }
+  if (!facts.users.has_value()) {
+    return "";
+  }
+  if (facts.users->empty()) {
+    return "no program uses the hook any more: the one that did was unloaded, and if it was loaded again, it has "
+           "another hook; xdpcap --list shows all";
+  }
+  const Users users = all_users(*facts.users);
+  if (users.interfaces.empty()) {
+    return fmt::format("{} {} on no interface in this network namespace{}", users.names, users.run,
+                       elsewhere(users));
+  }
+  if (interface_list(users, InterfaceState::Up).empty()) {
+    return fmt::format("{} {} on no interface in this network namespace that is up, only on {}{}",
+                       users.names, users.run, interface_list(users), elsewhere(users));
+  }
+  return "";
+}
+
+/// Why no packet with a captured action reached the hook.
+std::string why_nothing_arrived(const CaptureSituation& situation) {
+  if (const std::string others = other_actions(situation); !others.empty()) {
+    return fmt::format("packets reached the hook, but only with other actions than {}: {}",
+                       captured_actions(situation), others);
+  }
+  if (std::string reason = obstacle(situation); !reason.empty()) {
+    return reason;
+  }
+  const std::string nothing =
+      situation.others.has_value()
+          ? "no packet reached the hook"
+          : fmt::format("no packet with action {} reached the hook", captured_actions(situation));
+  const Error* unknown = !situation.facts.has_value()          ? &situation.facts.error()
+                         : !situation.facts->users.has_value() ? &situation.facts->users.error()
+                                                               : nullptr;
+  if (unknown != nullptr) {
+    return fmt::format("{}; where its program runs is not known: {}", nothing, unknown->message);
+  }
+  const Users users = all_users(*situation.facts->users);
+  return fmt::format("{}, although {} {} on {}", nothing, users.names, users.run,
+                     interface_list(users, InterfaceState::Up));
+}
+
+std::string filter_text(const CaptureSituation& situation) {
+  constexpr std::size_t kMostBytes = 100;
+  const std::string& filter = situation.filter;
+  return filter.empty() || filter.size() > kMostBytes ? "the filter"
+                                                      : fmt::format("filter \"{}\"", filter);
+}
+
+using Checks = std::vector<HookCheck>;
+
+void check_facts(const CaptureSituation& situation, bool is_reached, Checks& checks) {
+  using enum CheckResult;
+  constexpr std::string_view kPinned = "the hook is pinned";
+  constexpr std::string_view kOwned = "a program owns the hook";
+  const auto add = [&checks](CheckResult result, std::string_view looked_at, std::string found,
+                             std::string_view advice) {
+    checks.push_back({.result = result,
+                      .looked_at = std::string(looked_at),
+                      .found = std::move(found),
+                      .advice = std::string(result == No ? advice : "")});
+  };
+  if (!situation.facts.has_value()) {
+    add(Unknown, kPinned, situation.facts.error().message, "");
+    return;
+  }
+  const HookFacts& facts = *situation.facts;
+  add(facts.paths.empty() ? No : Ok, kPinned,
+      facts.paths.empty() ? "no pin that this process sees" : "at " + list_of(facts.paths),
+      fmt::format("bpftool map pin id {} /sys/fs/bpf/NAME", facts.map_id));
+  add(facts.is_owned ? Ok : No, kOwned,
+      facts.is_owned ? "one has used it" : "none that calls it has been loaded",
+      "load the XDP program that calls it; until then no capture can enter it");
+  if (!facts.users.has_value()) {
+    add(Unknown, "a program uses the hook", facts.users.error().message, "");
+    return;
+  }
+  const Users users = all_users(*facts.users);
+  add(facts.users->empty() ? No : Ok, "a program uses the hook",
+      facts.users->empty() ? "none is loaded" : users.names,
+      "if the program was loaded again, it has another hook: xdpcap --list shows all");
+  // What follows from an answer above is not asked; and packets that came know a way that is not seen here.
+  const auto whether = [&](bool is_so, bool is_asked) {
+    return is_so ? Ok : is_reached || !is_asked ? Unknown : No;
+  };
+  add(whether(!users.interfaces.empty(), !facts.users->empty()),
+      "it runs on an interface of this network namespace",
+      users.interfaces.empty() ? "on none" + elsewhere(users)
+                               : interface_list(users) + elsewhere(users),
+      "attach it, or look in the namespace that it runs in (`nsenter --net=...`)");
+  const std::string up = interface_list(users, InterfaceState::Up);
+  add(whether(!up.empty(), !users.interfaces.empty()), "such an interface is up",
+      up.empty() ? "none" : up, "`ip link set NAME up`; without carrier, look at the other end");
+}
+
+/// One step of packets: how many came to it, and how many went on.
+struct Step {
+  std::string looked_at;
+  std::uint64_t came = 0;
+  std::uint64_t went_on = 0;
+  std::string found;
+  std::string advice;
+};
+
+HookCheck check_step(const Step& step) {
+  if (step.came == 0) {
+    return {.result = CheckResult::Unknown,
+            .looked_at = step.looked_at,
+            .found = "no packet came this far",
+            .advice = ""};
+  }
+  const bool is_ok = step.went_on != 0;
+  return {.result = is_ok ? CheckResult::Ok : CheckResult::No,
+          .looked_at = step.looked_at,
+          .found = step.found,
+          .advice = is_ok ? "" : step.advice};
+}
+
+void check_packets(const CaptureSituation& situation, Checks& checks) {
+  const CapturedAction all = sum(situation.captured);
+  const std::string others = other_actions(situation);
+  const bool is_reached = all.received != 0 || !others.empty();
+  const bool is_counted = is_reached || situation.others.has_value();
+  checks.push_back(
+      {.result = is_reached   ? CheckResult::Ok
+                 : is_counted ? CheckResult::No
+                              : CheckResult::Unknown,
+       .looked_at = "packets reach the hook",
+       .found = is_reached   ? "they do"
+                : is_counted ? "none did"
+                             : "none with a captured action did; others are not counted",
+       .advice = is_reached ? "" : "send traffic; the program may also end without xdpcap_exit()"});
+  checks.push_back(
+      check_step({.looked_at = fmt::format("their action is {}", captured_actions(situation)),
+                  .came = is_reached ? 1U : 0U,
+                  .went_on = all.received,
+                  .found = all.received != 0 ? packets(all.received) : "only " + others,
+                  .advice = "capture those actions too: -actions"}));
+  checks.push_back(check_step({.looked_at = filter_text(situation) + " matches them",
+                               .came = all.received,
+                               .went_on = all.matched,
+                               .found = fmt::format("{} of {}", all.matched, packets(all.received)),
+                               .advice = "try without the filter"}));
+  if (!situation.is_recorded) {
+    return;
+  }
+  const std::uint64_t let_through = all.matched - std::min(all.matched, all.held_back);
+  checks.push_back(check_step({.looked_at = "limits let them through",
+                               .came = all.matched,
+                               .went_on = let_through,
+                               .found = fmt::format("{} of {}", let_through, packets(all.matched)),
+                               .advice = "raise or leave out -sample, -rate, -per-flow or -c"}));
+  const std::uint64_t taken = let_through - std::min(let_through, all.lost);
+  checks.push_back(check_step({.looked_at = "the ring has room for them",
+                               .came = let_through,
+                               .went_on = taken,
+                               .found = fmt::format("{} of {}", taken, packets(let_through)),
+                               .advice = "make it larger: -buffer; or let less through"}));
+  checks.push_back(check_step({.looked_at = "they are written",
+                               .came = taken,
+                               .went_on = all.written,
+                               .found = fmt::format("{} of {}", all.written, packets(taken)),
+                               .advice = "look at the output and its reader"}));
+}
+
+}  // namespace
+
+std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situation) {
+  const CapturedAction all = sum(situation.captured);
+  if (all.written != 0) {
+    return std::nullopt;
+  }
+  if (all.received == 0) {
+    return why_nothing_arrived(situation);
+  }
+  if (all.matched == 0) {
+    return fmt::format("{} with action {} reached the hook, and {} matched none of them",
+                       packets(all.received), captured_actions(situation), filter_text(situation));
+  }
+  if (all.lost == all.matched) {
+    return fmt::format(
+        "all {} that matched were lost: the ring had no room for them; -buffer makes it larger",
+        packets(all.matched));
+  }
+  if (all.held_back == all.matched) {
+    return fmt::format("all {} that matched were held back by a limit", packets(all.matched));
+  }
+  return fmt::format(
+      "{} matched, of which {} were held back by a limit, {} were lost, and none was written",
+      packets(all.matched), all.held_back, all.lost);
+}
+
+std::vector<HookCheck> check_hook(const CaptureSituation& situation) {
+  const bool is_reached =
+      sum(situation.captured).received != 0 || !other_actions(situation).empty();
+  Checks checks;
+  check_facts(situation, is_reached, checks);
+  check_packets(situation, checks);
+  return checks;
+}
+
+}  // namespace xdpcap

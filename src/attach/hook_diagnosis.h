@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Why nothing was captured.
+//
+// A packet that ends in a file has come a long way, and each step of it can be the one that is missing:
+//
+//     interface is up ─► runs the program ─► hook ─► captured action ─► filter matches ─► no limit ─► room in the ring ─► written
+//
+// why_nothing_was_captured() names the first step that no packet took; check_hook() goes through them all.  Counters
+// are believed before facts: a hook that packets reach is in use, wherever its program may run.
+//
+// Nothing is asked of the kernel here: facts and numbers go in, sentences come out.  Names in them are as they were
+// found; who prints them makes them printable.
+//
+// Tested by: tests/unit/attach/hook_diagnosis_test.cc.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/action.h"
+#include "attach/hook_inventory.h"
+
+namespace xdpcap {
+
+/// What became of the packets with a captured action.
+struct CapturedAction {
+  Action action = Action::Aborted;
+  std::uint64_t received = 0;
+  std::uint64_t matched = 0;
+  std::uint64_t held_back = 0;
+  std::uint64_t written = 0;
+  std::uint64_t lost = 0;
+};
+
+/// Packets with an action that is not captured.
+struct OtherAction {
+  Action action = Action::Aborted;
+  std::uint64_t received = 0;
+};
+
+struct CaptureSituation {
+  Result<HookFacts> facts;  ///< or why they are not known
+  std::string filter;       ///< the expression; empty: every packet
+  std::vector<CapturedAction> captured;
+  std::optional<std::vector<OtherAction>> others;  ///< nullopt: not counted
+  bool is_recorded =
+      true;  ///< false: packets were only counted, so nothing is asked of limits, rings and output
+};
+
+/// One line, without full stop; nullopt if a packet was written.
+std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situation);
+
+enum class CheckResult : std::uint8_t { Ok, No, Unknown };
+
+struct HookCheck {
+  CheckResult result = CheckResult::Unknown;
+  std::string looked_at;  ///< "a program uses the hook"
+  std::string found;      ///< "program 31 "firewall""
+  std::string advice;     ///< what to do; empty if there is nothing to be done
+};
+
+/// All steps, from the hook to the file.
+std::vector<HookCheck> check_hook(const CaptureSituation& situation);
+
+}  // namespace xdpcap

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// All that a process gives up at once: its user, and its capabilities but some.
+//
+//     const Capability kept[] = {Capability::Bpf, Capability::NetAdmin};
+//     TRY(reduce({.user = TRY(find_user("nobody")), .kept = kept}));
+//
+// The order matters.  Emptying the bounding set takes CAP_SETPCAP, so it comes first; changing the user
+// empties the effective set, and the permitted one, too, unless told to keep it (PR_SET_KEEPCAPS), so the
+// capabilities that stay are made effective again behind it.
+//
+// Must come before threads are made: capabilities are a thread's.  After an error the process has less than it
+// had and more than it should, and has to end.
+//
+// Files that are open stay open, whoever may open them.
+//
+// Tested by: tests/unit/privilege/reduce_test.cc.
+
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "kernel/capabilities.h"
+#include "privilege/user.h"
+
+namespace xdpcap {
+
+struct Privileges {
+  std::optional<User> user;  ///< nullopt: stays who it is
+  std::span<const Capability> kept = {};
+};
+
+/// Errors: Errc::Permission or Kernel, naming the user where it is one of changing to it; InvalidArgument
+/// if another user should keep CAP_SETUID or CAP_SETGID, with which it could go back.
+Result<void> reduce(const Privileges& left);
+
+}  // namespace xdpcap

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/diagnose_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "attach/hook_diagnosis.h"
+#include "attach/hook_inventory.h"
+#include "cli/hook_text.h"
+#include "cli/report.h"
+#include "cli/signals.h"
+#include "tools/guarded_capture.h"
+#include "tools/xdpcap_report.h"
+#include "tools/xdpcap_start.h"
+
+namespace xdpcap {
+namespace {
+
+constexpr std::chrono::seconds kCountingTime{3};
+
+// Counts packets of all actions, until the time is over or somebody says stop.
+Result<ActionCounters> count_packets(const Hook& hook, const HookLock& lock,
+                                     const cbpfc::Filter& filter, const XdpcapOptions& options,
+                                     const cli::StopSignals& signals) {
+  const std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
+      hook, lock, filter, options, {.actions = hook.actions(), .counts_only = true}));
+  TRY(guarded->enter());
+  static_cast<void>(signals.wait(kCountingTime));
+  TRY(guarded->leave());
+  return guarded->capture().counters();
+}
+
+CaptureSituation describe(const Hook& hook, const ActionCounters& counters,
+                          const XdpcapOptions& options) {
+  CaptureSituation situation{.facts = hook_facts(hook),
+                             .filter = options.filter,
+                             .captured = {},
+                             .others = std::vector<OtherAction>(),
+                             .is_recorded = false};
+  const std::vector<Action> chosen = choose_actions(hook, options);
+  for (const Action action : hook.actions()) {
+    const abi::Counters& one = counters[index(action)];
+    if (std::ranges::find(chosen, action) == chosen.end()) {
+      situation.others->push_back({.action = action, .received = one.received});
+    } else {
+      situation.captured.push_back({.action = action,
+                                    .received = one.received,
+                                    .matched = one.matched,
+                                    .held_back = 0,
+                                    .written = one.matched,
+                                    .lost = 0});
+    }
+  }
+  return situation;
+}
+
+// The situation of the hook, counted if it can be.
+Result<CaptureSituation> look(const XdpcapOptions& options) {
+  const cbpfc::Filter filter = TRY(make_filter(options.filter, options.link_type));
+  const Hook hook = TRY(Hook::open(options.hook_path));
+  const cli::StopSignals signals = TRY(cli::StopSignals::block());
+  if (!TRY(hook.has_owner())) {
+    return describe(hook, {}, options);
+  }
+  const HookLock lock = open_lock(options);
+  const ActionCounters counters = TRY(count_packets(hook, lock, filter, options, signals));
+  return describe(hook, counters, options);
+}
+
+}  // namespace
+
+int diagnose_hook(const XdpcapOptions& options) {
+  const Result<CaptureSituation> situation = look(options);
+  if (!situation) {
+    return report(situation.error(), options.verbose);
+  }
+  const std::vector<HookCheck> checks = check_hook(*situation);
+  const std::string verdict =
+      why_nothing_was_captured(*situation)
+          .value_or("packets that match reach the hook: a capture gets them");
+  const Result<void> printed =
+      cli::print_to_stdout(cli::checks_text(checks) + "\n" + cli::printable(verdict) + "\n");
+  if (!printed) {
+    return report(printed.error(), options.verbose);
+  }
+  const bool is_fine = std::ranges::none_of(
+      checks, [](const HookCheck& check) { return check.result == CheckResult::No; });
+  return is_fine ? cli::kExitSuccess : cli::kExitFailure;
+}
+
+}  // namespace xdpcap

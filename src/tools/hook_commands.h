@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap does with hooks besides capturing: -list, -status, -detach.  Each returns the exit code.
+//
+// Tested by: tests/kernel/end_to_end/commands_test.cc, tests/cli/requests.bats.
+
+#pragma once
+
+#include "tools/xdpcap_options.h"
+
+namespace xdpcap {
+
+/// All hooks of the machine.
+int list_hooks(const XdpcapOptions& options);
+
+/// One hook.  Without CAP_SYS_ADMIN what can be known without, and captures that answer in the run directory.
+int show_hook(const XdpcapOptions& options);
+
+/// Ends captures, and takes out what dead ones have left.
+int detach_captures(const XdpcapOptions& options);
+
+}  // namespace xdpcap

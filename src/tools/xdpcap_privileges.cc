@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "tools/xdpcap_privileges.h"
+
+#include <vector>
+
+#include "kernel/capabilities.h"
+#include "kernel/version.h"
+#include "privilege/reduce.h"
+#include "privilege/system_calls.h"
+#include "tools/xdpcap_report.h"
+
+namespace xdpcap {
+namespace {
+
+bool reads_filter_again(const XdpcapOptions& options) {
+  return options.filter_file && *options.filter_file != "-";
+}
+
+// What a running capture needs.
+std::vector<Capability> needed_while_running(const XdpcapOptions& options) {
+  std::vector<Capability> needed;
+  if (reads_filter_again(options)) {
+    needed.insert(needed.end(), {Capability::Bpf, Capability::NetAdmin, Capability::Perfmon});
+  } else if (!maps_are_for_everybody()) {
+    needed.push_back(Capability::Bpf);
+  }
+  // Another user has the rights of files that it has.
+  if (!options.user && (reads_filter_again(options) || !options.prometheus.empty())) {
+    needed.push_back(Capability::DacOverride);
+  }
+  return needed;
+}
+
+}  // namespace
+
+Result<std::optional<User>> chosen_user(const XdpcapOptions& options) {
+  if (!options.user) {
+    return std::nullopt;
+  }
+  return TRY(find_user(*options.user).with_context("option -Z"));
+}
+
+Result<void> give_up_before_output(const XdpcapOptions& options, const std::optional<User>& user) {
+  std::vector<Capability> kept = needed_while_running(options);
+  if (!user) {
+    kept.push_back(Capability::DacOverride);
+  }
+  return reduce({.user = user, .kept = kept});
+}
+
+Result<void> give_up_after_output(const XdpcapOptions& options) {
+  return reduce({.user = std::nullopt, .kept = needed_while_running(options)});
+}
+
+Result<void> restrict_capture(const XdpcapOptions& options) {
+  const bool opens_files = reads_filter_again(options) || !options.prometheus.empty();
+  Result<void> restricted = restrict_system_calls(opens_files ? SystemCalls::CaptureThatOpensFiles
+                                                              : SystemCalls::Capture);
+  if (!restricted && restricted.error().code == Errc::Unsupported) {
+    if (options.verbose) {
+      say(restricted.error().message);
+    }
+    return {};
+  }
+  return restricted;
+}
+
+}  // namespace xdpcap

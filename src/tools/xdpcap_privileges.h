@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap gives up, and when.
+//
+//     programs loaded      user of -Z; capabilities but the one that opens files of other users
+//     output opened        that one, too
+//     capture runs         system calls that a running capture does not make
+//
+// Each step keeps what the options still need: reading -F again and loading other programs, replacing the file of
+// -stats-prometheus.  Kernels before 5.19 want CAP_BPF for every use of a map.
+//
+// Capabilities are a thread's: the first two steps come before threads are made.
+//
+// Tested by: tests/kernel/end_to_end/privileges_test.cc.
+
+#pragma once
+
+#include <optional>
+
+#include "privilege/user.h"
+#include "tools/xdpcap_options.h"
+
+namespace xdpcap {
+
+/// The user of -Z, who must exist.
+/// Errors: those of find_user().
+Result<std::optional<User>> chosen_user(const XdpcapOptions& options);
+
+/// After what takes privileges has been loaded.
+/// Errors: those of reduce().
+Result<void> give_up_before_output(const XdpcapOptions& options, const std::optional<User>& user);
+
+/// After the output has been opened.
+/// Errors: those of reduce().
+Result<void> give_up_after_output(const XdpcapOptions& options);
+
+/// When everything is open.  Where the kernel has no such filters, -v says so.
+/// Errors: those of restrict_system_calls().
+Result<void> restrict_capture(const XdpcapOptions& options);
+
+}  // namespace xdpcap

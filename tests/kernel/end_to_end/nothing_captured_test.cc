@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A capture that has captured nothing for five seconds says why; what the reasons are, the tests of hook_diagnosis.h go through.
+//
+// A hook without owner cannot be captured from, so that reason is -diagnose's (commands_test.cc); and the first packet that matches
+// always finds room in a ring, so that none is "all lost".
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "capture.h"
+#include "rig.h"
+
+namespace xdpcap::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class NothingCaptured : public EndToEndTest {};
+
+struct Silence {
+  std::string what;
+  const Rig& rig;
+  std::vector<std::string> options;
+  std::string filter;
+  std::string said;  ///< empty: nothing
+};
+
+TEST_F(NothingCaptured, SaysWhy) {
+  const Rig busy;
+  const Rig down;
+  const Rig quiet;
+  down.observed().run(fmt::format("ip -n {} link set to_a down", down.observed().name()));
+  const std::vector<Silence> cases = {
+      {"none matches",
+       busy,
+       {},
+       "greater 1000",
+       " packets with action XDPAborted, XDPDrop, XDPPass and 2 more reached the hook, and filter \"greater "
+       "1000\" matched none of them"},
+      {"other actions",
+       busy,
+       {"-actions", "pass"},
+       "",
+       "packets reached the hook, but only with other actions than XDPPass: XDPDrop ("},
+      {"only counted",
+       busy,
+       {"-count", "-actions", "pass"},
+       "",
+       "packets reached the hook, but only with other actions than XDPPass: XDPDrop ("},
+      {"a limit",
+       busy,
+       {"-sample", "4294967295"},
+       "",
+       " packets that matched were held back by a limit"},
+      {"in memory", busy, {"-ring", "1M"}, "", ""},
+      {"there are packets", busy, {}, "", ""},
+      {"told not to talk", busy, {"-q"}, "greater 1000", ""},
+      {"interface is down",
+       down,
+       {},
+       "",
+       " runs on no interface in this network namespace that is up, only on to_a (down, native)"},
+      {"no packet", quiet, {}, "", "no packet reached the hook, although program "},
+      {"no packet, another user",
+       quiet,
+       {"-Z", "nobody"},
+       "",
+       "no packet reached the hook, although program "},
+  };
+  // Whoever becomes nobody writes where nobody may.
+  std::vector<std::unique_ptr<Capture>> captures;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Silence& one = cases[i];
+    std::vector<std::string> arguments = one.options;
+    arguments.push_back(one.rig.hook());
+    if (one.what != "only counted") {
+      arguments.push_back(one.options == std::vector<std::string>{"-Z", "nobody"}
+                              ? "/dev/null"
+                              : one.rig.file(fmt::format("{}", i)));
+    }
+    if (!one.filter.empty()) {
+      arguments.push_back(one.filter);
+    }
+    const auto inside = one.rig.observed().enter();
+    captures.push_back(std::make_unique<Capture>(one.rig.target().hook_fd(), arguments, 1));
+  }
+  std::atomic<bool> is_over = false;
+  std::thread sending([&] {
+    const PacketSocket socket = busy.sending();
+    while (!is_over) {
+      socket.send(order_frame(1, 1));
+      std::this_thread::sleep_for(Millis(5));
+    }
+  });
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(cases[i].what);
+    Process& process = captures[i]->process();
+    if (!cases[i].said.empty()) {
+      EXPECT_TRUE(becomes_true(
+          [&] { return process.errors().find("nothing captured yet") != std::string::npos; },
+          Millis(9'000)));
+      EXPECT_THAT(process.errors(), HasSubstr(fmt::format("xdpcap: hook {}: nothing captured yet: ",
+                                                          cases[i].rig.hook())));
+      EXPECT_THAT(process.errors(), HasSubstr(cases[i].said));
+    }
+  }
+  is_over = true;
+  sending.join();
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(cases[i].what);
+    captures[i]->process().signal(SIGINT);
+    EXPECT_EQ(captures[i]->process().wait().exit_code, 0);
+    if (cases[i].said.empty()) {
+      EXPECT_THAT(captures[i]->process().errors(), Not(HasSubstr("nothing captured")));
+    }
+  }
+  for (const Rig* rig : {&busy, &down, &quiet}) {
+    EXPECT_EQ(filled_slots(rig->target().hook_fd()), 0U);
+  }
+}
+
+}  // namespace
+}  // namespace xdpcap::test

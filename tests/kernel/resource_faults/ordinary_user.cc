@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "ordinary_user.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace xdpcap::test {
+namespace {
+
+constexpr uid_t kUser = 64'321;  // whose processes are not the machine's
+
+// "bpf net_admin" -> ",+bpf,+net_admin"
+std::string listed(const std::string& capabilities, char sign) {
+  std::string list;
+  for (const std::string& capability : split(capabilities, ' ')) {
+    list += capability.empty() ? "" : fmt::format(",{}{}", sign, capability);
+  }
+  return list;
+}
+
+void give(const std::string& path) {
+  if (::chown(path.c_str(), kUser, kUser) != 0) {
+    give_up("chown " + path);
+  }
+}
+
+}  // namespace
+
+OrdinaryUser::OrdinaryUser(const Stage& stage) : program_(stage.file("xdpcap")) {
+  std::filesystem::copy_file(XDPCAP_COMMAND, program_);
+  give(std::filesystem::path(program_).parent_path());
+  give(stage.rig().hook());
+  if (::chmod(stage.rig().pins().path().c_str(), 0755) != 0) {
+    give_up("chmod");
+  }
+}
+
+std::vector<std::string> OrdinaryUser::command(const std::vector<std::string>& arguments,
+                                               const std::string& capabilities,
+                                               const std::vector<std::string>& before) const {
+  const std::string set = "-all" + listed(capabilities, '+');
+  std::vector<std::string> words = {"setpriv",
+                                    fmt::format("--reuid={}", kUser),
+                                    fmt::format("--regid={}", kUser),
+                                    "--clear-groups",
+                                    "--inh-caps=" + set,
+                                    "--ambient-caps=" + set,
+                                    "--bounding-set=" + set};
+  words.insert(words.end(), before.begin(), before.end());
+  words.push_back(program_);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+std::vector<std::string> without_capabilities(const std::string& capabilities,
+                                              const std::vector<std::string>& command) {
+  const std::string set = listed(capabilities, '-').substr(1);
+  std::vector<std::string> words = {"setpriv", "--inh-caps=" + set, "--bounding-set=" + set};
+  words.insert(words.end(), command.begin(), command.end());
+  return words;
+}
+
+}  // namespace xdpcap::test

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Where xdpcap meets trouble: a rig with a run directory of its own, so that all a capture may leave behind can be
+// named.
+//
+//     slots of the hook             programs that packets still meet
+//     chains                        maps "xdpcap_chain" that say they belong to this hook, whoever holds them: every
+//                                   capture program and dispatcher uses one, and every other map of a capture is used by those
+//     processes                     xdpcap and guardians: the hook's path is among their arguments
+//     files in the run directory    sockets; the lock stays
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "capture.h"
+#include "nothing_left.h"
+#include "rig.h"
+
+namespace xdpcap::test {
+
+class Stage {
+ public:
+  explicit Stage(const RigOptions& options = {});
+
+  const Rig& rig() const { return rig_; }
+  int hook_fd() const { return rig_.target().hook_fd(); }
+  std::string file(const std::string& name) const { return rig_.file(name); }
+  const std::string& run_directory() const { return run_directory_; }
+
+  /// `-run-dir` and these.
+  std::vector<std::string> arguments(const std::vector<std::string>& rest) const;
+  /// The same, as a command.
+  std::vector<std::string> command(const std::vector<std::string>& rest) const;
+
+  /// Processes that were started with the hook's path among their arguments.
+  std::vector<pid_t> processes() const;
+  /// Those of them that are guardians.
+  std::vector<pid_t> guardians() const;
+
+  /// Expects that the slots are empty within a second, and everything else gone within three.
+  void expect_nothing_left() const;
+
+ private:
+  Rig rig_;
+  std::string run_directory_;
+};
+
+/// Where nothing of a capture may be left.
+class ResourceFaults : public EndToEndTest {};
+
+/// `command` under a shell that sets something up before it: `setup && exec COMMAND`.
+std::vector<std::string> in_shell(const std::string& setup,
+                                  const std::vector<std::string>& command);
+
+/// Expects that what stands in the line of totals adds up, and is in the file.
+void expect_exact(const std::string& totals_line, const std::string& path);
+
+/// Runs a command with a capture into `file` that ends on its own while there is traffic.  Expects that it works, or ends with code
+/// 1 and a message; that its numbers are exact; and that nothing is left.  Whether it worked.
+bool ends_well(const Stage& stage, const std::vector<std::string>& command,
+               const std::string& file);
+
+}  // namespace xdpcap::test

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "privilege/system_calls.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <linux/membarrier.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "child.h"
+#include "support/temporary_directory.h"
+
+namespace xdpcap {
+namespace {
+
+using test::in_child;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
+const std::string kYes = "yes";
+const std::string kKilled = "killed by Bad system call";
+const std::string kRefused = "EPERM";
+
+std::string outcome(bool worked) {
+  return worked ? kYes : std::string(strerrorname_np(errno));
+}
+
+/// What was made before the filter came.
+struct Stage {
+  testing::TemporaryDirectory directory;
+  int file = ::open(directory.path("file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  int map = make_map();
+
+  static int make_map() {
+    bpf_attr attributes{};
+    attributes.map_type = BPF_MAP_TYPE_ARRAY;
+    attributes.key_size = attributes.value_size = sizeof(std::uint32_t);
+    attributes.max_entries = 1;
+    return static_cast<int>(::syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof(attributes)));
+  }
+};
+
+bool look_up(const Stage& stage) {
+  std::uint32_t key = 0;
+  std::uint32_t value = 0;
+  bpf_attr attributes{};
+  attributes.map_fd = static_cast<std::uint32_t>(stage.map);
+  attributes.key = reinterpret_cast<std::uintptr_t>(&key);
+  attributes.value = reinterpret_cast<std::uintptr_t>(&value);
+  return ::syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attributes, sizeof(attributes)) == 0;
+}
+
+bool load_program() {
+  constexpr std::uint64_t kReturnZero[] = {0x00000000000000b7, 0x0000000000000095};
+  bpf_attr attributes{};
+  attributes.prog_type = BPF_PROG_TYPE_XDP;
+  attributes.insns = reinterpret_cast<std::uintptr_t>(kReturnZero);
+  attributes.insn_cnt = 2;
+  attributes.license = reinterpret_cast<std::uintptr_t>("GPL");
+  return ::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)) >= 0;
+}
+
+bool bpf(int command) {
+  bpf_attr attributes{};
+  return ::syscall(SYS_bpf, command, &attributes, sizeof(attributes)) >= 0;
+}
+
+bool start_thread() {
+  int done = 0;
+  std::thread([&] { done = 1; }).join();
+  return done == 1;
+}
+
+bool fork_child() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(0);
+  }
+  return child > 0;
+}
+
+bool map_memory(int protection) {
+  return ::mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+
+bool make_executable() {
+  void* const page =
+      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return ::mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0;
+}
+
+bool open_path(const std::string& path, int flags) {
+  return ::open(path.c_str(), flags | O_CLOEXEC, 0600) >= 0;
+}
+
+bool run_program() {
+  char name[] = "/bin/true";
+  std::array<char*, 2> arguments{name, nullptr};
+  return ::execv(name, arguments.data()) == 0;
+}
+
+bool read_other_memory() {
+  char byte = 0;
+  iovec part{.iov_base = &byte, .iov_len = 1};
+  return ::process_vm_readv(::getpid(), &part, 1, &part, 1, 0) == 1;
+}
+
+/// As a program for x32 does, whose numbers have a bit of their own.
+bool call_as_x32_program() {
+#if defined(__x86_64__)
+  constexpr long kX32Bit = 0x40000000;
+  return ::syscall(kX32Bit | SYS_getpid) > 0;
+#else
+  ::syscall(SYS_execve, nullptr, nullptr, nullptr);  // no other that could be tried
+  return false;
+#endif
+}
+
+struct Probe {
+  std::string name;
+  bool (*attempt)(const Stage& stage);
+  std::array<std::string, 3> wanted;  ///< Capture, CaptureThatOpensFiles, Guardian
+  /// The runtimes of sanitizers need it, too, so that it passes there.
+  bool is_a_sanitizers = false;
+};
+
+constexpr bool kSanitizersCall = true;
+
+const Probe kProbes[] = {
+    // What a capture does.
+    {"write", [](const Stage& s) { return ::write(s.file, "x", 1) == 1; }, {kYes, kYes, kYes}},
+    {"lseek", [](const Stage& s) { return ::lseek(s.file, 0, SEEK_SET) == 0; }, {kYes, kYes, kYes}},
+    {"ftruncate", [](const Stage& s) { return ::ftruncate(s.file, 5) == 0; }, {kYes, kYes, kYes}},
+    {"fsync", [](const Stage& s) { return ::fsync(s.file) == 0; }, {kYes, kYes, kYes}},
+    {"fstat",
+     [](const Stage& s) {
+       struct stat status{};
+       return ::fstat(s.file, &status) == 0;
+     },
+     {kYes, kYes, kYes}},
+    {"close", [](const Stage& s) { return ::close(s.file) == 0; }, {kYes, kYes, kYes}},
+    {"get flags", [](const Stage& s) { return ::fcntl(s.file, F_GETFL) >= 0; }, {kYes, kYes, kYes}},
+    {"poll", [](const Stage&) { return ::poll(nullptr, 0, 1) == 0; }, {kYes, kYes, kYes}},
+    {"sleep",
+     [](const Stage&) {
+       constexpr timespec kShort{.tv_sec = 0, .tv_nsec = 1};
+       return ::nanosleep(&kShort, nullptr) == 0;
+     },
+     {kYes, kYes, kYes}},
+    {"thread", [](const Stage&) { return start_thread(); }, {kYes, kYes, kYes}},
+    {"memory", [](const Stage&) { return map_memory(PROT_READ | PROT_WRITE); }, {kYes, kYes, kYes}},
+    {"much memory",
+     [](const Stage&) { return std::vector<char>(64U << 20U, 'x').back() == 'x'; },
+     {kYes, kYes, kYes}},
+    {"membarrier",
+     [](const Stage&) { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0) >= 0; },
+     {kYes, kYes, kYes}},
+    {"look up", look_up, {kYes, kYes, kYes}},
+    {"terminal",
+     [](const Stage& s) { return ::isatty(s.file) == 1; },
+     {"ENOTTY", "ENOTTY", "ENOTTY"}},
+    {"window size",
+     [](const Stage& s) {
+       winsize size{};
+       return ::ioctl(s.file, TIOCGWINSZ, &size) == 0;
+     },
+     {"ENOTTY", "ENOTTY", "ENOTTY"}},
+    {"limits",
+     [](const Stage&) {
+       rlimit limit{};
+       return ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+     },
+     {kYes, kYes, kYes}},
+    {"abort",
+     [](const Stage&) -> bool { std::abort(); },
+     {"killed by Aborted", "killed by Aborted", "killed by Aborted"}},
+    // Files.
+    {"open to read",
+     [](const Stage& s) { return open_path(s.directory.path("file"), O_RDONLY); },
+     {kRefused, kYes, kYes},
+     kSanitizersCall},
+    {"open to write",
+     [](const Stage& s) { return open_path(s.directory.path("file"), O_WRONLY); },
+     {kRefused, kYes, kRefused},
+     kSanitizersCall},
+    {"create",
+     [](const Stage& s) { return open_path(s.directory.path("new"), O_RDONLY | O_CREAT); },
+     {kRefused, kYes, kRefused},
+     kSanitizersCall},
+    {"empty",
+     [](const Stage& s) { return open_path(s.directory.path("file"), O_RDONLY | O_TRUNC); },
+     {kRefused, kYes, kRefused},
+     kSanitizersCall},
+    {"rename",
+     [](const Stage& s) {
+       return ::rename(s.directory.path("file").c_str(), s.directory.path("new").c_str()) == 0;
+     },
+     {kRefused, kYes, kRefused}},
+    {"unlink",
+     [](const Stage& s) { return ::unlinkat(AT_FDCWD, s.directory.path("file").c_str(), 0) == 0; },
+     {kRefused, kYes, kYes}},
+    {"status",
+     [](const Stage& s) {
+       struct stat status{};
+       return ::stat(s.directory.path("file").c_str(), &status) == 0;
+     },
+     {kRefused, kYes, kYes},
+     kSanitizersCall},
+    {"mode",
+     [](const Stage& s) { return ::fchmod(s.file, 0666) == 0; },
+     {kRefused, kYes, kRefused}},
+    {"owner",
+     [](const Stage& s) { return ::fchown(s.file, 1, 1) == 0; },
+     {kRefused, kRefused, kRefused}},
+    {"mkdir",
+     [](const Stage& s) { return ::mkdir(s.directory.path("new").c_str(), 0700) == 0; },
+     {kRefused, kRefused, kRefused}},
+    // Sockets.
+    {"unix socket",
+     [](const Stage&) { return ::socket(AF_UNIX, SOCK_STREAM, 0) >= 0; },
+     {kRefused, kYes, kYes}},
+    {"netlink socket",
+     [](const Stage&) { return ::socket(AF_NETLINK, SOCK_RAW, 0) >= 0; },
+     {kRefused, kRefused, kYes}},
+    {"network socket",
+     [](const Stage&) { return ::socket(AF_INET, SOCK_STREAM, 0) >= 0; },
+     {kRefused, kRefused, kRefused}},
+    // BPF.
+    {"load a program", [](const Stage&) { return load_program(); }, {kKilled, kYes, kKilled}},
+    {"make a map", [](const Stage&) { return Stage::make_map() >= 0; }, {kRefused, kYes, kYes}},
+    {"list maps", [](const Stage&) { return bpf(BPF_MAP_GET_NEXT_ID); }, {kRefused, kYes, kYes}},
+    {"attach", [](const Stage&) { return bpf(BPF_LINK_CREATE); }, {kRefused, kRefused, kRefused}},
+    {"pin", [](const Stage&) { return bpf(BPF_OBJ_PIN); }, {kRefused, kRefused, kRefused}},
+    // What nobody may.
+    {"fork",
+     [](const Stage&) { return fork_child(); },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"clone3",
+     [](const Stage&) { return ::syscall(SYS_clone3, nullptr, 0) >= 0; },
+     {"ENOSYS", "ENOSYS", "ENOSYS"}},
+    {"thread in another namespace",
+     [](const Stage&) {
+       return ::syscall(SYS_clone, CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWNET, 0, 0, 0,
+                        0) >= 0;
+     },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"code",
+     [](const Stage&) { return map_memory(PROT_READ | PROT_EXEC); },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"code of data",
+     [](const Stage&) { return make_executable(); },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"signal",
+     [](const Stage&) { return ::kill(::getppid(), 0) == 0; },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"signal a thread",
+     [](const Stage&) { return ::syscall(SYS_tgkill, 1, 1, 0) == 0; },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"owner of signals",
+     [](const Stage& s) { return ::fcntl(s.file, F_SETOWN, 1) == 0; },
+     {kRefused, kRefused, kRefused}},
+    {"type into a terminal",
+     [](const Stage& s) { return ::ioctl(s.file, TIOCSTI, "x") == 0; },
+     {kRefused, kRefused, kRefused}},
+    {"set limits",
+     [](const Stage&) {
+       const rlimit limit{.rlim_cur = 100, .rlim_max = 100};
+       return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+     },
+     {kRefused, kRefused, kRefused},
+     kSanitizersCall},
+    {"user",
+     [](const Stage&) { return ::syscall(SYS_setuid, 1) == 0; },
+     {kRefused, kRefused, kRefused}},
+    {"system call that does not exist",
+     [](const Stage&) { return ::syscall(100'000) == 0; },
+     {kRefused, kRefused, kRefused}},
+    {"execve", [](const Stage&) { return run_program(); }, {kKilled, kKilled, kKilled}},
+    {"ptrace",
+     [](const Stage&) { return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0; },
+     {kKilled, kKilled, kKilled},
+     kSanitizersCall},
+    {"memory of others",
+     [](const Stage&) { return read_other_memory(); },
+     {kKilled, kKilled, kKilled}},
+    {"kernel module",
+     [](const Stage&) { return ::syscall(SYS_init_module, nullptr, 0, "") == 0; },
+     {kKilled, kKilled, kKilled}},
+    {"mount",
+     [](const Stage&) { return ::mount("", "/", "", MS_REMOUNT, nullptr) == 0; },
+     {kKilled, kKilled, kKilled}},
+    {"namespaces",
+     [](const Stage&) { return ::unshare(CLONE_NEWNS) == 0; },
+     {kKilled, kKilled, kKilled}},
+    {"call of another architecture",
+     [](const Stage&) { return call_as_x32_program(); },
+     {kKilled, kKilled, kKilled}},
+};
+
+TEST(SystemCalls, PassFailOrKillAsTheProfileSays) {
+  constexpr std::array kProfiles = {SystemCalls::Capture, SystemCalls::CaptureThatOpensFiles,
+                                    SystemCalls::Guardian};
+  for (const Probe& probe : kProbes) {
+    if (kIsSanitized && probe.is_a_sanitizers) {
+      continue;
+    }
+    for (std::size_t i = 0; i < kProfiles.size(); ++i) {
+      const Stage stage;
+      ASSERT_GE(stage.file, 0);
+      ASSERT_GE(stage.map, 0) << "run as root";
+      EXPECT_EQ(in_child([&] {
+                  const Result<void> restricted = restrict_system_calls(kProfiles[i]);
+                  return restricted ? outcome(probe.attempt(stage)) : restricted.error().message;
+                }),
+                probe.wanted[i])
+          << probe.name << ", profile " << i;
+      ::close(stage.file);
+      ::close(stage.map);
+    }
+  }
+}
+
+TEST(SystemCalls, ProbesFailForNoOtherReason) {
+  // Without a filter all of what is refused above with EPERM works, or fails in another way.
+  for (const Probe& probe : kProbes) {
+    const Stage stage;
+    const std::string without = in_child([&] { return outcome(probe.attempt(stage)); });
+    EXPECT_NE(without, kRefused) << probe.name;
+    EXPECT_NE(without, kKilled) << probe.name;
+    ::close(stage.file);
+    ::close(stage.map);
+  }
+}
+
+TEST(SystemCalls, AreRestrictedInThreadsThatAreThere) {
+  EXPECT_EQ(in_child([]() -> std::string {
+              std::atomic<bool> is_restricted = false;
+              std::string said;
+              std::thread thread([&] {
+                while (!is_restricted) {
+                  std::this_thread::yield();
+                }
+                said = outcome(::socket(AF_INET, SOCK_STREAM, 0) >= 0);
+              });
+              const Result<void> restricted = restrict_system_calls(SystemCalls::Capture);
+              is_restricted = true;
+              thread.join();
+              return restricted ? said : restricted.error().message;
+            }),
+            kRefused);
+}
+
+TEST(SystemCalls, CanBeRestrictedWithoutRights) {
+  EXPECT_EQ(in_child([]() -> std::string {
+              EXPECT_EQ(::setresuid(65534, 65534, 65534), 0);
+              const Result<void> restricted = restrict_system_calls(SystemCalls::Capture);
+              return restricted ? fmt::format("{}", ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0))
+                                : restricted.error().message;
+            }),
+            kIsSanitized ? "1" : "-1")
+      << "prctl() is nobody's";
+}
+
+}  // namespace
+}  // namespace xdpcap
