@@ -203,7 +203,9 @@ Result<std::uint32_t> Chain::reserve(const ChainMember& member) {
 Result<void> Chain::enter_action(std::uint32_t position, Action action, int program_fd,
                                  bool takes_over) {
   const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-  if (holder && !TRY(is_ours(action, *holder))) {
+  if (!holder) {
+    TRY(drop_foreign(action));  // who emptied the slot has left, and nobody has noticed yet
+  } else if (!TRY(is_ours(action, *holder))) {
     if (takes_over) {
       TRY(drop_foreign(action));
     } else {

@@ -45,17 +45,6 @@ UniqueFd make_socket(int flags) {
   return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
 }
 
-// For this user only.  0 or an errno.
-int bind_and_listen(int fd, const sockaddr_un& address) {
-  constexpr int kBacklog = 16;
-  const mode_t old_mask = ::umask(0177);
-  const bool is_bound =
-      ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  const int error_number = is_bound ? 0 : errno;
-  ::umask(old_mask);
-  return is_bound && ::listen(fd, kBacklog) != 0 ? errno : error_number;
-}
-
 // By the number in the socket's name.  Of another PID namespace: false, or whatever has that number here.
 bool is_guardian_running(const std::string& path) {
   const std::string name = std::filesystem::path(path).filename();
@@ -96,6 +85,25 @@ std::vector<std::string> sockets_in(const std::string& directory, const std::str
   return paths;
 }
 
+void remove_dead_sockets(const std::string& directory) {
+  for (const std::string& path : sockets_in(directory, "")) {
+    if (!is_guardian_running(path)) {
+      connect_or_remove(path);
+    }
+  }
+}
+
+// For this user only.  0 or an errno.
+int bind_and_listen(int fd, const sockaddr_un& address) {
+  constexpr int kBacklog = 16;
+  const mode_t old_mask = ::umask(0177);
+  const bool is_bound =
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  const int error_number = is_bound ? 0 : errno;
+  ::umask(old_mask);
+  return is_bound && ::listen(fd, kBacklog) != 0 ? errno : error_number;
+}
+
 std::optional<ChainParts> ask_one(const std::string& path) {
   constexpr std::chrono::milliseconds kPatience(500);
   const UniqueFd fd = connect_or_remove(path);
@@ -132,13 +140,12 @@ Result<ChainService> ChainService::listen(const std::string& directory, const Ho
     return fail(Errc::Io, fmt::format("listen at {}: {}", path, errno_text(error_number)),
                 error_number);
   }
-  return ChainService(std::move(fd), std::move(place), directory, name);
+  return ChainService(std::move(fd), std::move(place), name);
 }
 
 ChainService::~ChainService() {
   if (fd_.is_open()) {
     ::unlinkat(directory_.get(), name_.c_str(), 0);
-    remove_dead_sockets(directory_path_);
   }
 }
 
@@ -162,14 +169,6 @@ std::optional<ChainParts> ask_for_chain(const std::string& directory, const Hook
     }
   }
   return std::nullopt;
-}
-
-void remove_dead_sockets(const std::string& directory) {
-  for (const std::string& path : sockets_in(directory, "")) {
-    if (!is_guardian_running(path)) {
-      connect_or_remove(path);
-    }
-  }
 }
 
 }  // namespace xdpcap

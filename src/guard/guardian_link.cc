@@ -89,7 +89,9 @@ void reap(pid_t pid, milliseconds most) {
 }  // namespace
 
 GuardianLink::GuardianLink(GuardianLink&& other) noexcept
-    : socket_(std::move(other.socket_)), pid_(std::exchange(other.pid_, -1)) {}
+    : socket_(std::move(other.socket_)),
+      pid_(std::exchange(other.pid_, -1)),
+      answers_(other.answers_) {}
 
 Result<GuardianLink> GuardianLink::start(const Hook& hook, const ChainPlace& place,
                                          const std::string& run_directory) {
@@ -128,7 +130,7 @@ GuardianLink::~GuardianLink() {
     return;
   }
   socket_.reset();
-  reap(pid_, kPatience);
+  reap(pid_, answers_ ? kPatience : milliseconds(0));
 }
 
 std::optional<GuardianLink::Word> GuardianLink::hear() {
@@ -181,6 +183,7 @@ Result<bool> GuardianLink::leave() {
     Result<std::optional<Message>> message =
         receive_message(socket_.get(), std::max(left, milliseconds(0)));
     if (!message || !*message) {
+      answers_ = message || message.error().code != Errc::Busy;  // otherwise it is stopped
       return false;
     }
     if ((*message)->kind != MessageKind::Left) {

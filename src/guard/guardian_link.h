@@ -38,7 +38,7 @@ class GuardianLink {
   GuardianLink& operator=(GuardianLink&&) = delete;
   GuardianLink(const GuardianLink&) = delete;
   GuardianLink& operator=(const GuardianLink&) = delete;
-  ~GuardianLink();  ///< lets it go, and waits a second at most until it has ended
+  ~GuardianLink();  ///< lets it go, and waits a second at most until it has ended, unless leave() has waited in vain
 
   /// Readable when it has said something; -1 when it is gone.
   int fd() const { return socket_.get(); }
@@ -60,6 +60,7 @@ class GuardianLink {
   GuardianLink(UniqueFd socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
   UniqueFd socket_;
   pid_t pid_ = -1;
+  bool answers_ = true;
 };
 
 }  // namespace xdpcap

@@ -97,9 +97,7 @@ Result<void> GuardedCapture::enter() {
 Result<void> GuardedCapture::leave() {
   Result<bool> left = guardian_->leave();
   if (left && !*left) {
-    Result<void> detached = capture_->detach();
-    remove_dead_sockets(options_.run_directory);
-    return detached;
+    return capture_->detach();
   }
   capture_->note_left();
   return left ? Result<void>{} : Result<void>(std::unexpected(std::move(left).error()));

@@ -106,6 +106,9 @@ class Rig {
   PacketSocket delivered() const { return {observed_, "to_a"}; }
   PacketSocket redirected() const { return {observed_, "xc1"}; }
 
+  /// What attaches the target to its interface, for another program to take its place.
+  int target_link() const { return links_.back().get(); }
+
   /// Frames that reached the target's interface, as the interface counts them.
   std::uint64_t arrived_frames() const;
 

@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -66,16 +68,6 @@ class Killed : public FaultTest {
     victim.process().wait();
   }
 
-  // Both at the same moment of the capture's life: it is stopped, so that it starts no guardian meanwhile.
-  void kill_with_guardian(SharedCapture& victim) {
-    victim.process().signal(SIGSTOP);
-    if (const std::optional<pid_t> guardian = victim.guardian()) {
-      ::kill(*guardian, SIGKILL);
-    }
-    victim.process().signal(SIGKILL);
-    victim.process().wait();
-  }
-
  private:
   std::mt19937 random_{23};
   int moments_ = 0;
@@ -125,7 +117,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
     SCOPED_TRACE(i);
     SharedCapture victim(stage, "/dev/null", victim_options());
     go_to_some_moment(victim, times);
-    kill_with_guardian(victim);
+    victim.kill_with_guardian();
     const std::size_t left = filled_slots(stage.hook_fd());
     traffic.await_more(1'000);
     if (left == 0) {
@@ -144,9 +136,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
     ++removed;
   }
   EXPECT_GE(removed, kKills / 3);
-  SharedCapture last(stage, "");
-  EXPECT_TRUE(last.enters());
-  last.stop();
+  clean_up_with_another(stage);
   const Tally tally = traffic.stop();
   EXPECT_EQ(tally.wrong, 0U);
   fmt::print("{} killed with guardian, {} of them removed by the next, {} frames, {} wrong\n",
@@ -161,20 +151,30 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
   Traffic traffic(stage.rig());
   const Times times = measure(stage);
   int kills = 0;
+  std::size_t by_guardians = 0;
   for (int round = 0; round < kRounds; ++round) {
     SCOPED_TRACE(round);
-    for (int i = 0; i < 3; ++i) {
-      SharedCapture victim(stage, "/dev/null", victim_options());
-      go_to_some_moment(victim, times);
-      kill_with_guardian(victim);
+    // All start before the first is killed: one that started later would remove it.
+    std::array<std::unique_ptr<SharedCapture>, 3> victims;
+    for (std::unique_ptr<SharedCapture>& victim : victims) {
+      victim = std::make_unique<SharedCapture>(stage, "/dev/null", victim_options());
+      EXPECT_TRUE(victim->enters());
+    }
+    for (const std::unique_ptr<SharedCapture>& victim : victims) {
+      go_to_some_moment(*victim, times);
+      victim->kill_with_guardian();
       ++kills;
     }
+    by_guardians += stage.members().size() - 1;
     EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));
   }
+  EXPECT_GE(by_guardians, std::size_t{kRounds});
+  clean_up_with_another(stage);
   const Tally tally = traffic.stop();
   expect_exact(witness.stop(), tally);
-  fmt::print("{} killed with guardian beside another, {} frames, {} wrong\n", kills, tally.sent(),
-             tally.wrong);
+  fmt::print(
+      "{} killed with guardian beside another, {} of them removed by its guardian, {} frames, {} wrong\n",
+      kills, by_guardians, tally.sent(), tally.wrong);
 }
 
 TEST_F(Killed, GuardiansAreMissedButNotNeeded) {
@@ -194,6 +194,7 @@ TEST_F(Killed, GuardiansAreMissedButNotNeeded) {
   expect_balance(totals);
   EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
   expect_exact(witness.stop(), tally);
+  clean_up_with_another(stage);
 }
 
 }  // namespace

@@ -159,6 +159,15 @@ Totals SharedCapture::stop(Millis most) {
   return end.is_over ? totals() : Totals{};
 }
 
+void SharedCapture::kill_with_guardian() {
+  process_.signal(SIGSTOP);
+  if (const std::optional<pid_t> its = guardian()) {
+    signal_process(*its, SIGKILL);
+  }
+  process_.signal(SIGKILL);
+  process_.wait();
+}
+
 Totals SharedCapture::totals() const {
   if (!counts_only_) {
     const std::vector<std::string> lines = split(process_.errors(), '\n');
@@ -176,6 +185,12 @@ Totals SharedCapture::totals() const {
 
 bool SharedCapture::says(const std::string& text, Millis most) const {
   return becomes_true([&] { return process_.errors().find(text) != std::string::npos; }, most);
+}
+
+void clean_up_with_another(const Stage& stage) {
+  SharedCapture another(stage, "");
+  EXPECT_TRUE(another.enters()) << another.process().errors();
+  another.stop();
 }
 
 void signal_process(pid_t pid, int signal) {

@@ -4,11 +4,9 @@
 //
 // When a stage goes it expects that nothing is left on it: slots, chains, guardians, files in the run directory but the lock.
 //
-// Who captures is read from the memory that the captures share, which is looked for seldom and then kept.  Looking means opening
-// all maps of the machine, and closing the last descriptor of a program array twice within some milliseconds, which happens
-// to those of captures that were killed, makes the kernel keep it for ever.
-// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear(), which takes a reference whether or not its work was
-// already pending.
+// Who captures is read from the memory that the captures share, which is looked for seldom and then kept: to open and close the
+// program array of a chain in the moment when its last process dies would make the kernel keep it for ever.
+// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear().
 
 #pragma once
 
@@ -73,6 +71,8 @@ class SharedCapture {
   std::optional<pid_t> guardian() const;
   /// Has it end and expects that it says so with an exit code of 0; what it counted.
   Totals stop(Millis most = Millis(5'000));
+  /// Both at the same moment of its life: it is stopped first, so that it starts no guardian meanwhile.
+  void kill_with_guardian();
   /// What it counted, when it has ended.  A counting one: received and matched.
   Totals totals() const;
   bool says(const std::string& text, Millis most = Millis(2'000)) const;
@@ -82,6 +82,9 @@ class SharedCapture {
   bool counts_only_;
   Process process_;
 };
+
+/// Starts a capture and stops it: the next one on the machine removes what dead ones have left.
+void clean_up_with_another(const Stage& stage);
 
 /// Sends a signal to a process that is no child of ours.
 void signal_process(pid_t pid, int signal);
