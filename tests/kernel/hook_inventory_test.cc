@@ -4,8 +4,6 @@
 
 #include "attach/hook_inventory.h"
 
-#include "attach/chain_state.h"
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -22,6 +20,7 @@
 #include <optional>
 #include <set>
 
+#include "attach/chain_state.h"
 #include "attach/hook_variant.h"
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
