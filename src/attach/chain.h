@@ -27,7 +27,7 @@
 // Limits: kMostCaptures at a time.  The kernel lets go of all of a chain when the last process that has its maps is gone:
 // then a foreign program in it is not called any more.  Linux 5.5 (maps in memory), 5.2 (their addresses in programs).
 // Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear(), kernel/bpf/core.c __bpf_prog_map_compatible().
-// Tested by: tests/kernel/chain_test.cc, tests/kernel/end_to_end/sharing_test.cc.
+// Tested by: tests/kernel/chain_test.cc, tests/kernel/faults/crowd_test.cc.
 
 #pragma once
 

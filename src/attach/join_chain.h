@@ -2,7 +2,7 @@
 //
 // How a new capture comes to share a hook: the chain there is or a new one, without what dead captures have left.
 //
-// Tested by: tests/kernel/chain_test.cc, tests/kernel/end_to_end/sharing_test.cc.
+// Tested by: tests/kernel/chain_test.cc, tests/kernel/faults/crowd_test.cc.
 
 #pragma once
 

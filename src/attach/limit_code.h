@@ -29,7 +29,7 @@
 // Cost above an empty hook (Linux 6.18, docs/performance.md): a packet held back by sampling 4 ns, by a rate 3 ns,
 // by its flow 40 ns, by a count that is reached 2 ns.
 // Limits: Linux 5.12 (atomic operations with results), 5.11 (bpf_ktime_get_coarse_ns), 5.5 (bpf_jiffies64).
-// Tested by: tests/kernel/limits_test.cc.
+// Tested by: tests/kernel/end_to_end/limits_test.cc.
 
 #pragma once
 

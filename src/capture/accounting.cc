@@ -14,7 +14,8 @@ ActionTotals count_totals(std::span<const ActionCounters> by_cpu, std::span<cons
     totals[index(action)] = {.received = counted.received,
                              .matched = counted.matched,
                              .held_back = counted.held_back,
-                             .lost = counted.lost};
+                             .lost = counted.lost,
+                             .not_handed_on = counted.not_handed_on};
   }
   return totals;
 }

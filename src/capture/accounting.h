@@ -33,6 +33,8 @@ struct PacketTotals {
   std::uint64_t lost = 0;         ///< no room in the ring, or no record could be made
   std::uint64_t unwritten =
       0;  ///< was in the ring or in memory when the output failed or was stuck
+  /// Of those received, what captures behind this one missed: the packet had no tail call left.
+  std::uint64_t not_handed_on = 0;
 
   /// Whether the numbers of a capture that has ended add up.
   bool is_balanced() const {
@@ -48,6 +50,7 @@ struct PacketTotals {
     written += other.written;
     lost += other.lost;
     unwritten += other.unwritten;
+    not_handed_on += other.not_handed_on;
     return *this;
   }
   bool operator==(const PacketTotals&) const = default;

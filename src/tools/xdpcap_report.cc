@@ -72,6 +72,12 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
       exit_code = cli::kExitFailure;
     }
   }
+  if (all.not_handed_on != 0) {
+    say(fmt::format(
+        "{} packets could not be handed on to the captures behind this one, which did not see them: a packet has 33 tail "
+        "calls, and the XDP program's own count, too; share the hook with fewer",
+        all.not_handed_on));
+  }
   if (summary.corrupt_records != 0) {
     say(fmt::format("{} records of the ring made no sense and were skipped; please report this",
                     summary.corrupt_records));

@@ -10,6 +10,7 @@
 
 #include <thread>
 
+#include "attach/chain_find.h"
 #include "capture.h"
 #include "rig.h"
 
@@ -63,6 +64,25 @@ TEST_F(Errors, TwoCapturesShareAHookWithoutSharingASlot) {
   drops.stop();
   EXPECT_EQ(packets_in(rig.file("a.pcapng")), std::vector<Bytes>{order_frame(1, 1)});
   EXPECT_EQ(packets_in(rig.file("b.pcapng")), std::vector<Bytes>{order_frame(2, 2)});
+}
+
+TEST_F(Errors, PacketsThatCouldNotBeHandedOnAreSaid) {
+  const Rig rig;
+  const PacketSocket delivered = rig.delivered();
+  Capture capture(rig.target().hook_fd(), {rig.hook(), rig.file("out.pcapng")});
+  {
+    const Hook hook = Hook::open(rig.hook()).value();
+    const FoundChains found = find_chains(hook).value();
+    ASSERT_TRUE(found.live);
+    const ChainRecords records = ChainRecords::map(found.live->state_fd()).value();
+    const std::uint32_t nobody = 9;  // a tail call to an empty place fails as one too many does
+    records.state().next[index(Action::Pass)][1] = nobody;
+    rig.sending().send(order_frame(2, 1));
+    EXPECT_EQ(delivered.receive(1).size(), 1U);
+    records.state().next[index(Action::Pass)][1] = chain::kEndOfChain;
+  }
+  capture.stop();
+  EXPECT_THAT(capture.process().errors(), HasSubstr("1 packets could not be handed on"));
 }
 
 TEST_F(Errors, AnOwnerlessHookIsRefusedAndStaysUsable) {
