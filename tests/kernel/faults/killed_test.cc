@@ -181,17 +181,23 @@ TEST_F(Killed, GuardiansAreMissedButNotNeeded) {
   const Stage stage;
   SharedCapture witness(stage, "");
   ASSERT_TRUE(witness.enters());
-  SharedCapture capture(stage, "/dev/null");
-  ASSERT_TRUE(capture.enters());
-  Traffic traffic(stage.rig());
-  traffic.await_more(1'000);
-  signal_process(capture.guardian().value(), SIGKILL);
-  EXPECT_TRUE(capture.says("the guardian process has been killed"));
-  traffic.await_more(1'000);
+  Traffic traffic(stage.rig(), {.pause = microseconds(0)});
+  for (int i = 0; i < 10; ++i) {
+    SharedCapture capture(stage, "/dev/null");
+    ASSERT_TRUE(capture.enters());
+    const std::uint64_t entered = traffic.tally().sent();
+    traffic.await_more(1'000);
+    signal_process(capture.guardian().value(), SIGKILL);
+    EXPECT_TRUE(capture.says("the guardian process has been killed"));
+    traffic.await_more(1'000);
+    const std::uint64_t told = traffic.tally().sent();
+    const Totals totals =
+        capture.stop();  // under traffic: it does not add up unless it has left before it counts
+    EXPECT_GE(totals.received, told - entered);
+    expect_balance(totals);
+    EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
+  }
   const Tally tally = traffic.stop();
-  const Totals totals = capture.stop();
-  expect_exact(totals, tally);
-  expect_balance(totals);
   EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
   expect_exact(witness.stop(), tally);
   clean_up_with_another(stage);
