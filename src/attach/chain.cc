@@ -126,7 +126,8 @@ Result<UniqueFd> Chain::open_foreign_program(Action action, std::uint32_t progra
   return program;
 }
 
-Result<void> Chain::open_foreign(const std::vector<Action>& actions) {
+Result<std::vector<std::string>> Chain::open_foreign(const std::vector<Action>& actions) {
+  std::vector<std::string> sentences;
   for (const Action action : actions) {
     const std::optional<std::uint32_t> holder = TRY(in_slot(action));
     if (!holder || TRY(is_ours(action, *holder))) {
@@ -137,10 +138,13 @@ Result<void> Chain::open_foreign(const std::vector<Action>& actions) {
       return std::unexpected(explain(std::move(program).error(), action, *holder));
     }
     if (program) {
+      sentences.push_back(
+          fmt::format("hook {}: slot {} holds {}, which is called after the captures",
+                      hook_->path(), name(action), describe_program(*holder)));
       opened_[action] = {.program = *std::move(program), .id = *holder};
     }
   }
-  return {};
+  return sentences;
 }
 
 Result<void> Chain::take_in(Action action, std::uint32_t program_id) {

@@ -102,9 +102,9 @@ class Chain {
   /// Errors: Busy when there is none.
   Result<std::uint32_t> reserve(const ChainMember& member);
 
-  /// Opens the foreign programs that are in the slots of these actions now, while this process may.
+  /// Opens the foreign programs that are in the slots of these actions now, while this process may.  Sentences on them.
   /// Errors: Permission, Busy as of enter().
-  Result<void> open_foreign(const std::vector<Action>& actions);
+  Result<std::vector<std::string>> open_foreign(const std::vector<Action>& actions);
 
   /// Links capture programs, by action, into the chain, at the place that `process` has reserved.  `takes_over`: a foreign program in a slot is not called any more.
   /// Errors: Permission when there is a foreign program that cannot be opened; Busy when somebody else changed

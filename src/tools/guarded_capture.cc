@@ -54,10 +54,16 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
     say(note);
   }
   if (options.on_busy != OnBusy::Replace) {
-    if (Result<void> opened = place.chain.open_foreign(capture.actions); !opened) {
+    const Result<std::vector<std::string>> foreign = place.chain.open_foreign(capture.actions);
+    if (!foreign) {
       const HookLock::Turn turn = lock.take();
       static_cast<void>(place.chain.leave(place.position, place.process));
-      return std::unexpected(std::move(opened).error());
+      return std::unexpected(foreign.error());
+    }
+    if (!options.is_silent) {
+      for (const std::string& sentence : *foreign) {
+        say(sentence);
+      }
     }
   }
   std::unique_ptr<GuardedCapture> made(
