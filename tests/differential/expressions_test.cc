@@ -20,6 +20,8 @@
 namespace differential {
 namespace {
 
+constexpr std::uint64_t kUsualPrograms = 60;  // hundredths
+
 /// nullopt when libpcap refuses the expression.
 std::optional<cbpfc::Filter> compile(const std::string& expression, bool optimize) {
   const auto program = cbpfc::compile_expression(expression, {.optimize = optimize});
@@ -65,7 +67,7 @@ class Expressions : public testing::TestWithParam<std::uint64_t> {
 };
 
 TEST_P(Expressions, Nested) {
-  const std::uint64_t expressions = 15 * from_environment("DIFFERENTIAL_PROGRAMS", 100);
+  const std::uint64_t expressions = 15 * from_environment("DIFFERENTIAL_PROGRAMS", kUsualPrograms);
   constexpr std::size_t kPaths = 12;
   ExpressionGenerator generator(seed());
   Engines engines;
@@ -86,7 +88,7 @@ TEST_P(Expressions, Nested) {
 }
 
 TEST_P(Expressions, Lists) {
-  const std::uint64_t lists = from_environment("DIFFERENTIAL_PROGRAMS", 100) / 12;
+  const std::uint64_t lists = from_environment("DIFFERENTIAL_PROGRAMS", kUsualPrograms) / 12;
   constexpr std::size_t kPaths = 6;
   constexpr std::uint32_t kMostOptimised = 40;  // libpcap's optimiser is slow beyond
   ExpressionGenerator generator(seed());

@@ -20,6 +20,8 @@
 namespace differential {
 namespace {
 
+constexpr std::uint64_t kUsualPrograms = 60;  // hundredths
+
 constexpr std::size_t kKernelStep = 4;  ///< every so manieth packet runs in the kernel, too
 
 std::uint64_t seed_of_part(std::uint64_t part) {
@@ -30,7 +32,7 @@ std::uint64_t seed_of_part(std::uint64_t part) {
 void expect_agreement(std::uint64_t part, std::uint64_t programs,
                       const std::function<cbpfc::Filter(std::uint64_t)>& next) {
   const std::uint64_t seed = seed_of_part(part);
-  programs = programs * from_environment("DIFFERENTIAL_PROGRAMS", 100) / 100;
+  programs = programs * from_environment("DIFFERENTIAL_PROGRAMS", kUsualPrograms) / 100;
   Engines engines;
   std::uint64_t runs = 0;
   std::uint64_t matches = 0;
@@ -72,7 +74,7 @@ TEST_P(Random, Shapes) {
 /// Sets give the number of the first filter that matches.
 TEST_P(Random, Sets) {
   const std::uint64_t seed = seed_of_part(GetParam());
-  const std::uint64_t sets = 30 * from_environment("DIFFERENTIAL_PROGRAMS", 100);
+  const std::uint64_t sets = 30 * from_environment("DIFFERENTIAL_PROGRAMS", kUsualPrograms);
   SetEngines engines;
   std::uint64_t found = 0;
   std::uint64_t runs = 0;

@@ -24,12 +24,12 @@ void expect_survived(const std::vector<Injection>& injections) {
 }
 
 TEST_F(CallErrors, OfBpfWithoutMemory) {
-  expect_survived({{"bpf", "error=ENOMEM", 2}});
+  expect_survived({{"bpf", "error=ENOMEM", 5}});
 }
 
 TEST_F(CallErrors, OfBpfForOtherReasons) {
   expect_survived(
-      {{"bpf", "error=EPERM", 13}, {"bpf", "error=EINVAL", 14}, {"bpf", "error=EAGAIN", 15}});
+      {{"bpf", "error=EPERM", 23}, {"bpf", "error=EINVAL", 29}, {"bpf", "error=EAGAIN", 31}});
 }
 
 TEST_F(CallErrors, OfWaiting) {
