@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -38,7 +37,7 @@ Result<DetachedMount> DetachedMount::create(const char* type, const std::string&
       ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     return failure();
   }
-  UniqueFd mount(::fsmount(context.get(), FSMOUNT_CLOEXEC, 0));
+  UniqueFd mount(::fsmount(context.get(), 0, 0));  // children take it over
   if (!mount.is_open()) {
     return failure();
   }
@@ -46,7 +45,7 @@ Result<DetachedMount> DetachedMount::create(const char* type, const std::string&
 }
 
 std::string DetachedMount::path(const std::string& name) const {
-  return fmt::format("/proc/{}/fd/{}/{}", ::getpid(), fd_.get(), name);
+  return fmt::format("/proc/self/fd/{}/{}", fd_.get(), name);
 }
 
 }  // namespace bench

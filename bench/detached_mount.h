@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A file system that is mounted nowhere: only a descriptor of this process leads to it, for children through
-// /proc/<pid>/fd.
+// A file system that is mounted nowhere: only a descriptor leads to it, which children take over; /proc/self/fd is
+// a path for each of them.  (Another process's /proc/<pid>/fd is closed to an xdpcap that has given up its capabilities.)
 //
 // So there is no mount point to clean up, and all of it goes with the process however that ends.
 //
@@ -24,7 +24,7 @@ class DetachedMount {
   static cbpfc::Result<DetachedMount> tmpfs(std::uint64_t most_bytes);
   static cbpfc::Result<DetachedMount> bpffs();
 
-  /// A path to `name` at its top, for this process and others of the same user.
+  /// A path to `name` at its top, for this process and its children.
   std::string path(const std::string& name) const;
 
  private:

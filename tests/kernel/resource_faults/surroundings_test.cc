@@ -138,7 +138,7 @@ TEST_F(Surroundings, WithTheLockHeldByAnother) {
   expect_works(capture());
 }
 
-/// A socket that looks like a guardian's.
+/// A socket that looks like a guardian's: of a process that lives, or, with a backlog of 0, of one that does not.
 class FalseGuardian {
  public:
   FalseGuardian(const Stage& stage, int backlog)
@@ -146,7 +146,9 @@ class FalseGuardian {
     std::filesystem::create_directories(stage.run_directory());
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    path_ = fmt::format("{}/{}.1.sock", stage.run_directory(), map_info(stage.hook_fd())->id);
+    constexpr pid_t kNobody = 4'194'303;  // the last there could be
+    path_ = fmt::format("{}/{}.{}.sock", stage.run_directory(), map_info(stage.hook_fd())->id,
+                        backlog > 0 ? 1 : kNobody);
     std::memcpy(address.sun_path, path_.data(), path_.size());
     EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     if (backlog > 0) {
