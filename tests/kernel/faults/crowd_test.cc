@@ -17,7 +17,7 @@ namespace {
 using std::chrono::steady_clock;
 
 std::chrono::seconds duration() {
-  constexpr int kUsual = 20;
+  constexpr int kUsual = 12;
   const char* const given = std::getenv("XDPCAP_FAULTS_SECONDS");  // NOLINT(concurrency-mt-unsafe)
   return std::chrono::seconds(given != nullptr ? std::atoi(given) : kUsual);
 }
