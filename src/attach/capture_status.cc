@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "attach/chain_find.h"
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
 #include "kernel/program_info.h"
@@ -40,21 +39,15 @@ std::optional<ActionCounters> counters_of(const Chain& chain, const ChainMember&
 
 }  // namespace
 
-std::vector<CaptureStatus> captures_of(const Chain& chain) {
-  std::vector<CaptureStatus> captures;
-  for (ChainMember& member : chain.members()) {
-    std::optional<ActionCounters> counters = counters_of(chain, member);
-    const bool lives = is_alive(member);
-    captures.push_back({.member = std::move(member), .is_alive = lives, .counters = counters});
-  }
-  return captures;
-}
-
-Result<std::vector<CaptureStatus>> captures_on(const Hook& hook) {
-  const FoundChains found = TRY(find_chains(hook));
+Result<std::vector<CaptureStatus>> captures_on(const Hook& hook, const AskOthers& ask_others) {
+  const FoundChains found = TRY(reach_chains(hook, ask_others));
   std::vector<CaptureStatus> captures;
   if (found.live) {
-    captures = captures_of(*found.live);
+    for (ChainMember& member : found.live->members()) {
+      std::optional<ActionCounters> counters = counters_of(*found.live, member);
+      const bool lives = is_alive(member);
+      captures.push_back({.member = std::move(member), .is_alive = lives, .counters = counters});
+    }
   }
   for (const ChainMember& member : found.strangers) {
     captures.push_back({.member = member, .is_alive = is_alive(member), .counters = std::nullopt});

@@ -4,7 +4,7 @@
 //
 // Counters are read where capture programs count: the map is found by its name among the maps of a capture's program.
 //
-// Needs CAP_SYS_ADMIN.
+// Reading counters needs CAP_SYS_ADMIN.
 // Tested by: tests/kernel/chain_test.cc, tests/kernel/end_to_end/commands_test.cc.
 
 #pragma once
@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-#include "attach/chain.h"
+#include "attach/chain_find.h"
 #include "attach/counters.h"
 
 namespace xdpcap {
@@ -23,11 +23,8 @@ struct CaptureStatus {
   std::optional<ActionCounters> counters;  ///< nullopt: they could not be read
 };
 
-/// Those on `hook`; remains of dead ones last.
-/// Errors: those of find_chains().
-Result<std::vector<CaptureStatus>> captures_on(const Hook& hook);
-
-/// Those of a chain, without their counters if these may not be asked for.
-std::vector<CaptureStatus> captures_of(const Chain& chain);
+/// Those on `hook`; remains of dead ones last.  Without CAP_SYS_ADMIN those that `ask_others` leads to, without counters.
+/// Errors: those of reach_chains().
+Result<std::vector<CaptureStatus>> captures_on(const Hook& hook, const AskOthers& ask_others);
 
 }  // namespace xdpcap

@@ -112,6 +112,24 @@ Result<FoundChains> find_chains(const Hook& hook) {
   return found;
 }
 
+Result<FoundChains> reach_chains(const Hook& hook, const AskOthers& ask_others) {
+  Result<FoundChains> found = find_chains(hook);
+  if (found || found.error().code != Errc::Permission) {
+    return found;
+  }
+  FoundChains answered;
+  std::optional<ChainParts> parts = ask_others ? ask_others() : std::optional<ChainParts>();
+  if (!parts) {
+    return answered;
+  }
+  Result<Chain> chain = Chain::adopt(hook, *std::move(parts));
+  if (!chain && chain.error().code == Errc::InvalidArgument) {
+    return answered;  // somebody answered nonsense
+  }
+  answered.live = TRY(std::move(chain));
+  return answered;
+}
+
 Result<std::size_t> remove_remains(const Hook& hook, const Remains& remains) {
   std::size_t removed = 0;
   for (const Action action : hook.actions()) {

@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -34,6 +35,13 @@ struct FoundChains {
 
 /// Errors: Permission naming CAP_SYS_ADMIN; Unsupported when a capture of another version lives there; Kernel.
 Result<FoundChains> find_chains(const Hook& hook);
+
+/// Asks running captures for the parts of their chain (guard/chain_service.h); may be empty.
+using AskOthers = std::function<std::optional<ChainParts>()>;
+
+/// The same; without CAP_SYS_ADMIN, what running captures answer.  What else there is is not known then.
+/// Errors: Unsupported, Kernel.
+Result<FoundChains> reach_chains(const Hook& hook, const AskOthers& ask_others);
 
 /// Empties the slots that hold programs of `remains`, with the hook's turn.  How many those were.
 Result<std::size_t> remove_remains(const Hook& hook, const Remains& remains);

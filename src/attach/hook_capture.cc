@@ -110,10 +110,9 @@ Result<void> check_may_capture(const Hook& hook, const std::vector<Action>& acti
 }
 
 Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& variant, ChainPlace place,
-                                         const HookLock& lock, const cbpfc::Filter& filter,
+                                         const cbpfc::Filter& filter,
                                          const HookCaptureOptions& options) {
-  // From here on leaving this function early gives the place back: ~HookCapture does.
-  HookCapture capture(hook, std::move(place), lock);
+  HookCapture capture(hook, std::move(place));
   capture.options_ = options;
   capture.variant_ = variant;
   if (options.counts_only) {
@@ -143,8 +142,7 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
 }
 
 Result<void> HookCapture::enter(bool takes_over) {
-  const HookLock::Turn turn = lock_->take();
-  return place_->chain.enter(place_->position, place_->process, descriptors(programs_), takes_over);
+  return place_.enter(descriptors(programs_), takes_over);
 }
 
 Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
@@ -152,13 +150,9 @@ Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& f
   static const HookLock kNoLock;
   TRY(check_may_capture(hook, options.actions));
   const Variant variant = TRY(find_variant(hook));
-  ChainPlace place = TRY(join_chain(hook, variant, kNoLock,
-                                    {.actions = options.actions,
-                                     .command_line = {},
-                                     .filter = {},
-                                     .on_busy = on_busy,
-                                     .ask_others = {}}));
-  HookCapture capture = TRY(prepare(hook, variant, std::move(place), kNoLock, filter, options));
+  JoinedChain joined =
+      TRY(join_chain(hook, variant, kNoLock, {.actions = options.actions, .on_busy = on_busy}));
+  HookCapture capture = TRY(prepare(hook, variant, std::move(joined.place), filter, options));
   TRY(capture.enter(on_busy == OnBusy::Replace));
   return capture;
 }
@@ -205,9 +199,9 @@ Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& f
                                          .shared_limits_fd = shared_limits_fd_.get(),
                                          .flows_fd = flows_fd_.get(),
                                          .counts_only = counts_only,
-                                         .chain_state_fd = place_->chain.state_fd(),
-                                         .chain_programs_fd = place_->chain.programs_fd(),
-                                         .position = place_->position}));
+                                         .chain_state_fd = place_.chain().state_fd(),
+                                         .chain_programs_fd = place_.chain().programs_fd(),
+                                         .position = place_.position()}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
                         .insns = insns,
@@ -250,60 +244,9 @@ std::map<Action, int> HookCapture::descriptors(const Programs& programs) {
 
 Result<void> HookCapture::replace_filter(const cbpfc::Filter& filter) {
   Programs loaded = TRY(load_programs(filter));
-  const HookLock::Turn turn = lock_->take();
-  TRY(place_->chain.replace(place_->position, place_->process, descriptors(loaded)));
+  TRY(place_.replace(descriptors(loaded)));
   programs_ = std::move(loaded);
   return {};
-}
-
-HookCapture::HookCapture(const Hook& hook, ChainPlace place, const HookLock& lock)
-    : hook_(&hook), lock_(&lock), place_(std::move(place)) {}
-
-// What may throw below detach() is memory running out, and that ends the program anyway.
-// NOLINTNEXTLINE(bugprone-exception-escape)
-HookCapture& HookCapture::operator=(HookCapture&& other) noexcept {
-  if (this != &other) {
-    static_cast<void>(detach());
-    hook_ = other.hook_;
-    lock_ = other.lock_;
-    options_ = std::move(other.options_);
-    rings_ = std::move(other.rings_);
-    counters_fd_ = std::move(other.counters_fd_);
-    shared_limits_fd_ = std::move(other.shared_limits_fd_);
-    flows_fd_ = std::move(other.flows_fd_);
-    whole_packets_fd_ = std::move(other.whole_packets_fd_);
-    variant_ = other.variant_;
-    transport_ = other.transport_;
-    programs_ = std::move(other.programs_);
-    place_ = std::move(other.place_);
-    has_left_ = other.has_left_;
-    other.place_.reset();
-  }
-  return *this;
-}
-
-HookCapture::HookCapture(HookCapture&& other) noexcept {
-  *this = std::move(other);
-}
-
-// NOLINTNEXTLINE(bugprone-exception-escape): as above
-HookCapture::~HookCapture() {
-  static_cast<void>(detach());
-}
-
-bool HookCapture::is_in_place() const {
-  const std::optional<ChainMember> member = place_->chain.member(place_->position);
-  return !has_left_ && member && member->state != chain::State::Free &&
-         member->process == place_->process;
-}
-
-Result<void> HookCapture::detach() {
-  if (!place_ || has_left_) {
-    return {};
-  }
-  has_left_ = true;
-  const HookLock::Turn turn = lock_->take();
-  return place_->chain.leave(place_->position, place_->process);
 }
 
 Result<std::vector<ActionCounters>> HookCapture::counters_by_cpu() const {

@@ -20,9 +20,9 @@
 
 #include "attach/abi.h"
 #include "attach/action.h"
+#include "attach/chain_place.h"
 #include "attach/counters.h"
 #include "attach/hook.h"
-#include "attach/hook_lock.h"
 #include "attach/hook_variant.h"
 #include "attach/join_chain.h"
 #include "attach/limits.h"
@@ -52,11 +52,11 @@ class HookCapture {
  public:
   /// Makes and loads all that a capture needs; no packet meets it before enter().
   ///
-  /// Ownership: borrows `hook` and `lock`, which must outlive the capture.
+  /// Ownership: borrows `hook`, which must outlive the capture.
   /// Errors: VerifierRejected with the log; Permission with the missing capability; Unsupported when this kernel is
   /// too old, naming the version that is not.
   static Result<HookCapture> prepare(const Hook& hook, const Variant& variant, ChainPlace place,
-                                     const HookLock& lock, const cbpfc::Filter& filter,
+                                     const cbpfc::Filter& filter,
                                      const HookCaptureOptions& options);
 
   /// Packets are counted and recorded from here on.  Needs no capability since Linux 5.19.
@@ -70,12 +70,6 @@ class HookCapture {
                                     const HookCaptureOptions& options,
                                     OnBusy on_busy = OnBusy::Chain);
 
-  HookCapture(HookCapture&&) noexcept;
-  HookCapture& operator=(HookCapture&&) noexcept;
-  HookCapture(const HookCapture&) = delete;
-  HookCapture& operator=(const HookCapture&) = delete;
-  ~HookCapture();  ///< detaches, silently
-
   /// Filters by `filter` from now on.  Each slot changes at one moment: a packet meets the old program or the new
   /// one, and both count into the same numbers.
   ///
@@ -86,15 +80,11 @@ class HookCapture {
   /// Takes our programs out of the hook and waits until none of them still runs: from here on
   /// counters and ring are final.  Safe to call twice. A slot that somebody else has taken
   /// meanwhile is left to them. Errors: Kernel if a slot cannot be emptied; the others are emptied
-  /// all the same.
-  Result<void> detach();
+  /// all the same.  Done, silently, when the object goes.
+  Result<void> detach() { return place_.leave(); }
 
-  /// Says that somebody else, its guardian, has done what detach() does.
-  void note_left() { has_left_ = true; }
-
-  const ChainPlace& place() const { return *place_; }
-  /// Whether nobody has taken it out of the hook.
-  bool is_in_place() const;
+  ChainPlace& place() { return place_; }
+  const ChainPlace& place() const { return place_; }
   int counters_fd() const { return counters_fd_.get(); }
 
   /// Programs for the actions that are not captured, which count their packets as received and do nothing else.
@@ -114,15 +104,14 @@ class HookCapture {
  private:
   using Programs = std::map<Action, UniqueFd>;
 
-  HookCapture(const Hook& hook, ChainPlace place, const HookLock& lock);
+  HookCapture(const Hook& hook, ChainPlace place) : hook_(&hook), place_(std::move(place)) {}
   Result<void> make_rings();
   Result<RingSet> create_rings();
   Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter, bool counts_only) const;
   Result<Programs> load_programs(const cbpfc::Filter& filter) const;
   static std::map<Action, int> descriptors(const Programs& programs);
 
-  const Hook* hook_ = nullptr;
-  const HookLock* lock_ = nullptr;
+  const Hook* hook_;
   HookCaptureOptions options_;
   RingSet rings_;
   UniqueFd counters_fd_;
@@ -132,8 +121,7 @@ class HookCapture {
   Variant variant_;
   ChosenTransport transport_;
   Programs programs_;
-  std::optional<ChainPlace> place_;  ///< nullopt: moved from
-  bool has_left_ = false;
+  ChainPlace place_;
 };
 
 }  // namespace xdpcap

@@ -313,14 +313,4 @@ Result<HookFacts> hook_facts(std::uint32_t map_id) {
   return facts_of(fd.get(), fmt::format("look at map {}", map_id));
 }
 
-Result<std::vector<Interface>> interfaces_running(std::span<const std::uint32_t> program_ids) {
-  std::vector<Interface> interfaces = TRY(all_interfaces());
-  std::erase_if(interfaces, [program_ids](const Interface& interface) {
-    return std::ranges::none_of(interface.xdp, [program_ids](const XdpAttachment& attached) {
-      return contains(program_ids, attached.program_id);
-    });
-  });
-  return interfaces;
-}
-
 }  // namespace xdpcap

@@ -29,7 +29,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -99,10 +98,5 @@ Result<HookFacts> hook_facts(std::uint32_t map_id);
 /// Whether a program is one that a capture put into a hook: it has a map called chain::kStateMapName.
 /// Errors: Permission without CAP_SYS_ADMIN; Kernel.
 Result<bool> is_capture_program(const ProgramInfo& program);
-
-/// The interfaces of this network namespace that run one of `program_ids`, itself and not via another program.
-/// One system call or a few, and no capability: to be asked again and again.
-/// Errors: Kernel.
-Result<std::vector<Interface>> interfaces_running(std::span<const std::uint32_t> program_ids);
 
 }  // namespace xdpcap

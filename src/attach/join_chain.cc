@@ -10,8 +10,6 @@
 #include <thread>
 #include <utility>
 
-#include "attach/chain_find.h"
-
 namespace xdpcap {
 namespace {
 
@@ -35,28 +33,13 @@ std::string removed_note(const std::string& who) {
 // The chain there is, without remains of others; nullopt: none.
 Result<std::optional<Chain>> find_chain(const Hook& hook, const JoinOptions& options,
                                         std::vector<std::string>& notes) {
-  Result<FoundChains> found = find_chains(hook);
-  if (found) {
-    for (const Remains& remains : found->remains) {
-      if (TRY(remove_remains(hook, remains)) > 0) {
-        notes.push_back(removed_note(describe(remains.members)));
-      }
+  FoundChains found = TRY(reach_chains(hook, options.ask_others));
+  for (const Remains& remains : found.remains) {
+    if (TRY(remove_remains(hook, remains)) > 0) {
+      notes.push_back(removed_note(describe(remains.members)));
     }
-    return std::move(found->live);
   }
-  if (found.error().code != Errc::Permission) {
-    return std::unexpected(std::move(found).error());
-  }
-  std::optional<ChainParts> parts =
-      options.ask_others ? options.ask_others() : std::optional<ChainParts>();
-  if (!parts) {
-    return std::nullopt;
-  }
-  Result<Chain> chain = Chain::adopt(hook, *std::move(parts));
-  if (!chain && chain.error().code == Errc::InvalidArgument) {
-    return std::nullopt;  // somebody answered nonsense
-  }
-  return TRY(std::move(chain));
+  return std::move(found.live);
 }
 
 bool shares_actions(const ChainMember& member, const std::vector<Action>& actions) {
@@ -129,13 +112,13 @@ Result<std::size_t> end_captures(Chain& chain, const HookLock& lock, chain::Reas
   return told.size();
 }
 
-Result<ChainPlace> join_chain(const Hook& hook, const Variant& variant, const HookLock& lock,
-                              const JoinOptions& options) {
-  ChainMember self{.process = own_identity(),
-                   .user_id = ::geteuid(),
-                   .actions = options.actions,
-                   .command_line = options.command_line,
-                   .filter = options.filter};
+Result<JoinedChain> join_chain(const Hook& hook, const Variant& variant, const HookLock& lock,
+                               const JoinOptions& options) {
+  const ChainMember self{.process = own_identity(),
+                         .user_id = ::geteuid(),
+                         .actions = options.actions,
+                         .command_line = options.command_line,
+                         .filter = options.filter};
   std::optional<HookLock::Turn> turn(std::in_place, lock.take());
   std::vector<std::string> notes;
   std::optional<Chain> chain = TRY(find_chain(hook, options, notes));
@@ -149,16 +132,15 @@ Result<ChainPlace> join_chain(const Hook& hook, const Variant& variant, const Ho
     TRY(check_free(hook, *chain, options.actions));
   }
   const std::uint32_t position = TRY(chain->reserve(self));
+  turn.reset();  // whoever is to leave needs one, and so does the place when it goes
+  JoinedChain joined{.place = ChainPlace(*std::move(chain), position, self.process, lock),
+                     .notes = std::move(notes)};
   if (options.on_busy == OnBusy::Replace) {
-    turn.reset();  // they need one to leave
-    TRY(end_captures(*chain, lock, chain::Reason::Replaced, [position](const ChainMember& member) {
-      return member.position != position;
-    }));
+    TRY(end_captures(
+        joined.place.chain(), lock, chain::Reason::Replaced,
+        [position](const ChainMember& member) { return member.position != position; }));
   }
-  return ChainPlace{.chain = *std::move(chain),
-                    .position = position,
-                    .process = self.process,
-                    .notes = std::move(notes)};
+  return joined;
 }
 
 }  // namespace xdpcap

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "attach/chain.h"
+#include "attach/chain_find.h"
+#include "attach/chain_place.h"
 #include "attach/hook_lock.h"
 
 namespace xdpcap {
@@ -25,26 +27,22 @@ enum class OnBusy : std::uint8_t {
 
 struct JoinOptions {
   std::vector<Action> actions;
-  std::string command_line;
-  std::string filter;
+  std::string command_line = {};
+  std::string filter = {};
   OnBusy on_busy = OnBusy::Chain;
-  /// Asks running captures for the parts of their chain, where they cannot be found without; may be empty.
-  std::function<std::optional<ChainParts>()> ask_others;
+  AskOthers ask_others = {};
 };
 
-/// A place in a chain that no capture program is in yet.
-struct ChainPlace {
-  Chain chain;
-  std::uint32_t position = 0;
-  ProcessIdentity process;
+struct JoinedChain {
+  ChainPlace place;
   std::vector<std::string> notes;  ///< what was cleaned up, in sentences for the user
 };
 
-/// Takes a place for this process.
-/// Ownership: `hook` must outlive the place.
+/// Takes a place for this process, that no capture program is in yet.
+/// Ownership: `hook` and `lock` must outlive the place.
 /// Errors: Busy, as `on_busy` says, when all places are taken, or when one that was told to leave did not; Permission; Kernel.
-Result<ChainPlace> join_chain(const Hook& hook, const Variant& variant, const HookLock& lock,
-                              const JoinOptions& options);
+Result<JoinedChain> join_chain(const Hook& hook, const Variant& variant, const HookLock& lock,
+                               const JoinOptions& options);
 
 /// Makes those captures of a chain end that `which` says: asks them, and takes out after two seconds what has not left.
 /// How many there were.

@@ -104,14 +104,14 @@ Result<GuardianLink> GuardianLink::start(const Hook& hook, const ChainPlace& pla
   }
   GuardianLink link(std::move(ours), TRY(SpawnPlan(theirs_high.get()).run(hook.path())));
   theirs.reset();
-  std::vector<int> descriptors = place.chain.descriptors();
+  std::vector<int> descriptors = place.chain().descriptors();
   descriptors.push_back(hook.fd());
-  TRY(send_message(
-          link.fd(), MessageKind::Start,
-          {hook.path(), run_directory, fmt::format("{}", place.position),
-           fmt::format("{}", place.process.pid), fmt::format("{}", place.process.start_time_ticks),
-           fmt::format("{}", place.process.pid_namespace)},
-          descriptors)
+  TRY(send_message(link.fd(), MessageKind::Start,
+                   {hook.path(), run_directory, fmt::format("{}", place.position()),
+                    fmt::format("{}", place.process().pid),
+                    fmt::format("{}", place.process().start_time_ticks),
+                    fmt::format("{}", place.process().pid_namespace)},
+                   descriptors)
           .with_context("start the guardian process"));
   const std::optional<Message> answer =
       TRY(receive_message(link.fd(), kPatience).with_context("start the guardian process"));

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "attach/chain_place.h"
 #include "attach/hook.h"
-#include "attach/join_chain.h"
 
 namespace xdpcap {
 

@@ -43,40 +43,28 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
                                                                 const XdpcapOptions& options,
                                                                 const HookCaptureOptions& capture) {
   const Variant variant = TRY(find_variant(hook));
-  ChainPlace place =
+  JoinedChain joined =
       TRY(join_chain(hook, variant, lock,
                      {.actions = capture.actions,
                       .command_line = command_line(::getpid()),
                       .filter = options.filter,
                       .on_busy = options.on_busy,
                       .ask_others = [&] { return ask_for_chain(options.run_directory, hook); }}));
-  for (const std::string& note : place.notes) {
+  for (const std::string& note : joined.notes) {
     say(note);
   }
   if (options.on_busy != OnBusy::Replace) {
-    const Result<std::vector<std::string>> foreign = place.chain.open_foreign(capture.actions);
-    if (!foreign) {
-      const HookLock::Turn turn = lock.take();
-      static_cast<void>(place.chain.leave(place.position, place.process));
-      return std::unexpected(foreign.error());
-    }
+    const std::vector<std::string> foreign =
+        TRY(joined.place.chain().open_foreign(capture.actions));
     if (!options.is_silent) {
-      for (const std::string& sentence : *foreign) {
-        say(sentence);
-      }
+      std::ranges::for_each(foreign, say);
     }
   }
   std::unique_ptr<GuardedCapture> made(
       new GuardedCapture(options));  // NOLINT: the constructor is private
-  Result<GuardianLink> guardian = GuardianLink::start(hook, place, options.run_directory);
-  if (!guardian) {
-    const HookLock::Turn turn = lock.take();
-    static_cast<void>(place.chain.leave(place.position, place.process));
-    return std::unexpected(std::move(guardian).error());
-  }
-  made->guardian_.emplace(*std::move(guardian));
+  made->guardian_.emplace(TRY(GuardianLink::start(hook, joined.place, options.run_directory)));
   made->capture_.emplace(
-      TRY(HookCapture::prepare(hook, variant, std::move(place), lock, filter, capture)));
+      TRY(HookCapture::prepare(hook, variant, std::move(joined.place), filter, capture)));
   if (const Result<std::map<Action, UniqueFd>> probes = made->capture_->load_probes()) {
     std::map<Action, int> descriptors;
     for (const auto& [action, program] : *probes) {
@@ -105,7 +93,7 @@ Result<void> GuardedCapture::leave() {
   if (left && !*left) {
     return capture_->detach();
   }
-  capture_->note_left();
+  capture_->place().note_left();
   return left ? Result<void>{} : Result<void>(std::unexpected(std::move(left).error()));
 }
 
@@ -114,7 +102,7 @@ std::optional<CaptureWatch::End> GuardedCapture::look() {
     switch (word->kind) {
       case GuardianLink::Word::Kind::Notice: say_over_status(word->text); break;
       case GuardianLink::Word::Kind::Gone:
-        if (!capture_->is_in_place()) {
+        if (!capture_->place().is_held()) {
           return End{
               .error = Error{
                   .code = Errc::Kernel,

@@ -69,7 +69,7 @@ int print_hooks(const std::vector<cli::ListedHook>& hooks, const XdpcapOptions& 
 Result<std::vector<CaptureStatus>> captures_on_map(std::uint32_t map_id) {
   UniqueFd fd = TRY(open_map(map_id));
   const Hook hook = TRY(Hook::adopt(std::move(fd), fmt::format("map {}", map_id)));
-  return captures_on(hook);
+  return captures_on(hook, {});
 }
 
 Result<std::vector<cli::ListedHook>> find_all() {
@@ -87,36 +87,14 @@ Result<std::vector<cli::ListedHook>> find_all() {
   return hooks;
 }
 
-// The living chain, found or asked for; nullopt: there is none, or it cannot be known.
-Result<std::optional<Chain>> reach_chain(const Hook& hook, const XdpcapOptions& options) {
-  Result<FoundChains> found = find_chains(hook);
-  if (found) {
-    return std::move(found->live);
-  }
-  if (found.error().code != Errc::Permission) {
-    return std::unexpected(std::move(found).error());
-  }
-  std::optional<ChainParts> parts = ask_for_chain(options.run_directory, hook);
-  if (!parts) {
-    return std::nullopt;
-  }
-  return TRY(Chain::adopt(hook, *std::move(parts)));
-}
-
-Result<std::vector<CaptureStatus>> captures_as_far_as_known(const Hook& hook,
-                                                            const XdpcapOptions& options) {
-  Result<std::vector<CaptureStatus>> captures = captures_on(hook);
-  if (captures || captures.error().code != Errc::Permission) {
-    return captures;
-  }
-  const std::optional<Chain> chain = TRY(reach_chain(hook, options));
-  return chain ? captures_of(*chain) : std::vector<CaptureStatus>();
+AskOthers ask_in(const XdpcapOptions& options, const Hook& hook) {
+  return [&options, &hook] { return ask_for_chain(options.run_directory, hook); };
 }
 
 Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
   HookFacts facts = TRY(hook_facts(hook));
-  const std::vector<CaptureStatus> captures = TRY(captures_as_far_as_known(hook, options));
+  const std::vector<CaptureStatus> captures = TRY(captures_on(hook, ask_in(options, hook)));
   return cli::ListedHook{.facts = std::move(facts), .captures = describe(captures)};
 }
 
@@ -137,14 +115,8 @@ Result<void> check_none(const Hook& hook) {
 
 Result<std::size_t> remove_all_remains(const Hook& hook, const HookLock& lock) {
   const HookLock::Turn turn = lock.take();
-  Result<FoundChains> found = find_chains(hook);
-  if (!found) {
-    return found.error().code == Errc::Permission
-               ? Result<std::size_t>(0)
-               : Result<std::size_t>(std::unexpected(std::move(found).error()));
-  }
   std::size_t removed = 0;
-  for (const Remains& remains : found->remains) {
+  for (const Remains& remains : TRY(reach_chains(hook, {})).remains) {
     removed += TRY(remove_remains(hook, remains)) > 0 ? 1U : 0U;
   }
   return removed;
@@ -153,7 +125,7 @@ Result<std::size_t> remove_all_remains(const Hook& hook, const HookLock& lock) {
 Result<std::string> detach(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
   const HookLock lock = open_lock(options);
-  std::optional<Chain> chain = TRY(reach_chain(hook, options));
+  std::optional<Chain> chain = TRY(reach_chains(hook, ask_in(options, hook))).live;
   std::size_t ended = 0;
   if (chain) {
     ended = TRY(end_captures(*chain, lock, chain::Reason::Detached, [&](const ChainMember& member) {

@@ -106,14 +106,15 @@ class GuardianProcess {
   }
   /// At its post.
   GuardianProcess(const Rig& rig, const ChainPlace& place) : GuardianProcess() {
-    std::vector<int> descriptors = place.chain.descriptors();
+    std::vector<int> descriptors = place.chain().descriptors();
     descriptors.push_back(rig.hook.fd());
-    EXPECT_TRUE(send_message(
-        socket_.get(), MessageKind::Start,
-        {rig.hook.path(), rig.run.path(""), fmt::format("{}", place.position),
-         fmt::format("{}", place.process.pid), fmt::format("{}", place.process.start_time_ticks),
-         fmt::format("{}", place.process.pid_namespace)},
-        descriptors));
+    EXPECT_TRUE(
+        send_message(socket_.get(), MessageKind::Start,
+                     {rig.hook.path(), rig.run.path(""), fmt::format("{}", place.position()),
+                      fmt::format("{}", place.process().pid),
+                      fmt::format("{}", place.process().start_time_ticks),
+                      fmt::format("{}", place.process().pid_namespace)},
+                     descriptors));
     EXPECT_TRUE(hear(MessageKind::Ready));
   }
   GuardianProcess(const GuardianProcess&) = delete;
@@ -185,7 +186,7 @@ TEST_F(GuardianTest, TakesTheCaptureOutWhenTheSocketCloses) {
   guardian.close();
   EXPECT_EQ(guardian.exit_code(), 0);
   EXPECT_TRUE(rig.filled().empty());
-  EXPECT_TRUE(capture.place().chain.members().empty());
+  EXPECT_TRUE(capture.place().chain().members().empty());
   EXPECT_FALSE(std::filesystem::exists(socket));
 }
 
@@ -265,8 +266,7 @@ TEST_F(GuardianTest, ASlotThatIsFoughtForIsLeftToOthers) {
   const Rig rig;
   HookCapture capture = rig.capture({Action::Pass});
   const HookLock lock;
-  SlotWatch watch(rig.hook, const_cast<Chain&>(capture.place().chain), lock,
-                  capture.place().position);
+  SlotWatch watch(rig.hook, capture.place().chain(), lock, capture.place().position());
   const UniqueFd foreign = test::load_returning(2, kPlain, "somebody");
   const std::uint32_t id = program_id(foreign.get()).value();
   for (int i = 1; i <= kRepairs; ++i) {
@@ -307,7 +307,7 @@ TEST_F(GuardianTest, SomebodyWhoWantsTheCaptureToEndIsNamed) {
     const Rig rig;
     const HookCapture capture = rig.capture();
     const GuardianProcess guardian(rig, capture.place());
-    capture.place().chain.tell_to_leave(capture.place().position, one.why);
+    capture.place().chain().tell_to_leave(capture.place().position(), one.why);
     const std::optional<Message> end = guardian.hear(MessageKind::End);
     ASSERT_TRUE(end && end->fields.size() == 2);
     EXPECT_EQ(end->fields[0], fmt::format("hook {}: {}", rig.hook.path(),
@@ -324,8 +324,8 @@ TEST_F(GuardianTest, ACaptureThatWasTakenOutIsTold) {
   {
     const HookLock lock = HookLock::open(rig.run.path("")).value();
     const HookLock::Turn turn = lock.take();
-    Chain& chain = const_cast<Chain&>(capture.place().chain);
-    ASSERT_TRUE(chain.leave(capture.place().position, capture.place().process));
+    Chain& chain = capture.place().chain();
+    ASSERT_TRUE(chain.leave(capture.place().position(), capture.place().process()));
   }
   const std::optional<Message> end = guardian.hear(MessageKind::End);
   ASSERT_TRUE(end && end->fields.size() == 2);
@@ -342,9 +342,9 @@ TEST_F(GuardianTest, TakesOutTheDeadOfOthers) {
     ::_exit(0);  // with its programs in the slots
   }
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-  EXPECT_EQ(capture.place().chain.members().size(), 2U);
+  EXPECT_EQ(capture.place().chain().members().size(), 2U);
   const GuardianProcess guardian(rig, capture.place());
-  EXPECT_TRUE(becomes_true([&] { return capture.place().chain.members().size() == 1; },
+  EXPECT_TRUE(becomes_true([&] { return capture.place().chain().members().size() == 1; },
                            milliseconds(2'000)));
   rig.send(Action::Drop);
   EXPECT_EQ(capture.counters().value()[1].received, 1U);
@@ -353,7 +353,7 @@ TEST_F(GuardianTest, TakesOutTheDeadOfOthers) {
 TEST_F(GuardianTest, StartsWithNothingButAStart) {
   const Rig rig;
   const HookCapture capture = rig.capture({Action::Pass});
-  const std::vector<int> parts = capture.place().chain.descriptors();
+  const std::vector<int> parts = capture.place().chain().descriptors();
   std::vector<int> all = parts;
   all.push_back(rig.hook.fd());
   std::vector<int> two_hooks = {rig.hook.fd()};
@@ -522,7 +522,7 @@ TEST_F(GuardianTest, HandsTheChainToWhoMayNotLookItUp) {
                                               {.actions = kAllActions, .counts_only = true})
                              .value();
     ASSERT_TRUE(second.enter());
-    EXPECT_EQ(first.place().chain.members().size(), 2U);
+    EXPECT_EQ(first.place().chain().members().size(), 2U);
     for (const Action action : kActions) {
       rig.send(action);
       EXPECT_EQ(first.counters().value()[index(action)].received, 1U);
@@ -578,7 +578,7 @@ TEST_F(GuardianTest, WhoDoesNotAnswerIsPassedOver) {
   const GuardianProcess guardian(rig, capture.place());
   const std::optional<ChainParts> parts = ask_for_chain(rig.run.path(""), rig.hook);
   ASSERT_TRUE(parts);
-  EXPECT_EQ(map_info(parts->state.get())->id, map_info(capture.place().chain.state_fd())->id);
+  EXPECT_EQ(map_info(parts->state.get())->id, map_info(capture.place().chain().state_fd())->id);
 }
 
 TEST_F(GuardianTest, TheSocketIsItsUsersOnly) {

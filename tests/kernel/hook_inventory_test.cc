@@ -337,19 +337,6 @@ TEST_F(HookInventoryTest, FindsInterfacesOfEveryKind) {
   EXPECT_THAT(only_user().interfaces, UnorderedElementsAre(left, right, third));
   EXPECT_THAT(only_user().ifindexes_elsewhere, IsEmpty());
 
-  const std::uint32_t ids[] = {id_of_program(user.get()), 4'000'000'000};
-  {
-    const test::ReducedCapabilities none(0);
-    const std::vector<Interface> running = interfaces_running(ids).value();
-    ASSERT_EQ(running.size(), 3U);
-    // In the order of their numbers, of which the first end of a pair has the second.
-    EXPECT_EQ(running[0].ifindex, net.right_ifindex());
-    EXPECT_EQ(running[1].name, "xc0");
-    EXPECT_THAT(running[0].xdp, ElementsAre(XdpAttachment{XdpMode::Native, ids[0]}));
-  }
-  EXPECT_THAT(*interfaces_running(std::span(ids).last(1)), IsEmpty());
-  EXPECT_THAT(*interfaces_running({}), IsEmpty());
-
   attach_without_link(-1, net.right_ifindex(), XDP_FLAGS_DRV_MODE);
   EXPECT_THAT(only_user().interfaces, UnorderedElementsAre(left, third));
 }
