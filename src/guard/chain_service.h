@@ -8,7 +8,7 @@
 //
 // A guardian that is killed leaves its socket; the next guardian that starts takes it away, whatever hook it is of.
 //
-// Tested by: tests/kernel/faults/killed_test.cc.
+// Tested by: tests/kernel/guard/chain_service_test.cc, tests/kernel/faults/killed_test.cc.
 
 #pragma once
 

@@ -9,7 +9,7 @@
 // The guardian does this, because it has the capability to ask who uses the hook, which the capture has given up, and because
 // if the capture dies meanwhile it takes out what it has put in.
 //
-// Tested by: tests/kernel/guardian_test.cc, tests/kernel/end_to_end/nothing_captured_test.cc.
+// Tested by: tests/kernel/guard/explanation_test.cc, tests/kernel/end_to_end/nothing_captured_test.cc.
 
 #pragma once
 

@@ -18,7 +18,7 @@
 // terminal sends to xdpcap does not reach it.  It never sees a byte of a packet.
 //
 // Cost: 6 MiB, most of it shared libraries; four times a second a dozen system calls.
-// Tested by: tests/kernel/guardian_test.cc, tests/kernel/faults/killed_test.cc.
+// Tested by: tests/kernel/guard/guardian_test.cc, tests/kernel/faults/killed_test.cc.
 
 #pragma once
 

@@ -6,7 +6,7 @@
 // it starts and empties it when it ends.  Chain::repair() undoes that.  Somebody who does it again and again, as a second tool of
 // this kind would, gets the slot after some rounds: it is no use fighting.
 //
-// Tested by: tests/kernel/guardian_test.cc, tests/kernel/faults/foreign_test.cc.
+// Tested by: tests/kernel/guard/guardian_test.cc, tests/kernel/faults/foreign_test.cc.
 
 #pragma once
 

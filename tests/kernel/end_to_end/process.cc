@@ -63,10 +63,6 @@ void give_up(const std::string& what) {
   std::exit(1);
 }
 
-void pause_briefly() {
-  std::this_thread::sleep_for(Millis(5));
-}
-
 Process::Process(const std::vector<std::string>& command, const Streams& streams) {
   std::vector<char*> arguments;
   for (const std::string& word : command) {

@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+#include "support/becomes_true.h"
+
 namespace xdpcap::test {
 
 using Millis = std::chrono::milliseconds;
@@ -79,25 +81,6 @@ struct Pipe {
   UniqueFd reader;
   UniqueFd writer;
 };
-
-/// Whether `is_true()` becomes true within `most`; asks every few milliseconds.
-template <typename Condition>
-bool becomes_true(Condition is_true, Millis most = Millis(5'000));
-
-/// The sleep between two questions of becomes_true().
-void pause_briefly();
-
-template <typename Condition>
-bool becomes_true(Condition is_true, Millis most) {
-  const auto deadline = std::chrono::steady_clock::now() + most;
-  while (!is_true()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return false;
-    }
-    pause_briefly();
-  }
-  return true;
-}
 
 /// Ends the test program: the machine refused something the test needs.
 [[noreturn]] void give_up(const std::string& what);
