@@ -17,7 +17,7 @@
 // It is this program started again under another name, so that it has nothing of the capture's memory, in a session of its own: what a
 // terminal sends to xdpcap does not reach it.  It never sees a byte of a packet.
 //
-// Cost: 6 MiB, most of it shared libraries; four times a second a dozen system calls.
+// Cost: 6 MiB, most of it shared libraries; four times a second two system calls a slot.
 // Tested by: tests/kernel/guard/guardian_test.cc, tests/kernel/faults/killed_test.cc.
 
 #pragma once

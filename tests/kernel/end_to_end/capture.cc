@@ -279,4 +279,10 @@ Totals parse_totals(const std::string& line) {
           .unwritten = match[7].matched ? number(match[7]) : 0};
 }
 
+void expect_balance(const Totals& totals) {
+  EXPECT_LE(totals.matched, totals.received);
+  EXPECT_EQ(totals.matched, totals.held_back + totals.overwritten + totals.written + totals.lost +
+                                totals.unwritten);
+}
+
 }  // namespace xdpcap::test

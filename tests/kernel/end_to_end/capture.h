@@ -92,6 +92,8 @@ struct Totals {
 };
 /// Expects that `line` is such a line and nothing else.
 Totals parse_totals(const std::string& line);
+/// Expects that the numbers of a capture that has ended add up.
+void expect_balance(const Totals& totals);
 
 std::vector<std::string> split(const std::string& text, char separator);
 

@@ -49,23 +49,6 @@ bool is_any_running(const std::vector<ProcessIdentity>& processes) {
   });
 }
 
-// A program array that somebody opens by its id in the moment after its last descriptor was closed stays for ever, empty: the kernel
-// takes a reference for each of the two ends, and gives one back.  -list, -status and -detach look at all maps so.
-// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear().
-bool is_lost_by_the_kernel(std::uint32_t map_id) {
-  const Result<UniqueFd> map = open_map(map_id);
-  const Result<MapInfo> info = map ? map_info(map->get()) : Result<MapInfo>(MapInfo{});
-  if (!info || info->type != kMapTypeProgramArray) {
-    return false;
-  }
-  for (std::uint32_t slot = 0; slot < info->max_entries; ++slot) {
-    if (program_in_slot(map->get(), slot).value_or(1)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
 void note_bpf_objects(pid_t pid) {
@@ -104,8 +87,7 @@ void EndToEndTest::TearDown() {
       << "the test noted nothing, so the next line shows nothing";
   EXPECT_TRUE(becomes_true([] { return !is_any_running(noted_guardians()); }))
       << "a guardian is left";
-  BpfObjects left = still_there(noted());
-  std::erase_if(left.maps, is_lost_by_the_kernel);
+  const BpfObjects left = still_there(noted());
   EXPECT_TRUE(left.empty()) << "programs " << testing::PrintToString(left.programs) << ", maps "
                             << testing::PrintToString(left.maps);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";

@@ -4,11 +4,8 @@
 
 #include <attach/chain_find.h>
 #include <fmt/format.h>
-#include <guard/guardian.h>
-#include <kernel/process.h>
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <regex>
 
@@ -51,12 +48,10 @@ Stage::~Stage() {
   EXPECT_EQ(filled_slots(hook_fd()), 0U);
   EXPECT_EQ(guardians(), std::vector<pid_t>{});
   EXPECT_EQ(run_files(), std::vector<std::string>{});
-  const auto is_chain_left = [this] {
+  EXPECT_TRUE(becomes_true([this] {
     std::this_thread::sleep_for(kBetweenLooks);
-    const Result<FoundChains> found = find_chains(hook_);
-    return !found || found->live || !found->remains.empty();
-  };
-  EXPECT_TRUE(becomes_true([&] { return !is_chain_left(); })) << "a chain is left";
+    return !has_chain(hook_fd());
+  })) << "a chain is left";
 }
 
 bool Stage::is_left() const {
@@ -98,33 +93,6 @@ bool Stage::are_members(const std::vector<pid_t>& pids, Millis most) const {
         return there == expected;
       },
       most);
-}
-
-std::vector<pid_t> Stage::guardians() const {
-  std::vector<pid_t> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    pid_t pid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) {
-      continue;
-    }
-    const std::string words = command_line(pid);
-    if (words.starts_with(kGuardianName) && words.ends_with(" " + rig_.hook())) {
-      found.push_back(pid);
-    }
-  }
-  return found;
-}
-
-std::vector<std::string> Stage::run_files() const {
-  std::vector<std::string> names;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(run_directory(), missing)) {
-    if (entry.path().filename() != "lock") {
-      names.push_back(entry.path().filename());
-    }
-  }
-  return names;
 }
 
 SharedCapture::SharedCapture(const Stage& stage, const std::string& output,
@@ -201,12 +169,6 @@ void signal_process(pid_t pid, int signal) {
 void expect_exact(const Totals& totals, const Tally& tally) {
   EXPECT_EQ(tally.wrong, 0U);
   EXPECT_EQ(totals.received, tally.sent());
-}
-
-void expect_balance(const Totals& totals) {
-  EXPECT_LE(totals.matched, totals.received);
-  EXPECT_EQ(totals.matched, totals.held_back + totals.overwritten + totals.written + totals.lost +
-                                totals.unwritten);
 }
 
 }  // namespace xdpcap::test

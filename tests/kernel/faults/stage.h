@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "capture.h"
+#include "on_hook.h"
 #include "rig.h"
 #include "traffic.h"
 
@@ -42,9 +43,9 @@ class Stage {
   /// Whether just these processes capture within `most`.
   bool are_members(const std::vector<pid_t>& pids, Millis most) const;
   /// Guardians on the hook: those of captures that are dead, too.
-  std::vector<pid_t> guardians() const;
+  std::vector<pid_t> guardians() const { return guardians_on(rig_.hook()); }
   /// Files in the run directory but the lock.
-  std::vector<std::string> run_files() const;
+  std::vector<std::string> run_files() const { return test::run_files(run_directory()); }
 
  private:
   bool is_left() const;
@@ -91,7 +92,6 @@ void signal_process(pid_t pid, int signal);
 
 /// Expects of traffic that every frame got its verdict; and of a capture that was there all the time that it received every one.
 void expect_exact(const Totals& totals, const Tally& tally);
-void expect_balance(const Totals& totals);
 
 class FaultTest : public EndToEndTest {};
 

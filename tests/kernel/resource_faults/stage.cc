@@ -2,82 +2,14 @@
 
 #include "stage.h"
 
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "attach/chain_state.h"
-#include "kernel/map.h"
-#include "kernel/object_ids.h"
 
 namespace xdpcap::test {
-namespace {
-
-std::vector<std::string> words_of(pid_t pid) {
-  const std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
-  std::ostringstream text;  // an iterator would throw where the process ends meanwhile
-  text << file.rdbuf();
-  return split(text.str(), '\0');
-}
-
-std::vector<pid_t> processes_with(const std::string& word) {
-  std::vector<pid_t> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename().string();
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error == std::errc() && *end == '\0' && std::ranges::count(words_of(pid), word) > 0) {
-      found.push_back(pid);
-    }
-  }
-  return found;
-}
-
-// Ids of maps that say they are the chain of a hook.
-std::vector<std::uint32_t> chains_of(int hook_fd) {
-  const std::uint32_t hook_id = map_info(hook_fd)->id;
-  const std::vector<std::uint32_t> ids = all_map_ids().value();
-  std::vector<std::uint32_t> found;
-  for (const std::uint32_t id : ids) {
-    const Result<UniqueFd> map = open_map(id);
-    const Result<MapInfo> info = map ? map_info(map->get()) : std::unexpected(map.error());
-    if (!info || info->name != chain::kStateMapName) {
-      continue;
-    }
-    std::vector<char> value(info->value_size_bytes);
-    chain::ChainState state{};
-    const std::uint32_t key = 0;
-    if (value.size() >= sizeof(state) &&
-        ::bpf_map_lookup_elem(map->get(), &key, value.data()) == 0) {
-      std::memcpy(&state, value.data(), sizeof(state));
-      if (state.hook_map_id == hook_id) {
-        found.push_back(id);
-      }
-    }
-  }
-  return found;
-}
-
-std::vector<std::string> files_but_the_lock(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, missing)) {
-    if (entry.path().filename() != "lock") {
-      names.push_back(entry.path().filename().string());
-    }
-  }
-  return names;
-}
-
-}  // namespace
 
 Stage::Stage(const RigOptions& options) : rig_(options), run_directory_(rig_.file("run")) {
   note_bpf_objects(::getpid());
@@ -93,24 +25,14 @@ std::vector<std::string> Stage::command(const std::vector<std::string>& rest) co
   return xdpcap_command(arguments(rest));
 }
 
-std::vector<pid_t> Stage::processes() const {
-  return processes_with(rig_.hook());
-}
-
-std::vector<pid_t> Stage::guardians() const {
-  std::vector<pid_t> found = processes();
-  std::erase_if(found, [](pid_t pid) { return words_of(pid).front() != "xdpcap-guardian"; });
-  return found;
-}
-
 void Stage::expect_nothing_left() const {
   EXPECT_TRUE(becomes_true([&] { return filled_slots(hook_fd()) == 0; }, Millis(1'000)))
       << "programs are left in the hook";
   EXPECT_TRUE(becomes_true([&] { return processes().empty(); }, Millis(3'000)))
       << "a process is left";
-  EXPECT_TRUE(becomes_true([&] { return chains_of(hook_fd()).empty(); }, Millis(3'000)))
-      << "maps are left";
-  EXPECT_EQ(files_but_the_lock(run_directory_), std::vector<std::string>());
+  EXPECT_TRUE(becomes_true([&] { return !has_chain(hook_fd()); }, Millis(3'000)))
+      << "a chain is left";
+  EXPECT_EQ(run_files(run_directory_), std::vector<std::string>());
 }
 
 std::vector<std::string> in_shell(const std::string& setup,
@@ -122,8 +44,7 @@ std::vector<std::string> in_shell(const std::string& setup,
 
 void expect_exact(const std::string& totals_line, const std::string& path) {
   const Totals totals = parse_totals(totals_line);
-  EXPECT_EQ(totals.matched, totals.held_back + totals.overwritten + totals.written + totals.lost +
-                                totals.unwritten);
+  expect_balance(totals);
   EXPECT_EQ(packets_in(path).size(), totals.written);
 }
 

@@ -4,8 +4,7 @@
 // named.
 //
 //     slots of the hook             programs that packets still meet
-//     chains                        maps "xdpcap_chain" that say they belong to this hook, whoever holds them: every
-//                                   capture program and dispatcher uses one, and every other map of a capture is used by those
+//     a chain                       that says it belongs to this hook, whoever has it
 //     processes                     xdpcap and guardians: the hook's path is among their arguments
 //     files in the run directory    sockets; the lock stays
 
@@ -16,6 +15,7 @@
 
 #include "capture.h"
 #include "nothing_left.h"
+#include "on_hook.h"
 #include "rig.h"
 
 namespace xdpcap::test {
@@ -35,9 +35,9 @@ class Stage {
   std::vector<std::string> command(const std::vector<std::string>& rest) const;
 
   /// Processes that were started with the hook's path among their arguments.
-  std::vector<pid_t> processes() const;
+  std::vector<pid_t> processes() const { return processes_on(rig_.hook()); }
   /// Those of them that are guardians.
-  std::vector<pid_t> guardians() const;
+  std::vector<pid_t> guardians() const { return guardians_on(rig_.hook()); }
 
   /// Expects that the slots are empty within a second, and everything else gone within three.
   void expect_nothing_left() const;

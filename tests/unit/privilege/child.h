@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A child process that gives up what the test program needs, and says how it went.
+// A child process that gives up what the test program needs, tries something, and says how it went.
 
 #pragma once
 
 #include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -39,6 +42,17 @@ std::string in_child(Body body) {
     return std::string("killed by ") + ::strsignal(WTERMSIG(status));
   }
   return WEXITSTATUS(status) == 0 ? said : "could not say it: " + said;
+}
+
+/// Whether the kernel takes a program that returns 0.
+inline bool load_program() {
+  constexpr std::uint64_t kReturnZero[] = {0x00000000000000b7, 0x0000000000000095};
+  bpf_attr attributes{};
+  attributes.prog_type = BPF_PROG_TYPE_XDP;
+  attributes.insns = reinterpret_cast<std::uintptr_t>(kReturnZero);
+  attributes.insn_cnt = 2;
+  attributes.license = reinterpret_cast<std::uintptr_t>("GPL");
+  return ::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)) >= 0;
 }
 
 }  // namespace xdpcap::test

@@ -24,6 +24,7 @@ namespace xdpcap {
 namespace {
 
 using test::in_child;
+using test::load_program;
 
 const User kSomebody{.name = "somebody", .uid = 12345, .gid = 23456, .groups = {23456}};
 
@@ -33,16 +34,6 @@ std::uint64_t bit(Capability capability) {
 
 std::string outcome(bool worked) {
   return worked ? "yes" : std::string(strerrorname_np(errno));
-}
-
-std::string load_xdp_program() {
-  constexpr std::uint64_t kReturnZero[] = {0x00000000000000b7, 0x0000000000000095};
-  bpf_attr attributes{};
-  attributes.prog_type = BPF_PROG_TYPE_XDP;
-  attributes.insns = reinterpret_cast<std::uintptr_t>(kReturnZero);
-  attributes.insn_cnt = 2;
-  attributes.license = reinterpret_cast<std::uintptr_t>("GPL");
-  return outcome(::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)) >= 0);
 }
 
 std::string open_file(const std::string& path) {
@@ -146,7 +137,7 @@ TEST(Reduce, TakesAwayWhatItSays) {
     EXPECT_EQ(in_child([&] {
                 const Result<void> reduced = reduce({.user = one.user, .kept = one.kept});
                 return reduced ? fmt::format("{} {} {}", open_file(roots), open_file(others),
-                                             load_xdp_program())
+                                             outcome(load_program()))
                                : reduced.error().message;
               }),
               one.wanted);

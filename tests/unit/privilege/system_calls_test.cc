@@ -38,6 +38,7 @@ namespace xdpcap {
 namespace {
 
 using test::in_child;
+using test::load_program;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kIsSanitized = true;
@@ -76,16 +77,6 @@ bool look_up(const Stage& stage) {
   attributes.key = reinterpret_cast<std::uintptr_t>(&key);
   attributes.value = reinterpret_cast<std::uintptr_t>(&value);
   return ::syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attributes, sizeof(attributes)) == 0;
-}
-
-bool load_program() {
-  constexpr std::uint64_t kReturnZero[] = {0x00000000000000b7, 0x0000000000000095};
-  bpf_attr attributes{};
-  attributes.prog_type = BPF_PROG_TYPE_XDP;
-  attributes.insns = reinterpret_cast<std::uintptr_t>(kReturnZero);
-  attributes.insn_cnt = 2;
-  attributes.license = reinterpret_cast<std::uintptr_t>("GPL");
-  return ::syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)) >= 0;
 }
 
 bool bpf(int command) {

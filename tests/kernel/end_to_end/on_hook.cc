@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "on_hook.h"
+
+#include <attach/chain_find.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <guard/guardian.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "capture.h"
+
+namespace xdpcap::test {
+namespace {
+
+std::vector<std::string> words_of(pid_t pid) {
+  const std::ifstream file(fmt::format("/proc/{}/cmdline", pid), std::ios::binary);
+  std::ostringstream text;  // an iterator would throw where the process ends meanwhile
+  text << file.rdbuf();
+  return split(text.str(), '\0');
+}
+
+}  // namespace
+
+std::vector<pid_t> processes_on(const std::string& hook_path) {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc() && *end == '\0' && std::ranges::count(words_of(pid), hook_path) > 0) {
+      found.push_back(pid);
+    }
+  }
+  return found;
+}
+
+std::vector<pid_t> guardians_on(const std::string& hook_path) {
+  std::vector<pid_t> found = processes_on(hook_path);
+  std::erase_if(found, [](pid_t pid) { return words_of(pid).front() != kGuardianName; });
+  return found;
+}
+
+bool has_chain(int hook_fd) {
+  const Hook hook =
+      Hook::adopt(UniqueFd(::fcntl(hook_fd, F_DUPFD_CLOEXEC, 3)), "the test's hook").value();
+  const Result<FoundChains> found = find_chains(hook);
+  return !found || found->live || !found->remains.empty() || !found->strangers.empty();
+}
+
+std::vector<std::string> run_files(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, missing)) {
+    if (entry.path().filename() != "lock") {
+      names.push_back(entry.path().filename().string());
+    }
+  }
+  return names;
+}
+
+}  // namespace xdpcap::test
