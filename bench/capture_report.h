@@ -12,6 +12,8 @@
 
 namespace bench {
 
+inline constexpr double kMillion = 1e6;  ///< packets in a Mpps, a second long
+
 /// The tables, and the figures to reach.
 std::string capture_table(const CaptureResults& results);
 

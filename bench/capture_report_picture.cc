@@ -13,8 +13,6 @@
 namespace bench {
 namespace {
 
-constexpr double kMillion = 1e6;
-
 /// Lines: nanoseconds above the empty hook by size, for a record and for the original's mechanism.
 std::string cost_panel(const std::vector<CaptureCost>& costs) {
   std::string text;

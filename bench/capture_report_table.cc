@@ -11,7 +11,6 @@
 namespace bench {
 namespace {
 
-constexpr double kMillion = 1e6;
 constexpr double kMib = 1024.0 * 1024.0;
 
 std::string costs_table(const std::vector<CaptureCost>& costs) {

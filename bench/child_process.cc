@@ -31,7 +31,7 @@ using xdpcap::UniqueFd;
 
 constexpr int kNoSuchCommand = 127;
 
-std::unexpected<cbpfc::Error> failure(const std::string& attempt) {
+std::unexpected<cbpfc::Error> process_failure(const std::string& attempt) {
   return cbpfc::fail(Errc::Kernel, attempt + ": " + xdpcap::errno_text(errno), errno);
 }
 
@@ -77,7 +77,7 @@ Result<ChildProcess> ChildProcess::start(const std::string& name,
   child.name_ = name;
   child.text_.reset(::memfd_create("bench_child", MFD_CLOEXEC));
   if (!child.text_.is_open() || ::fcntl(child.text_.get(), F_SETFL, O_APPEND) != 0) {
-    return failure("start " + name + ": memory for what it prints");
+    return process_failure("start " + name + ": memory for what it prints");
   }
   const pid_t parent = ::getpid();
   child.pid_ = ::fork();
@@ -86,11 +86,11 @@ Result<ChildProcess> ChildProcess::start(const std::string& name,
     ::_exit(function());
   }
   if (child.pid_ < 0) {
-    return failure("start " + name);
+    return process_failure("start " + name);
   }
   child.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));
   if (!child.pidfd_.is_open()) {
-    return failure("start " + name + ": a descriptor of the process");
+    return process_failure("start " + name + ": a descriptor of the process");
   }
   return child;
 }
@@ -140,7 +140,7 @@ Result<double> ChildProcess::cpu_seconds() const {
   clockid_t clock{};
   timespec time{};
   if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &time) != 0) {
-    return failure("ask for the processor time of " + name_);
+    return process_failure("ask for the processor time of " + name_);
   }
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }

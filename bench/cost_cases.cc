@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::uint64_t kRingBytes = 64ULL << 20U;
 constexpr std::uint32_t kWatermarkBytes = 1U << 20U;
-constexpr std::size_t kSmallBytes = 64;
+constexpr std::size_t kSmallPacketBytes = 64;
 constexpr std::size_t kJumboBytes = 9000;
 constexpr std::uint32_t kBehind = 1;  // positions in the chains
 constexpr std::uint32_t kFollowed = 2;
@@ -170,18 +170,19 @@ Result<std::vector<CostCase>> make_cost_cases(const CostMaps& maps) {
                      .program = TRY(maps.load_perf(is_multi_buffer))});
     return {};
   };
-  cases.push_back({.what = cost_name::kEmpty, .packet = other(kSmallBytes)});
-  TRY(add(cost_name::kNotMatching, other(kSmallBytes), {.expression = kFilter}));
-  TRY(add("not matching, nor another capture behind", other(kSmallBytes),
+  cases.push_back({.what = cost_name::kEmpty, .packet = other(kSmallPacketBytes)});
+  TRY(add(cost_name::kNotMatching, other(kSmallPacketBytes), {.expression = kFilter}));
+  TRY(add("not matching, nor another capture behind", other(kSmallPacketBytes),
           {.expression = kFilter, .is_followed = true}));
-  TRY(add("-count, not matching", other(kSmallBytes),
+  TRY(add("-count, not matching", other(kSmallPacketBytes),
           {.expression = kFilter, .counts_only = true}));
-  TRY(add("-count, matching", matching(kSmallBytes), {.expression = kFilter, .counts_only = true}));
-  TRY(add("-sample 100", other(kSmallBytes), {.limits = {.sample_one_in = 100}}));
-  TRY(add("-rate 10000", other(kSmallBytes), {.limits = {.packets_per_second = 10000}}));
-  TRY(add("-per-flow 1", other(kSmallBytes), {.limits = {.packets_per_flow = 1}}));
-  TRY(add("-c 1, reached", other(kSmallBytes), {.limits = {.most_packets = 1}}));
-  for (const std::size_t bytes : {kSmallBytes, std::size_t{256}, std::size_t{1500}}) {
+  TRY(add("-count, matching", matching(kSmallPacketBytes),
+          {.expression = kFilter, .counts_only = true}));
+  TRY(add("-sample 100", other(kSmallPacketBytes), {.limits = {.sample_one_in = 100}}));
+  TRY(add("-rate 10000", other(kSmallPacketBytes), {.limits = {.packets_per_second = 10000}}));
+  TRY(add("-per-flow 1", other(kSmallPacketBytes), {.limits = {.packets_per_flow = 1}}));
+  TRY(add("-c 1, reached", other(kSmallPacketBytes), {.limits = {.most_packets = 1}}));
+  for (const std::size_t bytes : {kSmallPacketBytes, std::size_t{256}, std::size_t{1500}}) {
     TRY(add_recorded(bytes));
   }
   cases.push_back(

@@ -16,7 +16,7 @@ namespace {
 
 using cbpfc::Result;
 
-constexpr std::uint64_t kSeed = 7;
+constexpr std::uint64_t kListSeed = 7;
 /// Passes of the loop.  The verifier walks each, remembers less of what it has seen while it is within a
 /// loop, and gives up with more than 8,192 branches of which it knows only one side: what libpcap has
 /// not optimised runs without a loop.
@@ -171,7 +171,7 @@ List make_list(const Kind& kind, int count, bool is_raw, Random& random) {
 
 std::vector<List> make_lists() {
   std::vector<List> lists;
-  Random random(kSeed);
+  Random random(kListSeed);
   for (const Kind& kind : kinds()) {
     for (const int terms : {16, 64, 256}) {
       lists.push_back(make_list(kind, terms, false, random));

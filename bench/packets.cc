@@ -21,7 +21,7 @@ constexpr std::size_t kMinFrameBytes = 60;
 
 constexpr int kSearchSteps = 3000;
 constexpr std::size_t kMostPackets = 200;
-constexpr std::uint64_t kSeed = 1;
+constexpr std::uint64_t kPacketSeed = 1;
 
 struct Run {
   bool matches = false;
@@ -75,7 +75,7 @@ Result<Packet> longest(const Filter& filter, const std::vector<Packet>& packets,
 
 Result<PerPacket<Packet>> longest_packets(const Filter& filter) {
   const differential::MadePackets made =
-      differential::make_packets(filter, kSearchSteps, kMostPackets, kSeed);
+      differential::make_packets(filter, kSearchSteps, kMostPackets, kPacketSeed);
   PerPacket<Packet> packets;
   packets[PacketKind::Match] = TRY(longest(filter, made.matching, "matches"));
   packets[PacketKind::Miss] = TRY(longest(filter, made.missing, "misses"));

@@ -18,7 +18,7 @@ using xdpcap::UniqueFd;
 
 /// Runs in a sample, three times: a third of a millisecond each, short against a scheduler's time slice.
 constexpr std::uint32_t kRepeat = 3000;
-constexpr std::uint64_t kSeed = 3;
+constexpr std::uint64_t kOrderSeed = 3;
 
 /// The programs of one contender for one filter, loaded.
 struct Loaded {
@@ -27,13 +27,13 @@ struct Loaded {
 };
 
 /// One sample to take.
-struct Shot {
+struct FilterShot {
   Contender contender;
   PacketKind kind;
   bool is_many;
 };
 
-struct Samples {
+struct FilterSamples {
   PerContender<Loaded> loaded;
   /// One value a round, of the program with one copy and of that with many.
   PerContender<PerPacket<PerEnum<std::vector<double>, 2, bool>>> ns;
@@ -64,7 +64,7 @@ Result<Loaded> load(const Programs& programs) {
 }
 
 /// Loads the programs of all contenders that have not failed yet; the first failure stays.
-void load_all(KernelTimer& timer, FilterSubject& subject, Samples& samples) {
+void load_all(KernelTimer& timer, FilterSubject& subject, FilterSamples& samples) {
   for (const Contender contender : kContenders) {
     Score& score = subject.row.scores[contender];
     if (!score.failure.empty()) {
@@ -81,8 +81,8 @@ void load_all(KernelTimer& timer, FilterSubject& subject, Samples& samples) {
   }
 }
 
-std::vector<Shot> shots_of(const FilterSubject& subject) {
-  std::vector<Shot> shots;
+std::vector<FilterShot> shots_of(const FilterSubject& subject) {
+  std::vector<FilterShot> shots;
   for (const Contender contender : kContenders) {
     for (const PacketKind kind : kPacketKinds) {
       for (const bool is_many : {false, true}) {
@@ -96,11 +96,11 @@ std::vector<Shot> shots_of(const FilterSubject& subject) {
 }
 
 /// A filter's turn in a round.
-Result<void> sample(KernelTimer& timer, const FilterSubject& subject, Samples& samples,
+Result<void> sample(KernelTimer& timer, const FilterSubject& subject, FilterSamples& samples,
                     std::mt19937_64& random) {
-  std::vector<Shot> shots = shots_of(subject);
+  std::vector<FilterShot> shots = shots_of(subject);
   std::ranges::shuffle(shots, random);
-  for (const Shot& shot : shots) {
+  for (const FilterShot& shot : shots) {
     const Loaded& loaded = samples.loaded[shot.contender];
     TRY(timer.select((shot.is_many ? loaded.many : loaded.one).get()));
     samples.ns[shot.contender][shot.kind][shot.is_many].push_back(
@@ -113,8 +113,8 @@ Result<void> sample(KernelTimer& timer, const FilterSubject& subject, Samples& s
 
 Result<void> time_filters(KernelTimer& timer, std::span<FilterSubject> subjects, int rounds,
                           const Progress& progress) {
-  std::mt19937_64 random(kSeed);
-  std::vector<Samples> samples(subjects.size());
+  std::mt19937_64 random(kOrderSeed);
+  std::vector<FilterSamples> samples(subjects.size());
   std::vector<std::size_t> order(subjects.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (int round = 1; round <= rounds; ++round) {

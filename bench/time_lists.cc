@@ -22,20 +22,20 @@ using xdpcap::UniqueFd;
 
 /// Packets in a sample, however many of them a run has.
 constexpr int kPackets = 16'000;
-constexpr std::uint64_t kSeed = 5;
+constexpr std::uint64_t kListOrderSeed = 5;
 constexpr std::array kWithFilter = {false, true};
 
 /// The programs of one contender for one list, loaded: without the filter and with it.
-using Loaded = PerEnum<UniqueFd, 2, bool>;
+using LoadedPair = PerEnum<UniqueFd, 2, bool>;
 
-struct Shot {
+struct ListShot {
   Contender contender;
   bool with_filter;
 };
 
-struct Samples {
+struct ListSamples {
   UniqueFd table;
-  PerContender<Loaded> loaded;
+  PerContender<LoadedPair> loaded;
   /// One value a round, without the filter and with it.
   PerContender<PerEnum<std::vector<double>, 2, bool>> ns;
 };
@@ -57,8 +57,8 @@ Result<UniqueFd> make_table(const KeyTable& table) {
   return map;
 }
 
-Result<Loaded> load(const Programs& programs, int table_fd) {
-  Loaded loaded;
+Result<LoadedPair> load(const Programs& programs, int table_fd) {
+  LoadedPair loaded;
   for (const bool with_filter : kWithFilter) {
     Program program = with_filter ? programs.varying : programs.varying_base;
     bind_table(program, table_fd);
@@ -68,8 +68,8 @@ Result<Loaded> load(const Programs& programs, int table_fd) {
 }
 
 /// One run from the generator's first state must match as often as the reference interpreter says.
-Result<void> check_answer(KernelTimer& timer, const ListSubject& subject, const Samples& samples,
-                          const Loaded& loaded) {
+Result<void> check_answer(KernelTimer& timer, const ListSubject& subject,
+                          const ListSamples& samples, const LoadedPair& loaded) {
   const KeyTable& table = subject.list.table;
   TRY(write_table(samples.table.get(), table));
   TRY(timer.select(loaded[true].get()));
@@ -84,7 +84,7 @@ Result<void> check_answer(KernelTimer& timer, const ListSubject& subject, const 
 }
 
 /// Loads the programs of all contenders that have not failed yet; the first failure stays.
-void load_all(KernelTimer& timer, ListSubject& subject, Samples& samples) {
+void load_all(KernelTimer& timer, ListSubject& subject, ListSamples& samples) {
   for (const Contender contender : kContenders) {
     ListScore& score = subject.row.scores[contender];
     if (!score.failure.empty()) {
@@ -102,9 +102,9 @@ void load_all(KernelTimer& timer, ListSubject& subject, Samples& samples) {
 }
 
 /// A list's turn in a round.
-Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& samples,
+Result<void> sample(KernelTimer& timer, const ListSubject& subject, ListSamples& samples,
                     std::mt19937_64& random) {
-  std::vector<Shot> shots;
+  std::vector<ListShot> shots;
   for (const Contender contender : kContenders) {
     for (const bool with_filter : kWithFilter) {
       if (subject.row.scores[contender].failure.empty()) {
@@ -114,7 +114,7 @@ Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& sam
   }
   std::ranges::shuffle(shots, random);
   const auto repeat = static_cast<std::uint32_t>(kPackets / subject.list.varying.loops);
-  for (const Shot& shot : shots) {
+  for (const ListShot& shot : shots) {
     TRY(timer.select(samples.loaded[shot.contender][shot.with_filter].get()));
     samples.ns[shot.contender][shot.with_filter].push_back(
         TRY(timer.time_ns(subject.list.packet, repeat)));
@@ -126,8 +126,8 @@ Result<void> sample(KernelTimer& timer, const ListSubject& subject, Samples& sam
 
 Result<void> time_lists(KernelTimer& timer, std::span<ListSubject> subjects, int rounds,
                         const Progress& progress) {
-  std::mt19937_64 random(kSeed);
-  std::vector<Samples> samples(subjects.size());
+  std::mt19937_64 random(kListOrderSeed);
+  std::vector<ListSamples> samples(subjects.size());
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     samples[i].table = TRY(make_table(subjects[i].list.table));
   }

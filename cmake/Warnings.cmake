@@ -4,3 +4,9 @@ target_compile_options(
   xdpcap_warnings
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
             -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough)
+# LIBBPF_OPTS of libbpf is a GNU expression that names some fields of many, in a header of the system for g++ only.
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+  target_compile_options(
+    xdpcap_warnings INTERFACE -Wno-c99-extensions -Wno-gnu-statement-expression-from-macro-expansion
+                              -Wno-missing-designated-field-initializers)
+endif()

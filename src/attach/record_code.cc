@@ -20,7 +20,6 @@ namespace {
 using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): as in capture_program.cc
 using abi::RecordHeader;
 
-constexpr std::int32_t kHeaderBytes = sizeof(RecordHeader);
 constexpr std::uint32_t kRingHeaderBytes = 8;
 constexpr std::uint32_t kRingAlignmentBytes = 8;
 

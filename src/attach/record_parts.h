@@ -6,10 +6,13 @@
 
 #include <cbpfc/ebpf.h>
 
+#include "attach/abi.h"
 #include "attach/record_code.h"
 
 namespace xdpcap {
 
+/// Of abi::RecordHeader.
+inline constexpr std::int32_t kHeaderBytes = sizeof(abi::RecordHeader);
 /// The label behind the code, where lost packets go.
 inline constexpr const char* kLostLabel = "lost";
 

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 
-#include "attach/abi.h"
 #include "attach/helpers.h"
 #include "attach/record_parts.h"
 #include "attach/shared_ring.h"
@@ -25,7 +24,6 @@ namespace {
 
 using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): as in capture_program.cc
 
-constexpr std::int32_t kHeaderBytes = sizeof(abi::RecordHeader);
 constexpr std::int32_t kForceWakeup = 2;  // BPF_RB_FORCE_WAKEUP
 constexpr std::int32_t kBellBytes = 8;
 constexpr std::int16_t kProducer = offsetof(SharedRingControl, producer);

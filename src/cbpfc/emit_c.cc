@@ -111,9 +111,9 @@ Cfg with_short_blocks(const Cfg& cfg) {
   return cut;
 }
 
-class Emitter {
+class CEmitter {
  public:
-  Emitter(const Cfg& cfg, const COptions& options)
+  CEmitter(const Cfg& cfg, const COptions& options)
       : cfg_(with_short_blocks(cfg)), options_(options), statements_(cfg_, options) {}
 
   std::string run() {
@@ -339,7 +339,7 @@ class Emitter {
 }  // namespace
 
 std::string emit_c(const Cfg& cfg, const COptions& options) {
-  return Emitter(cfg, options).run();
+  return CEmitter(cfg, options).run();
 }
 
 }  // namespace cbpfc

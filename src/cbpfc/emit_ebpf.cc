@@ -62,9 +62,9 @@ ebpf::Alu alu_op(AluOp op) {
   std::unreachable();
 }
 
-class Emitter {
+class EbpfEmitter {
  public:
-  Emitter(const Cfg& cfg, const EbpfOptions& options)
+  EbpfEmitter(const Cfg& cfg, const EbpfOptions& options)
       : cfg_(cfg), options_(options), fragment_(options), packet_(make_packet_reader(fragment_)) {
     if (!fragment_.leaves_by_label) {
       share_no_match();
@@ -292,7 +292,7 @@ class Emitter {
 }  // namespace
 
 ebpf::Assembly emit_ebpf(const Cfg& cfg, const EbpfOptions& options) {
-  return Emitter(cfg, options).run();
+  return EbpfEmitter(cfg, options).run();
 }
 
 }  // namespace cbpfc

@@ -7,7 +7,7 @@
 namespace cbpfc {
 namespace {
 
-Places read_by(const Exit& exit) {
+Places read_at_exit(const Exit& exit) {
   Places places;
   if (const auto* branch = std::get_if<Branch>(&exit)) {
     places.set(place_of(Register::A));
@@ -41,7 +41,7 @@ Places written_by(const Step& step) {
 }
 
 Places live_at_exit(const Block& block, const std::vector<Places>& live_at_entry) {
-  Places live = read_by(block.exit);
+  Places live = read_at_exit(block.exit);
   for (const BlockId next : successors(block.exit)) {
     live |= live_at_entry[next];
   }

@@ -24,14 +24,13 @@
 
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
-#include <pcap.h>
 
 #include <algorithm>
-#include <memory>
 #include <optional>
 #include <span>
 
 #include "classic_opcodes.h"
+#include "pcap_handle.h"
 #include "pcap_list.h"
 #include "scratch_flow.h"
 
@@ -42,11 +41,6 @@ constexpr std::size_t kMostWords = 8192;
 /// What libpcap is told to return on a match; replaced by what the caller wants.
 constexpr int kSnapshotLength = 262144;
 constexpr std::string_view kUnreadable = "1:2:::3:";
-
-struct PcapCloser {
-  void operator()(pcap_t* handle) const { pcap_close(handle); }
-};
-using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
 
 /// A program, or libpcap's words.
 using Compiled = std::expected<std::vector<RawInsn>, std::string>;

@@ -14,15 +14,15 @@
 
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
-#include <pcap.h>
 
 #include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
+
+#include "pcap_handle.h"
 
 namespace cbpfc {
 namespace {
@@ -38,11 +38,6 @@ struct FileHeader {
   std::uint32_t linktype = 0;  ///< the upper half may hold other things
 };
 static_assert(sizeof(FileHeader) == 24);
-
-struct PcapCloser {
-  void operator()(pcap_t* handle) const { pcap_close(handle); }
-};
-using PcapHandle = std::unique_ptr<pcap_t, PcapCloser>;
 
 /// The number libpcap writes to files for `dlt`; nullopt if files cannot hold it.
 std::optional<std::uint16_t> linktype_of(int dlt) {

@@ -28,7 +28,6 @@
 namespace cbpfc {
 namespace {
 
-using ebpf::Alu;
 using ebpf::Reg;
 
 class BufferReader : public PacketReader {
@@ -45,18 +44,18 @@ class BufferReader : public PacketReader {
       check_end(fragment_.x, guard.proven_end);
       if (!guard.keep_base) {
         code_.add(ebpf::mov32(base, fragment_.x));
-        code_.add(ebpf::alu(Alu::Add, base, options().packet_start));
+        code_.add(ebpf::alu(ebpf::Alu::Add, base, options().packet_start));
       }
       return;
     }
     fragment_.copy_unseen(base, fragment_.x, guard.base);
     // What the verifier knows of X's bits may contradict the limit; see read_direct.cc.
     load_unknown_zero(fragment_.tmp);
-    code_.add(ebpf::alu32(Alu::Add, base, fragment_.tmp));
+    code_.add(ebpf::alu32(ebpf::Alu::Add, base, fragment_.tmp));
     fragment_.leave_if(ebpf::Cmp::Greater, base,
                        static_cast<std::int32_t>(options().buffer_size_bytes - guard.proven_end));
     check_end(base, guard.proven_end);
-    code_.add(ebpf::alu(Alu::Add, base, options().packet_start));
+    code_.add(ebpf::alu(ebpf::Alu::Add, base, options().packet_start));
   }
 
   void load(Reg dst, std::uint32_t offset, Size size) override {
@@ -74,7 +73,7 @@ class BufferReader : public PacketReader {
   /// A difference of pointers, which the verifier does not follow.
   void load_unknown_zero(Reg dst) override {
     code_.add(ebpf::mov(dst, Reg::R10));
-    code_.add(ebpf::alu(Alu::Sub, dst, Reg::R10));
+    code_.add(ebpf::alu(ebpf::Alu::Sub, dst, Reg::R10));
   }
 
  private:
@@ -91,9 +90,9 @@ class BufferReader : public PacketReader {
     }
     load_from(dst, pointer, offset, Size::Byte);
     for (std::uint32_t i = 1; i < static_cast<std::uint32_t>(size); ++i) {
-      code_.add(ebpf::alu32(Alu::Lsh, dst, 8U));
+      code_.add(ebpf::alu32(ebpf::Alu::Lsh, dst, 8U));
       load_from(fragment_.tmp, pointer, offset + i, Size::Byte);
-      code_.add(ebpf::alu32(Alu::Or, dst, fragment_.tmp));
+      code_.add(ebpf::alu32(ebpf::Alu::Or, dst, fragment_.tmp));
     }
   }
 };

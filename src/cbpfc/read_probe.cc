@@ -23,7 +23,6 @@
 namespace cbpfc {
 namespace {
 
-using ebpf::Alu;
 using ebpf::Reg;
 
 /// Number of the helper.  Source: Linux v6.18 include/uapi/linux/bpf.h.
@@ -43,7 +42,7 @@ class ProbeReader : public PacketReader {
   void load(Reg dst, std::uint32_t offset, Size size) override {
     code_.add(ebpf::mov(Reg::R3, options().packet_start));
     if (offset != 0) {
-      code_.add(ebpf::alu(Alu::Add, Reg::R3, static_cast<std::int32_t>(offset)));
+      code_.add(ebpf::alu(ebpf::Alu::Add, Reg::R3, static_cast<std::int32_t>(offset)));
     }
     read_r3(dst, size);
   }
@@ -53,9 +52,9 @@ class ProbeReader : public PacketReader {
   void load(const LoadIndirect& load) override {
     fragment_.copy_unseen(Reg::R3, fragment_.x, load.offset);
     code_.add(ebpf::mov(Reg::R1, Reg::R3));
-    code_.add(ebpf::alu(Alu::Add, Reg::R1, static_cast<std::int32_t>(load.size)));
+    code_.add(ebpf::alu(ebpf::Alu::Add, Reg::R1, static_cast<std::int32_t>(load.size)));
     fragment_.leave_if(ebpf::Cmp::Greater, Reg::R1, options().packet_end);
-    code_.add(ebpf::alu(Alu::Add, Reg::R3, options().packet_start));
+    code_.add(ebpf::alu(ebpf::Alu::Add, Reg::R3, options().packet_start));
     read_r3(fragment_.a, load.size);
   }
 
@@ -64,7 +63,7 @@ class ProbeReader : public PacketReader {
   /// A difference of pointers, which the verifier does not follow.
   void load_unknown_zero(Reg dst) override {
     code_.add(ebpf::mov(dst, Reg::R10));
-    code_.add(ebpf::alu(Alu::Sub, dst, Reg::R10));
+    code_.add(ebpf::alu(ebpf::Alu::Sub, dst, Reg::R10));
   }
 
  private:
@@ -72,7 +71,7 @@ class ProbeReader : public PacketReader {
   void read_r3(Reg dst, Size size) {
     const std::int16_t slot = probe_slot_offset(options());
     code_.add(ebpf::mov(Reg::R1, Reg::R10));
-    code_.add(ebpf::alu(Alu::Add, Reg::R1, slot));
+    code_.add(ebpf::alu(ebpf::Alu::Add, Reg::R1, slot));
     code_.add(ebpf::mov32(Reg::R2, static_cast<std::uint32_t>(size)));
     code_.add(ebpf::call(kProbeReadKernel));
     fragment_.leave_if(ebpf::Cmp::NotEqual, Reg::R0, 0);

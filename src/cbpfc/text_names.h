@@ -8,9 +8,14 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 namespace cbpfc::text {
+
+/// Of an instruction's fields.
+inline constexpr std::uint64_t kLargestK = std::numeric_limits<std::uint32_t>::max();
+inline constexpr std::uint64_t kLargestSkip = std::numeric_limits<std::uint8_t>::max();
 
 enum class OperandKind : std::uint8_t {
   None,          ///< nothing

@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "text_cursor.h"
+#include "text_names.h"
 #include "text_parse_listing.h"
 
 namespace cbpfc {
@@ -99,8 +100,6 @@ Result<std::uint64_t> take_number(Cursor& cursor, Notation notation, std::uint64
 namespace {
 
 constexpr std::uint64_t kLargestCode = std::numeric_limits<std::uint16_t>::max();
-constexpr std::uint64_t kLargestSkip = std::numeric_limits<std::uint8_t>::max();
-constexpr std::uint64_t kLargestK = std::numeric_limits<std::uint32_t>::max();
 
 /// Reads the four numbers of an instruction; `separate` reads what stands between two of them.
 template <typename Separate>

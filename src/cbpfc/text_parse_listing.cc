@@ -23,9 +23,7 @@
 namespace cbpfc::text {
 namespace {
 
-constexpr std::uint64_t kLargestK = 0xffffffff;
 constexpr std::uint64_t kLargestNegative = 0x80000000;
-constexpr std::uint64_t kLargestSkip = 0xff;
 
 /// An operand as far as its text tells.
 struct Operand {

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,12 +14,14 @@
 #include <chrono>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <utility>
 
 #include "cli/start_thread.h"
 #include "cli/stop_event.h"
+#include "kernel/socket_address.h"
 #include "kernel/unique_fd.h"
 
 namespace xdpcap::cli {
@@ -39,16 +40,14 @@ std::unexpected<cbpfc::Error> failure(std::string_view attempt, const std::strin
               error_number);
 }
 
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+Result<sockaddr_un> listening_address(const std::string& path) {
+  const std::optional<sockaddr_un> address = socket_address(path);
+  if (!address) {
     return fail(Errc::InvalidArgument,
                 fmt::format("listen at {}: a socket's path has 1 to {} bytes", path,
-                            sizeof(address.sun_path) - 1));
+                            sizeof(sockaddr_un::sun_path) - 1));
   }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
+  return *address;
 }
 
 const sockaddr* generic(const sockaddr_un& address) {
@@ -176,7 +175,7 @@ TextServer::TextServer(TextServer&&) noexcept = default;
 TextServer::~TextServer() = default;
 
 Result<TextServer> TextServer::listen(const std::string& path) {
-  const sockaddr_un address = TRY(address_of(path));
+  const sockaddr_un address = TRY(listening_address(path));
   UniqueFd socket = make_socket();
   if (!socket.is_open()) {
     return failure("make a socket for", path, errno);

@@ -6,21 +6,21 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "guard/message.h"
 #include "kernel/errors.h"
 #include "kernel/map.h"
 #include "kernel/process.h"
+#include "kernel/socket_address.h"
 
 namespace xdpcap {
 namespace {
@@ -29,16 +29,6 @@ constexpr std::string_view kSuffix = ".sock";
 
 Result<std::string> prefix_of(const Hook& hook) {
   return fmt::format("{}.", TRY(map_info(hook.fd())).id);
-}
-
-std::optional<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    return std::nullopt;
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
 }
 
 UniqueFd make_socket(int flags) {
@@ -59,7 +49,7 @@ bool is_guardian_running(const std::string& path) {
 
 // Connects; a socket that nobody listens at is of a guardian that was killed, or of one that is about to listen.
 UniqueFd connect_or_remove(const std::string& path) {
-  const std::optional<sockaddr_un> address = address_of(path);
+  const std::optional<sockaddr_un> address = socket_address(path);
   UniqueFd fd = make_socket(SOCK_NONBLOCK);
   if (address &&
       ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0) {
@@ -123,7 +113,7 @@ std::optional<ChainParts> ask_one(const std::string& path) {
 Result<ChainService> ChainService::listen(const std::string& directory, const Hook& hook) {
   const std::string name = fmt::format("{}{}{}", TRY(prefix_of(hook)), ::getpid(), kSuffix);
   const std::string path = directory + "/" + name;
-  const std::optional<sockaddr_un> address = address_of(path);
+  const std::optional<sockaddr_un> address = socket_address(path);
   if (!address) {
     return fail(Errc::InvalidArgument, fmt::format("listen at {}: the path is too long", path));
   }

@@ -75,7 +75,7 @@ class Guardian {
         hook_(hook),
         chain_(chain),
         lock_(lock),
-        slots_(hook, chain, lock, post.position),
+        slots_(chain, lock, post.position),
         target_(hook) {
     if (Result<ChainService> service = ChainService::listen(post.run_directory, hook)) {
       service_.emplace(*std::move(service));

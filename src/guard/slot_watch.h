@@ -22,8 +22,8 @@ namespace xdpcap {
 class SlotWatch {
  public:
   /// Ownership: borrows all, for its life.
-  SlotWatch(const Hook& hook, Chain& chain, const HookLock& lock, std::uint32_t position)
-      : hook_(hook), chain_(chain), lock_(lock), position_(position) {}
+  SlotWatch(Chain& chain, const HookLock& lock, std::uint32_t position)
+      : chain_(chain), lock_(lock), position_(position) {}
 
   /// Looks, and repairs.  Sentences on what was found, each once.
   std::vector<std::string> look();
@@ -31,7 +31,6 @@ class SlotWatch {
  private:
   std::string describe(const Repair& repair);
 
-  const Hook& hook_;
   Chain& chain_;
   const HookLock& lock_;
   std::uint32_t position_;

@@ -15,7 +15,7 @@
 namespace xdpcap {
 namespace {
 
-constexpr const char* kAttempt = "ask for the interfaces of this network namespace";
+constexpr const char* kAskForInterfaces = "ask for the interfaces of this network namespace";
 /// While somebody makes and removes interfaces without pause, the last answer is taken as it is.
 constexpr std::uint32_t kMostTries = 5;
 
@@ -35,7 +35,7 @@ Result<void> send_request(int socket, std::uint32_t sequence) {
   request.attribute = {.rta_len = sizeof(rtattr) + sizeof(request.mask), .rta_type = IFLA_EXT_MASK};
   request.mask = RTEXT_FILTER_SKIP_STATS;
   if (::send(socket, &request, sizeof(request), 0) < 0) {
-    return kernel_failure(kAttempt, errno, {});
+    return kernel_failure(kAskForInterfaces, errno, {});
   }
   return {};
 }
@@ -51,7 +51,7 @@ Result<void> receive(int socket, std::vector<std::uint8_t>& datagram) {
     }
   } while (size < 0 && errno == EINTR);
   if (size < 0) {
-    return kernel_failure(kAttempt, errno, {});
+    return kernel_failure(kAskForInterfaces, errno, {});
   }
   datagram.resize(static_cast<std::size_t>(size));
   return {};
@@ -90,7 +90,7 @@ std::string name(InterfaceState state) {
 Result<std::vector<Interface>> all_interfaces() {
   const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!socket.is_open()) {
-    return kernel_failure(kAttempt, errno, {});
+    return kernel_failure(kAskForInterfaces, errno, {});
   }
   LinkAnswer answer;
   for (std::uint32_t sequence = 1; sequence <= kMostTries; ++sequence) {

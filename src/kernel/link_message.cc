@@ -19,10 +19,10 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr const char* kAttempt = "read the list of interfaces";
+constexpr const char* kReadInterfaces = "read the list of interfaces";
 
 std::unexpected<Error> malformed(std::string_view what) {
-  return fail(Errc::Kernel, fmt::format("{}: the kernel's answer has {}", kAttempt, what));
+  return fail(Errc::Kernel, fmt::format("{}: the kernel's answer has {}", kReadInterfaces, what));
 }
 
 /// A structure of the kernel at the start of `bytes`, which need not be aligned.
@@ -125,7 +125,7 @@ Result<void> check_status(Bytes payload) {
     return malformed("a status that is cut off");
   }
   if (*status < 0) {
-    return kernel_failure(kAttempt, -*status, {});
+    return kernel_failure(kReadInterfaces, -*status, {});
   }
   return {};
 }

@@ -32,10 +32,10 @@ struct State {
 // SKF_AD_ALU_XOR_X, SKF_AD_RANDOM.
 constexpr std::uint32_t kIfindex = 8, kQueue = 24, kCpu = 36, kXorX = 40, kRandom = 56;
 
-class Follower {
+class ClassicFollower {
  public:
-  Follower(Terms& terms, SymbolicPacket& packet, std::span<const Insn> insns,
-           const Unrolling& unrolling)
+  ClassicFollower(Terms& terms, SymbolicPacket& packet, std::span<const Insn> insns,
+                  const Unrolling& unrolling)
       : terms_(terms),
         packet_(packet),
         insns_(insns),
@@ -304,7 +304,7 @@ Result<Outcome> follow_classic(Terms& terms, SymbolicPacket& packet,
     return fail(Errc::InvalidProgram, "prove: the classic program is empty");
   }
   const std::vector<Insn> insns = TRY(decode(program));
-  return Follower(terms, packet, insns, unrolling).run();
+  return ClassicFollower(terms, packet, insns, unrolling).run();
 }
 
 }  // namespace cbpfc::prove

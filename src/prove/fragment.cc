@@ -20,9 +20,10 @@
 namespace cbpfc::prove {
 namespace {
 
-class Follower {
+class FragmentFollower {
  public:
-  Follower(Terms& terms, SymbolicPacket& packet, const Claim& claim, const Unrolling& unrolling)
+  FragmentFollower(Terms& terms, SymbolicPacket& packet, const Claim& claim,
+                   const Unrolling& unrolling)
       : terms_(terms),
         claim_(claim),
         insns_(claim.insns),
@@ -238,7 +239,7 @@ class Follower {
 
 Result<Outcome> follow_fragment(Terms& terms, SymbolicPacket& packet, const Claim& claim,
                                 const Unrolling& unrolling) {
-  return Follower(terms, packet, claim, unrolling).run();
+  return FragmentFollower(terms, packet, claim, unrolling).run();
 }
 
 }  // namespace cbpfc::prove

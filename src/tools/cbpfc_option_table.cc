@@ -122,14 +122,14 @@ Setter into_working(cbpfc::EbpfOptions& ebpf) {
 /// "frame,helpers,context=R1".
 Setter into_ancillary(cbpfc::AncillaryOptions& ancillary) {
   return [&ancillary](std::string_view text) -> Result<void> {
-    constexpr std::string_view kContext = "context=";
+    constexpr std::string_view kContextIs = "context=";
     for (const std::string_view piece : split(text)) {
       if (piece == "frame") {
         ancillary.from_frame = true;
       } else if (piece == "helpers") {
         ancillary.helpers = true;
-      } else if (piece.starts_with(kContext)) {
-        ancillary.context = TRY(parse_register(piece.substr(kContext.size())));
+      } else if (piece.starts_with(kContextIs)) {
+        ancillary.context = TRY(parse_register(piece.substr(kContextIs.size())));
       } else {
         return fail(Errc::InvalidArgument,
                     fmt::format("\"{}\" is none of frame, helpers, context=REG", piece));

@@ -11,11 +11,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "support/die.h"
 
 namespace differential {
 namespace {
@@ -23,10 +24,7 @@ namespace {
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kReadable = 16 * kPage;  ///< for a packet of 64 KiB
 
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
+using xdpcap::test::die;
 
 std::string function_text(const cbpfc::Filter& filter, std::size_t number) {
   auto text = cbpfc::compile_c(filter, {.function_name = fmt::format("filter_{}", number)});

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdio>
-#include <cstdlib>
+
+#include "support/die.h"
 
 namespace differential {
 namespace {
@@ -18,10 +18,7 @@ namespace {
 using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): an assembler reads better
                               // bare
 
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
+using xdpcap::test::die;
 
 constexpr std::int16_t kKeySlot = -72;  ///< below the scratch slots
 

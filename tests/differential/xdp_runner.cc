@@ -8,8 +8,7 @@
 #include <net/if.h>
 #include <sched.h>
 
-#include <cstdio>
-#include <cstdlib>
+#include "support/die.h"
 
 namespace differential {
 namespace {
@@ -17,10 +16,7 @@ namespace {
 using cbpfc::ebpf::Insn;
 using cbpfc::ebpf::Reg;
 
-[[noreturn]] void die(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
+using xdpcap::test::die;
 
 int try_load(int type, const std::vector<Insn>& insns, std::vector<char>* log) {
   bpf_prog_load_opts opts{};

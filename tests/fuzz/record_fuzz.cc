@@ -134,7 +134,7 @@ class HostileRing {
     return kind_ == Kind::Shared
                ? position_behind(
                      record.start,
-                     shared_record_bytes(record.bytes.size() - sizeof(abi::RecordHeader)),
+                     shared_record_bytes(record.bytes.size() - sizeof(xdpcap::abi::RecordHeader)),
                      ring_bytes_) -
                          record.start <=
                      most_bytes
@@ -150,7 +150,8 @@ class HostileRing {
  private:
   static std::size_t memory_bytes(Kind kind, std::size_t ring_bytes) {
     switch (kind) {
-      case Kind::Shared: return ring_bytes - 32 + shared_record_bytes(abi::kMaxCapturedBytes);
+      case Kind::Shared:
+        return ring_bytes - 32 + shared_record_bytes(xdpcap::abi::kMaxCapturedBytes);
       case Kind::RingBuffer: return 2 * ring_bytes;
       case Kind::Perf: return ring_bytes;
     }
@@ -400,8 +401,8 @@ void expect_decoded(std::span<const std::uint8_t> given) {
   }
   expect_packet(*packet);
   require(packet->ring == 7, "another ring");
-  require(packet->bytes.data() == record.data() + sizeof(abi::RecordHeader) &&
-              packet->bytes.size() <= record.size() - sizeof(abi::RecordHeader),
+  require(packet->bytes.data() == record.data() + sizeof(xdpcap::abi::RecordHeader) &&
+              packet->bytes.size() <= record.size() - sizeof(xdpcap::abi::RecordHeader),
           "bytes outside the record");
 }
 

@@ -17,7 +17,7 @@
 namespace command {
 namespace {
 
-class KernelEngineTest : public ::testing::Test {
+class KernelEngineTest : public testing::Test {
  protected:
   void SetUp() override { xdpcap::test::require_root(); }
 

@@ -42,7 +42,7 @@ std::vector<std::string> filter_list() {
   return expressions;
 }
 
-class ObjectTest : public ::testing::Test {
+class ObjectTest : public testing::Test {
  protected:
   void SetUp() override { xdpcap::test::require_root(); }
 
@@ -74,7 +74,7 @@ class ObjectTest : public ::testing::Test {
     return result ? result->value : ~0U;
   }
 
-  xdpcap::testing::TemporaryDirectory directory_;
+  xdpcap::test::TemporaryDirectory directory_;
 };
 
 TEST_F(ObjectTest, EveryFilterIsLinkedAndGivesItsValue) {

@@ -26,6 +26,8 @@
 #include <fstream>
 #include <thread>
 
+#include "support/die.h"
+
 namespace xdpcap::test {
 namespace {
 
@@ -34,11 +36,6 @@ using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): an assemb
 
 constexpr std::int32_t kTailCall = 12;
 constexpr std::int32_t kRedirect = 23;
-
-[[noreturn]] void die(const std::string& what) {
-  std::perror(what.c_str());
-  std::exit(1);
-}
 
 UniqueFd or_die(Result<UniqueFd> fd) {
   if (!fd.has_value()) {

@@ -19,7 +19,7 @@
 #include <variant>
 #include <vector>
 
-namespace xdpcap::testing {
+namespace xdpcap::test {
 
 class Json {
  public:
@@ -174,4 +174,4 @@ inline Json parse_json(std::string_view text) {
   return JsonParser(text).parse();
 }
 
-}  // namespace xdpcap::testing
+}  // namespace xdpcap::test

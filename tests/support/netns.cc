@@ -13,13 +13,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "support/die.h"
+
 namespace xdpcap::test {
 namespace {
-
-[[noreturn]] void die(const std::string& what) {
-  std::perror(what.c_str());
-  std::exit(1);
-}
 
 UniqueFd open_or_die(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-namespace xdpcap::testing {
+namespace xdpcap::test {
 
 /// A directory that goes with everything in it.
 class TemporaryDirectory {
@@ -32,4 +32,4 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-}  // namespace xdpcap::testing
+}  // namespace xdpcap::test

@@ -38,8 +38,6 @@ constexpr int kMostPassed = 512;
 constexpr int kMostRounds = 6;
 /// Bytes that one guard may ask for more than the one in its place did: packets that end there pay twice.
 constexpr std::int64_t kMostWidened = 16;
-/// Furthest that bytes may lie apart under one guard, the reach of an instruction's signed offset.
-constexpr std::int64_t kMaxSpan = 32767;
 
 int weight(const Node& node) {
   const auto* many = std::get_if<Switch>(&node);

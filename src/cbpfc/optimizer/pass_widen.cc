@@ -28,8 +28,6 @@
 namespace cbpfc::optimizer {
 namespace {
 
-/// Furthest that bytes may lie apart under one guard, the reach of an instruction's signed offset.
-constexpr std::int64_t kMaxSpan = 32767;
 /// Nodes looked at in all; what is beyond keeps its narrow guards.
 constexpr std::size_t kMostWork = 20'000'000;
 

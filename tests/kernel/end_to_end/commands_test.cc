@@ -24,11 +24,9 @@
 namespace xdpcap::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using testing::Json;
-using ::testing::Not;
-using testing::parse_json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 
 class Commands : public EndToEndTest {};
 

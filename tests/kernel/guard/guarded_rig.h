@@ -41,7 +41,7 @@ struct GuardedRig {
   std::string socket(pid_t pid) const { return run.path(fmt::format("{}.{}.sock", map_id(), pid)); }
 
   BpfDirectory directory;
-  xdpcap::testing::TemporaryDirectory run;
+  xdpcap::test::TemporaryDirectory run;
   UniqueFd map = make_hook();
   UniqueFd target = load_target(map.get(), {.from_offset = kVerdictOffset}, kPlain);
   Hook hook = Hook::open(directory.pin(map.get(), "hook")).value();

@@ -120,7 +120,7 @@ TEST_F(GuardianTest, ASlotThatIsFoughtForIsLeftToOthers) {
   const Rig rig;
   HookCapture capture = rig.capture({Action::Pass});
   const HookLock lock;
-  SlotWatch watch(rig.hook, capture.place().chain(), lock, capture.place().position());
+  SlotWatch watch(capture.place().chain(), lock, capture.place().position());
   const UniqueFd foreign = test::load_returning(2, kPlain, "somebody");
   const std::uint32_t id = program_id(foreign.get()).value();
   for (int i = 1; i <= kRepairs; ++i) {

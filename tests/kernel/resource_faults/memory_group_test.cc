@@ -23,9 +23,9 @@ class MemoryGroup {
  public:
   /// nullopt: this machine has none, or does not let us make one.
   static std::optional<MemoryGroup> make(std::uint64_t limit_bytes) {
-    const std::string v1 = "/sys/fs/cgroup/memory";
-    const bool is_v1 = std::filesystem::exists(v1 + "/memory.limit_in_bytes");
-    MemoryGroup group(fmt::format("{}/xdpcap-test-{}", is_v1 ? v1 : "/sys/fs/cgroup", ::getpid()));
+    const bool is_v1 = std::filesystem::exists("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    MemoryGroup group(
+        fmt::format("/sys/fs/cgroup{}/xdpcap-test-{}", is_v1 ? "/memory" : "", ::getpid()));
     if (::mkdir(group.path_.c_str(), 0755) != 0) {
       group.path_.clear();
       return std::nullopt;

@@ -66,7 +66,7 @@ class Holder {
 TEST(HookLock, ProcessesTakeTurns) {
   constexpr int kProcesses = 3;
   constexpr int kRounds = 20;
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   const std::string count = directory.path("count");
   std::ofstream(count) << 0;
   for (int i = 0; i < kProcesses; ++i) {
@@ -91,7 +91,7 @@ TEST(HookLock, ProcessesTakeTurns) {
 }
 
 TEST(HookLock, TheTurnOfAKilledProcessEnds) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   const HookLock lock = HookLock::open(directory.path("run")).value();
   Holder holder(directory.path("run"));
   std::thread killing([&] {
@@ -106,7 +106,7 @@ TEST(HookLock, TheTurnOfAKilledProcessEnds) {
 }
 
 TEST(HookLock, NobodyWaitsForEver) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   const HookLock lock = HookLock::open(directory.path("run")).value();
   std::optional<Holder> holder(std::in_place, directory.path("run"));
   const auto before = steady_clock::now();
@@ -118,7 +118,7 @@ TEST(HookLock, NobodyWaitsForEver) {
 }
 
 TEST(HookLock, ATurnLastsAsLongAsItsObject) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   const HookLock lock = HookLock::open(directory.path("run")).value();
   const UniqueFd other(::open(directory.path("run/lock").c_str(), O_RDONLY | O_CLOEXEC));
   const auto is_free = [&] {
@@ -141,7 +141,7 @@ TEST(HookLock, WithoutOneNoTurnIsGranted) {
 }
 
 TEST(HookLock, MakesAMissingDirectory) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   ASSERT_TRUE(HookLock::open(directory.path("run")));
   struct stat status{};
   ASSERT_EQ(::stat(directory.path("run").c_str(), &status), 0);
@@ -151,7 +151,7 @@ TEST(HookLock, MakesAMissingDirectory) {
 }
 
 TEST(HookLock, PlacesThatAreNoneAreNamed) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   std::ofstream(directory.path("file")) << "x";
   std::filesystem::create_directories(directory.path("linked"));
   std::filesystem::create_symlink(directory.path("file"), directory.path("linked/lock"));
@@ -188,7 +188,7 @@ int exit_code_as_nobody(const std::string& directory, const std::function<int()>
 }
 
 TEST(HookLock, IsItsUsersOnlyAndReadingIsEnoughForOthers) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   ASSERT_TRUE(HookLock::open(directory.path("run")));
   const std::string file = directory.path("run/lock");
   EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
@@ -204,7 +204,7 @@ TEST(HookLock, IsItsUsersOnlyAndReadingIsEnoughForOthers) {
 }
 
 TEST(HookLock, ADirectoryThatMayNotBeWrittenIsSaidToBeThat) {
-  const xdpcap::testing::TemporaryDirectory directory;
+  const xdpcap::test::TemporaryDirectory directory;
   std::filesystem::create_directories(directory.path("run"));
   std::filesystem::permissions(directory.path("run"), std::filesystem::perms(0555));
   EXPECT_EQ(exit_code_as_nobody(directory.path(""),

@@ -18,7 +18,7 @@ namespace {
 
 using Step = PacketOutput::Step;
 
-class FixedTime final : public TimeSource {
+class SettableTime final : public TimeSource {
  public:
   std::uint64_t monotonic_ns() override { return 0; }
   std::uint64_t realtime_ns() override { return wall_ns; }
@@ -75,7 +75,7 @@ class RecorderOutputTest : public testing::Test {
   }
 
   test::ScriptedSink sink_;
-  FixedTime time_;
+  SettableTime time_;
   WallClock clock_{time_};
   PcapngWriter writer_{sink_};
   std::optional<FlightRecorder> memory_;
@@ -85,10 +85,10 @@ class RecorderOutputTest : public testing::Test {
   std::vector<std::uint8_t> content_;
 };
 
-constexpr std::size_t kPacketBytes = 152;  // of 100 bytes, in memory
+constexpr std::size_t kKeptPacketBytes = 152;  // of 100 bytes, in memory
 
 TEST_F(RecorderOutputTest, WritesNothingBeforeSomebodyAsks) {
-  start(10 * kPacketBytes);
+  start(10 * kKeptPacketBytes);
   ASSERT_TRUE(write({.ktime_ns = 5, .action = Action::Drop}));
   ASSERT_TRUE(output_->flush());
   EXPECT_EQ(*output_->go_on(), Step::Nothing);
@@ -123,7 +123,7 @@ TEST_F(RecorderOutputTest, EachDumpIsASectionOfWhatCameSinceTheLast) {
 }
 
 TEST_F(RecorderOutputTest, WhatDoesNotFitIsCountedAsOverwritten) {
-  start(3 * kPacketBytes);
+  start(3 * kKeptPacketBytes);
   for (std::uint64_t i = 1; i <= 5; ++i) {
     ASSERT_TRUE(write({.ktime_ns = i, .action = i == 2 ? Action::Pass : Action::Drop}));
   }
@@ -140,14 +140,14 @@ TEST_F(RecorderOutputTest, WhatDoesNotFitIsCountedAsOverwritten) {
 }
 
 TEST_F(RecorderOutputTest, APacketLargerThanTheMemoryIsOverwrittenAtOnce) {
-  start(3 * kPacketBytes);
+  start(3 * kKeptPacketBytes);
   ASSERT_TRUE(write({.action = Action::Drop}));
-  ASSERT_TRUE(write({.action = Action::Drop}, 3 * kPacketBytes));
+  ASSERT_TRUE(write({.action = Action::Drop}, 3 * kKeptPacketBytes));
   EXPECT_EQ(count(Action::Drop), (PacketTotals{.overwritten = 2}));
 }
 
 TEST_F(RecorderOutputTest, LossesBeforeOverwrittenPacketsShowAtTheNext) {
-  start(2 * kPacketBytes);
+  start(2 * kKeptPacketBytes);
   const auto record = [&](std::uint32_t lost, std::uint32_t ring, Action action) {
     ASSERT_TRUE(write({.lost_packets = lost, .ring = ring, .action = action}));
   };
@@ -169,7 +169,7 @@ TEST_F(RecorderOutputTest, LossesBeforeOverwrittenPacketsShowAtTheNext) {
 }
 
 TEST_F(RecorderOutputTest, TimesAreThoseOfArrival) {
-  start(10 * kPacketBytes);
+  start(10 * kKeptPacketBytes);
   ASSERT_TRUE(write({.ktime_ns = 7, .action = Action::Drop}));
   time_.wall_ns = 5'000'000'000'000;  // the clock is set
   clock_.refresh(2'000'000'000);
@@ -182,7 +182,7 @@ TEST_F(RecorderOutputTest, TimesAreThoseOfArrival) {
 }
 
 TEST_F(RecorderOutputTest, ActionsThatAreNotCapturedAreOnlyCounted) {
-  start(10 * kPacketBytes);
+  start(10 * kKeptPacketBytes);
   ASSERT_TRUE(write({.action = Action::Tx}));
   EXPECT_EQ(count(Action::Tx), (PacketTotals{.unwritten = 1}));
   EXPECT_TRUE(memory_->is_empty());
@@ -192,7 +192,7 @@ TEST_F(RecorderOutputTest, ActionsThatAreNotCapturedAreOnlyCounted) {
 // those are written first, and none of them is lost.
 TEST_F(RecorderOutputTest, WhatComesDuringADumpOverwritesNothingOfIt) {
   constexpr std::uint64_t kPackets = 20'000;  // three slices
-  start(kPackets * kPacketBytes);
+  start(kPackets * kKeptPacketBytes);
   for (std::uint64_t i = 0; i < kPackets; ++i) {
     ASSERT_TRUE(write({.ktime_ns = i, .action = Action::Drop}));
   }
@@ -225,7 +225,7 @@ TEST_F(RecorderOutputTest, WhatComesDuringADumpOverwritesNothingOfIt) {
 }
 
 TEST_F(RecorderOutputTest, WhenADumpIsOverAllOfMemoryCanBeOverwritten) {
-  start(3 * kPacketBytes);
+  start(3 * kKeptPacketBytes);
   for (int dumps = 0; dumps < 2; ++dumps) {
     for (int i = 0; i < 10; ++i) {
       ASSERT_TRUE(write({.action = Action::Drop}));
@@ -242,7 +242,7 @@ TEST_F(RecorderOutputTest, AnOutputThatFailsDuringADump) {
     sink_ = {};
     sink_.most_bytes = most_bytes;
     writer_ = PcapngWriter(sink_);
-    start(100 * kPacketBytes);
+    start(100 * kKeptPacketBytes);
     for (int i = 0; i < 150; ++i) {
       ASSERT_TRUE(write({.action = Action::Drop}));
     }
@@ -269,7 +269,7 @@ TEST_F(RecorderOutputTest, AnOutputThatFailsDuringADump) {
 // The output fails when a packet that came during a dump needs room.
 TEST_F(RecorderOutputTest, AnOutputThatFailsWhileRoomIsMade) {
   constexpr std::uint64_t kPackets = 20'000;
-  start(kPackets * kPacketBytes);
+  start(kPackets * kKeptPacketBytes);
   for (std::uint64_t i = 0; i < kPackets; ++i) {
     ASSERT_TRUE(write({.action = Action::Drop}));
   }

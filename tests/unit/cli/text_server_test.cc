@@ -51,7 +51,7 @@ bool exists(const std::string& path) {
 }
 
 TEST(TextServer, AnswersHttpAndSilence) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string path = directory.path("metrics");
   {
     auto server = TextServer::listen(path);
@@ -69,7 +69,7 @@ TEST(TextServer, AnswersHttpAndSilence) {
 }
 
 TEST(TextServer, AClientThatDoesNothingHoldsNobodyUpForLong) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string path = directory.path("metrics");
   auto server = TextServer::listen(path);
   ASSERT_TRUE(server) << server.error().message;
@@ -81,7 +81,7 @@ TEST(TextServer, AClientThatDoesNothingHoldsNobodyUpForLong) {
 }
 
 TEST(TextServer, EndsWhileAClientReadsNothing) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string path = directory.path("metrics");
   const UniqueFd stuck(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_un address = address_of(path);
@@ -101,7 +101,7 @@ TEST(TextServer, EndsWhileAClientReadsNothing) {
 }
 
 TEST(TextServer, TakesOverFromADeadServerOnly) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string path = directory.path("metrics");
   {
     const UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -118,7 +118,7 @@ TEST(TextServer, TakesOverFromADeadServerOnly) {
 }
 
 TEST(TextServer, RefusesPlacesThatAreNone) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string file = directory.path("file");
   std::ofstream(file) << "kept";
   const auto taken = TextServer::listen(file);

@@ -17,7 +17,7 @@
 
 #include "pcapng/block.h"
 
-namespace xdpcap::testing {
+namespace xdpcap::test {
 
 PcapngSection make_section(std::size_t interfaces) {
   PcapngSection section;
@@ -133,4 +133,4 @@ void write_file(const std::string& path, std::span<const std::uint8_t> bytes) {
   ASSERT_TRUE(stream.good()) << path;
 }
 
-}  // namespace xdpcap::testing
+}  // namespace xdpcap::test

@@ -14,7 +14,7 @@
 #include "pcapng/pcapng_writer.h"
 #include "support/temporary_directory.h"
 
-namespace xdpcap::testing {
+namespace xdpcap::test {
 
 /// A section with interfaces named "if0", "if1" ...
 PcapngSection make_section(std::size_t interfaces);
@@ -58,4 +58,4 @@ void expect_tools_read(const std::string& path);
 std::vector<std::uint8_t> read_file(const std::string& path);
 void write_file(const std::string& path, std::span<const std::uint8_t> bytes);
 
-}  // namespace xdpcap::testing
+}  // namespace xdpcap::test

@@ -18,8 +18,8 @@
 namespace xdpcap {
 namespace {
 
-using testing::make_bytes;
-using testing::make_section;
+using test::make_bytes;
+using test::make_section;
 
 constexpr std::uint32_t kPageBytes = 4096;
 
@@ -70,12 +70,12 @@ TEST(CutFile, LibpcapReadsEveryCut) {
   for (const Case& c : {Case{60, 4000}, Case{200, 4000}, Case{1500, 3000}, Case{4000, 1200}}) {
     const Written file =
         write_random(c.max_bytes, c.packets, 1, c.max_bytes, {.boundary_bytes = kPageBytes});
-    const auto whole = testing::read_with_libpcap(file.bytes);
+    const auto whole = test::read_with_libpcap(file.bytes);
     EXPECT_EQ(whole.error, "");
     EXPECT_EQ(whole.packets, file.packets);
     std::uint64_t last_packets = 0;
     for (std::size_t cut = kPageBytes; cut < file.bytes.size(); cut += kPageBytes) {
-      const auto result = testing::read_with_libpcap(std::span(file.bytes).first(cut));
+      const auto result = test::read_with_libpcap(std::span(file.bytes).first(cut));
       ASSERT_EQ(result.error, "") << c.max_bytes << " cut at " << cut;
       ASSERT_GE(result.packets, last_packets);
       last_packets = result.packets;
@@ -90,7 +90,7 @@ TEST(CutFile, NoBlockCrossesABoundary) {
   std::uint64_t fillers = 0;
   for (std::uint32_t seed = 1; seed <= 300; ++seed) {
     const Written file = write_random(seed, 300, 1, 1 + seed * 13, {.boundary_bytes = kPageBytes});
-    for (const auto& block : testing::walk_blocks(file.bytes)) {
+    for (const auto& block : test::walk_blocks(file.bytes)) {
       const std::uint64_t end = block.offset + block.bytes.size();
       ASSERT_TRUE(block.bytes.size() > kPageBytes ||
                   block.offset / kPageBytes == (end - 1) / kPageBytes)
@@ -105,7 +105,7 @@ TEST(CutFile, NoBlockCrossesABoundary) {
 
 TEST(CutFile, OnlyBlocksLongerThanAPageCanBeCut) {
   const Written file = write_random(5, 500, 1, 65535, {.boundary_bytes = kPageBytes});
-  const auto blocks = testing::walk_blocks(file.bytes);
+  const auto blocks = test::walk_blocks(file.bytes);
   std::size_t at = 0;
   std::uint64_t long_blocks = 0;
   for (std::size_t cut = kPageBytes; cut < file.bytes.size(); cut += kPageBytes) {
@@ -117,7 +117,7 @@ TEST(CutFile, OnlyBlocksLongerThanAPageCanBeCut) {
     long_blocks += is_whole ? 0 : 1;
   }
   EXPECT_GT(long_blocks, 0U);
-  const auto whole = testing::read_with_libpcap(file.bytes);
+  const auto whole = test::read_with_libpcap(file.bytes);
   EXPECT_EQ(whole.error, "");
   EXPECT_EQ(whole.packets, file.packets);
 }
@@ -128,7 +128,7 @@ TEST(CutFile, CountsFromTheStartOffset) {
     const Written file = write_random(11, 2000, 1, 1500,
                                       {.boundary_bytes = kPageBytes, .start_offset_bytes = start});
     bool is_first = true;
-    for (const auto& block : testing::walk_blocks(file.bytes)) {
+    for (const auto& block : test::walk_blocks(file.bytes)) {
       const std::uint64_t offset = start + block.offset;
       const std::uint64_t end = offset + block.bytes.size();
       // What stands before our section header is not ours to fill.
@@ -145,34 +145,34 @@ TEST(CutFile, NoFillerWithoutABoundaryOrWhereItCannotBeMet) {
        {MemorySinkOptions{},
         MemorySinkOptions{.boundary_bytes = kPageBytes, .start_offset_bytes = 4097}}) {
     const Written file = write_random(12, 2000, 1, 1500, options);
-    for (const auto& block : testing::walk_blocks(file.bytes)) {
+    for (const auto& block : test::walk_blocks(file.bytes)) {
       ASSERT_NE(BlockType{block.type}, BlockType::NameResolution);
     }
   }
 }
 
 TEST(CutFile, ToolsReadCuts) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const Written file = write_random(13, 3000, 1, 1500, {.boundary_bytes = kPageBytes});
   const std::string path = directory.path("cut.pcapng");
   for (const std::size_t pages : {1U, 2U, 3U, 7U, 100U, 500U}) {
     ASSERT_LT(pages * kPageBytes, file.bytes.size());
-    testing::write_file(path, std::span(file.bytes).first(pages * kPageBytes));
-    testing::expect_tools_read(path);
+    test::write_file(path, std::span(file.bytes).first(pages * kPageBytes));
+    test::expect_tools_read(path);
   }
-  testing::write_file(path, file.bytes);
-  testing::expect_tools_read(path);
+  test::write_file(path, file.bytes);
+  test::expect_tools_read(path);
 }
 
 /// Breaks the rule on purpose: the readers used above do complain about a block cut in two.
 TEST(CutFile, ReadersComplainWithoutTheBoundary) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const Written file = write_random(14, 3000, 1, 1500, {});
-  EXPECT_NE(testing::read_with_libpcap(std::span(file.bytes).first(100 * kPageBytes)).error, "");
+  EXPECT_NE(test::read_with_libpcap(std::span(file.bytes).first(100 * kPageBytes)).error, "");
   const std::string path = directory.path("cut.pcapng");
-  testing::write_file(path, std::span(file.bytes).first(100 * kPageBytes));
+  test::write_file(path, std::span(file.bytes).first(100 * kPageBytes));
   for (const std::string tool : {"tshark -n -r ", "capinfos ", "tcpdump -nn -r "}) {
-    const auto result = testing::run(tool + path);
+    const auto result = test::run(tool + path);
     EXPECT_NE(result.complaints, "") << tool;
   }
 }

@@ -22,8 +22,8 @@
 namespace xdpcap {
 namespace {
 
-using testing::make_section;
-using testing::TemporaryDirectory;
+using test::make_section;
+using test::TemporaryDirectory;
 
 std::vector<std::uint8_t> filler(std::size_t length) {
   std::vector<std::uint8_t> bytes(length);
@@ -33,7 +33,7 @@ std::vector<std::uint8_t> filler(std::size_t length) {
 
 TEST(FileSink, OpenErrorsSayWhatToDo) {
   const TemporaryDirectory directory;
-  testing::write_file(directory.path("file"), filler(16));
+  test::write_file(directory.path("file"), filler(16));
   struct Case {
     std::string path;
     Errc code;
@@ -92,7 +92,7 @@ TEST(FileSink, ErrorsSpeakOfPacketsOnlyIfThereAreAny) {
 TEST(FileSink, CheckTouchesNothing) {
   const TemporaryDirectory directory;
   const std::string old = directory.path("old");
-  testing::write_file(old, filler(16));
+  test::write_file(old, filler(16));
   std::filesystem::create_symlink("nothing", directory.path("link"));
   for (const std::string& path :
        {directory.path("new"), directory.path("link"), old, std::string("-"),
@@ -100,7 +100,7 @@ TEST(FileSink, CheckTouchesNothing) {
     const auto checked = FileSink::check(path);
     EXPECT_TRUE(checked.has_value()) << path << ": " << checked.error().message;
   }
-  EXPECT_EQ(testing::read_file(old).size(), 16U);
+  EXPECT_EQ(test::read_file(old).size(), 16U);
   EXPECT_FALSE(std::filesystem::exists(directory.path("new")));
   EXPECT_FALSE(std::filesystem::exists(directory.path("nothing")));
 }
@@ -155,7 +155,7 @@ TEST(FileSink, CreatesForTheOwnerAloneUnlessToldOtherwise) {
 TEST(FileSink, AFileThatExistsKeepsItsMode) {
   const TemporaryDirectory directory;
   const std::string path = directory.path("f");
-  testing::write_file(path, filler(16));
+  test::write_file(path, filler(16));
   ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
   ASSERT_TRUE(FileSink::open(path, 0644).has_value());
   ASSERT_TRUE(FileSink::open(path).has_value());
@@ -178,9 +178,9 @@ TEST(FileSink, EmptiesWhatWasThereWhenWriting) {
   }
   auto again = FileSink::open(path);
   ASSERT_TRUE(again.has_value());
-  EXPECT_EQ(testing::read_file(path).size(), 100U) << "opening alone costs nothing";
+  EXPECT_EQ(test::read_file(path).size(), 100U) << "opening alone costs nothing";
   ASSERT_TRUE(again->write(filler(16)).has_value());
-  EXPECT_EQ(testing::read_file(path).size(), 16U);
+  EXPECT_EQ(test::read_file(path).size(), 16U);
 }
 
 TEST(FileSink, RemovesOnlyWhatItCreated) {
@@ -188,14 +188,14 @@ TEST(FileSink, RemovesOnlyWhatItCreated) {
   const std::string fresh = directory.path("new");
   const std::string old = directory.path("old");
   const std::string replaced = directory.path("replaced");
-  testing::write_file(old, filler(16));
+  test::write_file(old, filler(16));
   FileSink::open(fresh)->remove_if_created();
   EXPECT_FALSE(std::filesystem::exists(fresh));
   FileSink::open(old)->remove_if_created();
   EXPECT_TRUE(std::filesystem::exists(old));
   auto sink = FileSink::open(replaced);
   ASSERT_TRUE(sink.has_value());
-  testing::write_file(directory.path("other"), filler(16));
+  test::write_file(directory.path("other"), filler(16));
   std::filesystem::rename(directory.path("other"), replaced);
   sink->remove_if_created();
   EXPECT_TRUE(std::filesystem::exists(replaced));
@@ -223,7 +223,7 @@ TEST(FileSink, StandardOutputThatIsAFileGoesOnWhereItStands) {
   const TemporaryDirectory directory;
   const std::string path = directory.path("f");
   for (const int flags : {0, O_APPEND}) {
-    testing::write_file(path, filler(2000));
+    test::write_file(path, filler(2000));
     const int fd = ::open(path.c_str(), O_WRONLY | flags);
     ASSERT_GE(fd, 0);
     if (flags == 0) {
@@ -240,7 +240,7 @@ TEST(FileSink, StandardOutputThatIsAFileGoesOnWhereItStands) {
       EXPECT_NE(::fcntl(STDOUT_FILENO, F_GETFD), -1) << "number 1 stays taken";
     });
     ::close(fd);
-    EXPECT_EQ(testing::read_file(path).size(), 2500U);
+    EXPECT_EQ(test::read_file(path).size(), 2500U);
   }
 }
 
@@ -254,7 +254,7 @@ TEST(FileSink, TwoCapturesAppendedToOneFileAreRead) {
       FileSink sink = FileSink::standard_output();
       auto writer = PcapngWriter::start(sink, make_section(2));
       ASSERT_TRUE(writer.has_value());
-      const auto bytes = testing::make_bytes(333, 1);
+      const auto bytes = test::make_bytes(333, 1);
       for (int i = 0; i < 100; ++i) {
         ASSERT_TRUE(writer->write({.wire_length_bytes = 333, .bytes = bytes}).has_value());
       }
@@ -263,10 +263,10 @@ TEST(FileSink, TwoCapturesAppendedToOneFileAreRead) {
     });
     ::close(fd);
   }
-  const auto result = testing::read_with_libpcap(testing::read_file(path));
+  const auto result = test::read_with_libpcap(test::read_file(path));
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(result.packets, 300U);
-  testing::expect_tools_read(path);
+  test::expect_tools_read(path);
 }
 
 TEST(FileSink, ClosedStandardOutputIsAnError) {

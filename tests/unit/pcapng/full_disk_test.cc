@@ -29,7 +29,7 @@ class FullDisk : public ::testing::Test {
 
   void TearDown() override { EXPECT_EQ(::umount2(mount_point_.c_str(), MNT_DETACH), 0); }
 
-  testing::TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_;
   std::string mount_point_ = directory_.path("disk");
 };
 
@@ -39,9 +39,9 @@ TEST_F(FullDisk, TheFileEndsWithTheLastWholePacket) {
     const std::string path = mount_point_ + "/f";
     auto sink = FileSink::open(path);
     ASSERT_TRUE(sink.has_value());
-    auto writer = PcapngWriter::start(*sink, testing::make_section(2));
+    auto writer = PcapngWriter::start(*sink, test::make_section(2));
     ASSERT_TRUE(writer.has_value());
-    const auto bytes = testing::make_bytes(size, 1);
+    const auto bytes = test::make_bytes(size, 1);
     Result<void> result;
     for (std::uint32_t i = 0; i < 20'000 && result.has_value(); ++i) {
       result = writer->write({.interface = i % 2, .wire_length_bytes = size, .bytes = bytes});
@@ -53,17 +53,17 @@ TEST_F(FullDisk, TheFileEndsWithTheLastWholePacket) {
               "write to " + path +
                   ": no space left on the file system; free some or choose another place; it ends "
                   "with the last whole packet");
-    const auto file = testing::read_file(path);
+    const auto file = test::read_file(path);
     EXPECT_EQ(file.size(), sink->written_bytes());
-    auto packets = testing::packets_by_interface(file);
+    auto packets = test::packets_by_interface(file);
     EXPECT_EQ(writer->delivered(0), packets[0]);
     EXPECT_EQ(writer->delivered(1), packets[1]);
-    EXPECT_EQ(testing::read_with_libpcap(file).error, "");
-    testing::expect_tools_read(path);
+    EXPECT_EQ(test::read_with_libpcap(file).error, "");
+    test::expect_tools_read(path);
 
     // The statistics still fit where the torn packet was, or are refused as a whole.
     (void)writer->write_statistics(std::vector<PcapngStatistics>(2));
-    EXPECT_EQ(testing::read_with_libpcap(testing::read_file(path)).error, "");
+    EXPECT_EQ(test::read_with_libpcap(test::read_file(path)).error, "");
     EXPECT_TRUE(sink->finish().has_value());
   }
 }

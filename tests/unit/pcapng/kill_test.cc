@@ -31,13 +31,13 @@ constexpr std::uint64_t kMaxFileBytes = 8U << 20;
 /// returns.
 [[noreturn]] void write_for_ever(const std::string& path, std::uint32_t seed) {
   std::mt19937 random(seed);
-  const auto bytes = testing::make_bytes(4000, seed);
+  const auto bytes = test::make_bytes(4000, seed);
   while (true) {
     auto sink = FileSink::open(path);
     if (!sink.has_value()) {
       ::_exit(1);
     }
-    auto writer = PcapngWriter::start(*sink, testing::make_section(5));
+    auto writer = PcapngWriter::start(*sink, test::make_section(5));
     if (!writer.has_value()) {
       ::_exit(2);
     }
@@ -52,7 +52,7 @@ constexpr std::uint64_t kMaxFileBytes = 8U << 20;
 }
 
 TEST(Kill, FilesOfKilledCapturesAreRead) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   std::mt19937 random(1);
   int cut_files = 0;
   int kills = 0;
@@ -69,14 +69,14 @@ TEST(Kill, FilesOfKilledCapturesAreRead) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status)) << "the child ended by itself: " << WEXITSTATUS(status);
 
-    const auto file = testing::read_file(path);
+    const auto file = test::read_file(path);
     if (file.empty()) {
       continue;  // killed before the first write, or between two files
     }
     cut_files += file.size() % 4096 == 0 ? 1 : 0;
-    ASSERT_EQ(testing::read_with_libpcap(file).error, "") << file.size();
+    ASSERT_EQ(test::read_with_libpcap(file).error, "") << file.size();
     if (kills % 10 == 0) {
-      ASSERT_NO_FATAL_FAILURE(testing::expect_tools_read(path));
+      ASSERT_NO_FATAL_FAILURE(test::expect_tools_read(path));
     }
     ASSERT_EQ(::unlink(path.c_str()), 0);
   }

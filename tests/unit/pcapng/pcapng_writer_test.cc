@@ -19,10 +19,10 @@
 namespace xdpcap {
 namespace {
 
-using testing::BlockView;
-using testing::make_bytes;
-using testing::make_section;
-using testing::walk_blocks;
+using test::BlockView;
+using test::make_bytes;
+using test::make_section;
+using test::walk_blocks;
 
 /// The bytes in docs/pcapng.md: lines "0010  0a 0d ...  | explanation".
 std::vector<std::uint8_t> documented_bytes() {
@@ -147,7 +147,7 @@ TEST(PcapngWriter, PacketLengths) {
     EXPECT_EQ(load_le32(packet.data() + 24), c.expected_wire);
     EXPECT_TRUE(
         std::equal(bytes.begin(), bytes.begin() + c.expected_captured, packet.begin() + 28));
-    EXPECT_EQ(testing::read_with_libpcap(sink.bytes()).error, "");
+    EXPECT_EQ(test::read_with_libpcap(sink.bytes()).error, "");
   }
 }
 

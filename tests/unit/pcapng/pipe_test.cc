@@ -28,8 +28,8 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-using testing::make_bytes;
-using testing::make_section;
+using test::make_bytes;
+using test::make_section;
 
 struct Ends {
   UniqueFd read;
@@ -142,7 +142,7 @@ TEST_F(Pipe, EachWriteHoldsWholeBlocks) {
   std::uint64_t packets = 0;
   for (const auto& one : writes) {
     EXPECT_LE(one.size(), 4096U);
-    for (const auto& [interface, count] : testing::packets_by_interface(one)) {
+    for (const auto& [interface, count] : test::packets_by_interface(one)) {
       packets += count;
     }
   }
@@ -157,7 +157,7 @@ TEST_F(Pipe, AReaderThatGoesIsEpipe) {
   auto writer = PcapngWriter::start(sink, make_section(2));
   ASSERT_TRUE(writer.has_value());
   ASSERT_TRUE(write_packets(*writer, 10, 100).has_value());
-  EXPECT_EQ(testing::read_with_libpcap(drain(ends.read.get())).packets, 10U);
+  EXPECT_EQ(test::read_with_libpcap(drain(ends.read.get())).packets, 10U);
   ends.read.reset();
   const auto result = write_packets(*writer, 10, 100);
   ASSERT_FALSE(result.has_value());
@@ -208,14 +208,14 @@ TEST_F(Pipe, AStuckReaderDoesNotBlockAStop) {
     const auto whole = std::span(received).first(whole_blocks_bytes(received, received.size() - 1));
     const bool is_torn = sink.written_bytes() != received.size();
     if (!is_torn) {
-      EXPECT_EQ(testing::read_with_libpcap(received).error, "");
+      EXPECT_EQ(test::read_with_libpcap(received).error, "");
     } else {
       EXPECT_GT(c.size, 4000U) << "only a block that goes in pieces can be torn";
       const auto refused = writer->flush();
       EXPECT_TRUE(refused.has_value()) << "nothing is left to send";
       EXPECT_FALSE(sink.write(make_bytes(16, 1)).has_value()) << "the torn block cannot be mended";
     }
-    auto packets = testing::packets_by_interface(std::span(received).first(sink.written_bytes()));
+    auto packets = test::packets_by_interface(std::span(received).first(sink.written_bytes()));
     EXPECT_EQ(writer->delivered(0), packets[0]);
     EXPECT_EQ(writer->delivered(1), packets[1]);
     EXPECT_LE(whole.size(), sink.written_bytes());
@@ -238,7 +238,7 @@ TEST_F(Pipe, AStopLosesNothingWhileTheReaderReads) {
     ASSERT_TRUE(sink.finish().has_value());
   }
   reader.join();
-  EXPECT_EQ(testing::read_with_libpcap(received).packets, 3000U);
+  EXPECT_EQ(test::read_with_libpcap(received).packets, 3000U);
 }
 
 TEST_F(Pipe, WithoutAStopAWriteWaitsForTheReader) {
@@ -259,7 +259,7 @@ TEST_F(Pipe, WithoutAStopAWriteWaitsForTheReader) {
     ASSERT_TRUE(sink.finish().has_value());
   }
   reader.join();
-  const auto result = testing::read_with_libpcap(received);
+  const auto result = test::read_with_libpcap(received);
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(result.packets, 200U);
 }

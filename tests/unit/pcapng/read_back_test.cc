@@ -66,14 +66,14 @@ std::vector<std::uint8_t> write_capture(std::uint32_t boundary_bytes) {
 
 class ReadBack : public ::testing::Test {
  protected:
-  void SetUp() override { testing::write_file(path_, write_capture(0)); }
+  void SetUp() override { test::write_file(path_, write_capture(0)); }
 
-  testing::TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_;
   std::string path_ = directory_.path("read_back.pcapng");
 };
 
 TEST_F(ReadBack, Tshark) {
-  const auto result = testing::run(
+  const auto result = test::run(
       "tshark -n -T fields -E separator=';' -e frame.interface_name -e frame.interface_description "
       "-e frame.verdict.ebpf_xdp -e frame.interface_queue -e frame.packet_flags_direction "
       "-e frame.drop_count -e frame.time_epoch -e frame.len -e frame.cap_len -e frame.comment "
@@ -93,10 +93,10 @@ TEST_F(ReadBack, FillersAndPaddingsDoNotShow) {
   const std::string tshark = "tshark -n -V -r " + path_;
   const std::string capinfos = "capinfos -t -E -c -u -a -e -o -I -n -F -k " + path_;
   const std::string tcpdump = "tcpdump -nn -e -vv -XX -r " + path_;
-  const auto plain_tshark = testing::run(tshark);
-  const auto plain_capinfos = testing::run(capinfos);
-  const auto plain_tcpdump = testing::run(tcpdump);
-  const auto plain_blocks = testing::walk_blocks(testing::read_file(path_));
+  const auto plain_tshark = test::run(tshark);
+  const auto plain_capinfos = test::run(capinfos);
+  const auto plain_tcpdump = test::run(tcpdump);
+  const auto plain_blocks = test::walk_blocks(test::read_file(path_));
   std::map<std::uint32_t, std::uint64_t> padded;  // blocks by type
   std::uint64_t fillers = 0;
   for (const std::uint32_t boundary :
@@ -105,7 +105,7 @@ TEST_F(ReadBack, FillersAndPaddingsDoNotShow) {
     SCOPED_TRACE(boundary);
     const auto file = write_capture(boundary);
     std::size_t i = 0;
-    for (const auto& block : testing::walk_blocks(file)) {
+    for (const auto& block : test::walk_blocks(file)) {
       if (BlockType{block.type} == BlockType::NameResolution) {
         ++fillers;
         continue;
@@ -114,11 +114,11 @@ TEST_F(ReadBack, FillersAndPaddingsDoNotShow) {
       padded[block.type] += block.bytes.size() != plain_blocks[i].bytes.size() ? 1U : 0U;
       ++i;
     }
-    testing::write_file(path_, file);
+    test::write_file(path_, file);
     for (const auto& [command, plain] :
          {std::pair{tshark, plain_tshark}, std::pair{capinfos, plain_capinfos},
           std::pair{tcpdump, plain_tcpdump}}) {
-      const auto result = testing::run(command);
+      const auto result = test::run(command);
       EXPECT_EQ(result.exit_code, 0) << command;
       EXPECT_EQ(result.complaints, "") << command;
       EXPECT_EQ(result.output, plain.output) << command;
@@ -134,7 +134,7 @@ TEST_F(ReadBack, FillersAndPaddingsDoNotShow) {
 }
 
 TEST_F(ReadBack, Capinfos) {
-  const auto result = testing::run("capinfos " + path_);
+  const auto result = test::run("capinfos " + path_);
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.complaints, "");
   for (const std::string line :
@@ -150,7 +150,7 @@ TEST_F(ReadBack, Capinfos) {
 }
 
 TEST_F(ReadBack, Tcpdump) {
-  const auto result = testing::run("tcpdump -tttt --nano -nn -r " + path_ + " | cut -d' ' -f2-");
+  const auto result = test::run("tcpdump -tttt --nano -nn -r " + path_ + " | cut -d' ' -f2-");
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.complaints, "");
   EXPECT_EQ(std::ranges::count(result.output, '\n'), 4) << result.output;
@@ -160,7 +160,7 @@ TEST_F(ReadBack, Tcpdump) {
 }
 
 TEST_F(ReadBack, Libpcap) {
-  const auto result = testing::read_with_libpcap(testing::read_file(path_));
+  const auto result = test::read_with_libpcap(test::read_file(path_));
   EXPECT_EQ(result.error, "");
   EXPECT_EQ(result.packets, 4U);
 }

@@ -19,8 +19,8 @@ namespace xdpcap {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::read_file;
-using testing::write_file;
+using test::read_file;
+using test::write_file;
 
 const std::vector<std::uint8_t> kOld(10, 'x');
 
@@ -44,7 +44,7 @@ class SafePathTest : public ::testing::Test {
            directory + "; give the path that it stands for, or choose another place";
   }
 
-  testing::TemporaryDirectory directory_;
+  test::TemporaryDirectory directory_;
 };
 
 struct stat status_of(const std::string& path) {

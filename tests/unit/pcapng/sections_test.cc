@@ -17,14 +17,14 @@
 namespace xdpcap {
 namespace {
 
-using testing::make_bytes;
-using testing::make_section;
+using test::make_bytes;
+using test::make_section;
 
-constexpr std::uint32_t kPageBytes = 4096;
+constexpr std::uint32_t kFilePageBytes = 4096;
 
 std::vector<BlockType> types_of(const std::vector<std::uint8_t>& file) {
   std::vector<BlockType> types;
-  for (const auto& block : testing::walk_blocks(file)) {
+  for (const auto& block : test::walk_blocks(file)) {
     types.push_back(BlockType{block.type});
   }
   return types;
@@ -114,7 +114,7 @@ TEST(Sections, TheirSnapshotLengthHolds) {
     ASSERT_TRUE(writer.begin_section(section).has_value());
     ASSERT_TRUE(writer.write({.wire_length_bytes = 60, .bytes = packet}).has_value());
     ASSERT_TRUE(writer.flush().has_value());
-    const auto blocks = testing::walk_blocks(sink.bytes());
+    const auto blocks = test::walk_blocks(sink.bytes());
     EXPECT_EQ(load_le32(blocks.back().bytes.data() + 20), 10U);
   }
 }
@@ -134,18 +134,18 @@ TEST(Sections, ASectionThatFailsIsNotCountedAndAnotherCanBegin) {
   ASSERT_TRUE(writer.write({.wire_length_bytes = 60, .bytes = packet}).has_value());
   ASSERT_TRUE(writer.flush().has_value());
   EXPECT_EQ(writer.delivered(0), 2U);
-  EXPECT_EQ(testing::read_with_libpcap(sink.bytes()).packets, 2U);
+  EXPECT_EQ(test::read_with_libpcap(sink.bytes()).packets, 2U);
 }
 
 // Between two sections of ours, a filler belongs to the first of them.
 TEST(Sections, NoBlockOfThemCrossesAPage) {
   std::uint64_t before_header = 0;
   for (std::uint32_t bytes = 1; bytes <= 1500; bytes += 7) {
-    const auto file = write_sections(30, 5, bytes, {.boundary_bytes = kPageBytes});
+    const auto file = write_sections(30, 5, bytes, {.boundary_bytes = kFilePageBytes});
     BlockType last{};
-    for (const auto& block : testing::walk_blocks(file)) {
+    for (const auto& block : test::walk_blocks(file)) {
       const std::uint64_t end = block.offset + block.bytes.size();
-      ASSERT_EQ(block.offset / kPageBytes, (end - 1) / kPageBytes)
+      ASSERT_EQ(block.offset / kFilePageBytes, (end - 1) / kFilePageBytes)
           << bytes << " offset " << block.offset << " type " << block.type;
       before_header +=
           last == BlockType::NameResolution && BlockType{block.type} == BlockType::SectionHeader
@@ -158,34 +158,34 @@ TEST(Sections, NoBlockOfThemCrossesAPage) {
 }
 
 TEST(Sections, LibpcapReadsEveryPageOfThem) {
-  const auto file = write_sections(50, 40, 300, {.boundary_bytes = kPageBytes});
+  const auto file = write_sections(50, 40, 300, {.boundary_bytes = kFilePageBytes});
   std::uint64_t last_packets = 0;
-  for (std::size_t cut = kPageBytes; cut < file.size(); cut += kPageBytes) {
-    const auto result = testing::read_with_libpcap(std::span(file).first(cut));
+  for (std::size_t cut = kFilePageBytes; cut < file.size(); cut += kFilePageBytes) {
+    const auto result = test::read_with_libpcap(std::span(file).first(cut));
     ASSERT_EQ(result.error, "") << cut;
     ASSERT_GE(result.packets, last_packets);
     last_packets = result.packets;
   }
-  EXPECT_EQ(testing::read_with_libpcap(file).packets, 2000U);
+  EXPECT_EQ(test::read_with_libpcap(file).packets, 2000U);
 }
 
 TEST(Sections, ToolsReadThem) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string path = directory.path("sections.pcapng");
-  for (const std::uint32_t boundary : {0U, kPageBytes}) {
+  for (const std::uint32_t boundary : {0U, kFilePageBytes}) {
     SCOPED_TRACE(boundary);
-    testing::write_file(path, write_sections(3, 2, 60, {.boundary_bytes = boundary}));
-    testing::expect_tools_read(path);
-    const auto tshark = testing::run(
+    test::write_file(path, write_sections(3, 2, 60, {.boundary_bytes = boundary}));
+    test::expect_tools_read(path);
+    const auto tshark = test::run(
         "tshark -n -T fields -E separator=';' -e frame.interface_name -e frame.time_epoch -r " +
         path);
     EXPECT_EQ(tshark.output,
               "if0;1700000000.000000000\nif1;1700000000.000000001\n"
               "if0;1700000000.000001000\nif1;1700000000.000001001\n"
               "if0;1700000000.000002000\nif1;1700000000.000002001\n");
-    const auto tcpdump = testing::run("tcpdump --count -nn -r " + path);
+    const auto tcpdump = test::run("tcpdump --count -nn -r " + path);
     EXPECT_EQ(tcpdump.output, "6 packets\n");
-    const auto comments = testing::run(
+    const auto comments = test::run(
         "tshark -n -X 'read_format:MIME Files Format' -T fields -E separator=';' "
         "-e pcapng.options.option.data.comment -e pcapng.options.option.data.interface."
         "delivered_to_user -r " +

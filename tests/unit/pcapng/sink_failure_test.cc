@@ -21,8 +21,8 @@
 namespace xdpcap {
 namespace {
 
-using testing::make_bytes;
-using testing::make_section;
+using test::make_bytes;
+using test::make_section;
 
 constexpr std::uint32_t kInterfaces = 3;
 constexpr int kPackets = 20;
@@ -50,7 +50,7 @@ std::optional<PcapngWriter> write_small_capture(ByteSink& sink) {
 
 /// Checks the counts against the packets that `file` has.
 void expect_counts(const PcapngWriter& writer, std::span<const std::uint8_t> file) {
-  auto packets = testing::packets_by_interface(file);
+  auto packets = test::packets_by_interface(file);
   for (std::uint32_t i = 0; i < kInterfaces; ++i) {
     EXPECT_EQ(writer.delivered(i), packets[i]);
   }
@@ -76,7 +76,7 @@ TEST(SinkFailure, AtEveryByte) {
         ASSERT_EQ(whole.size(), sink.bytes().size());
       }
       if (writer.has_value() && cuts_back) {
-        const auto read = testing::read_with_libpcap(whole);
+        const auto read = test::read_with_libpcap(whole);
         ASSERT_EQ(read.error, "");
         expect_counts(*writer, whole);
         ASSERT_EQ(read.packets, writer->delivered(0) + writer->delivered(1) + writer->delivered(2));
@@ -107,7 +107,7 @@ TEST(SinkFailure, WhatWasDroppedStaysDropped) {
   ASSERT_TRUE(writer->write_statistics(std::vector<PcapngStatistics>(kInterfaces)).has_value());
   EXPECT_EQ(writer->delivered(1), 1U);
   expect_counts(*writer, sink.bytes());
-  EXPECT_EQ(testing::read_with_libpcap(sink.bytes()).error, "");
+  EXPECT_EQ(test::read_with_libpcap(sink.bytes()).error, "");
 }
 
 /// A full buffer is flushed by write(), which then reports the error.
@@ -125,12 +125,12 @@ TEST(SinkFailure, WriteReportsTheErrorOfItsFlush) {
   EXPECT_EQ(failures, 3);
   EXPECT_GT(writer->delivered(0) + writer->delivered(1) + writer->delivered(2), 60U);
   expect_counts(*writer, sink.bytes());
-  EXPECT_EQ(testing::read_with_libpcap(sink.bytes()).error, "");
+  EXPECT_EQ(test::read_with_libpcap(sink.bytes()).error, "");
 }
 
 /// The kernel shortens writes at a file size limit, at any byte, before it refuses one.
 TEST(SinkFailure, ShortWritesToAFileAtEveryByte) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   const std::string path = directory.path("f");
   ::signal(SIGXFSZ, SIG_IGN);
   rlimit old{};
@@ -145,13 +145,13 @@ TEST(SinkFailure, ShortWritesToAFileAtEveryByte) {
     const auto writer = write_small_capture(*sink);
     const auto refused = sink->write(std::vector<std::uint8_t>(16));
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);  // before anything else is written
-    const auto file = testing::read_file(path);
+    const auto file = test::read_file(path);
     ASSERT_EQ(file.size(), sink->written_bytes());
     if (!refused.has_value()) {
       EXPECT_EQ(refused.error().sys_errno, EFBIG);
     }
     if (writer.has_value()) {
-      ASSERT_EQ(testing::read_with_libpcap(
+      ASSERT_EQ(test::read_with_libpcap(
                     std::span(file).first(file.size() - (refused.has_value() ? 16 : 0)))
                     .error,
                 "");

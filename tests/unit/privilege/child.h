@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -42,6 +43,11 @@ std::string in_child(Body body) {
     return std::string("killed by ") + ::strsignal(WTERMSIG(status));
   }
   return WEXITSTATUS(status) == 0 ? said : "could not say it: " + said;
+}
+
+/// "yes", or the name of errno: what a body says.
+inline std::string outcome(bool worked) {
+  return worked ? "yes" : std::string(::strerrorname_np(errno));
 }
 
 /// Whether the kernel takes a program that returns 0.

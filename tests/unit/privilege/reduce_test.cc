@@ -25,15 +25,12 @@ namespace {
 
 using test::in_child;
 using test::load_program;
+using test::outcome;
 
 const User kSomebody{.name = "somebody", .uid = 12345, .gid = 23456, .groups = {23456}};
 
 std::uint64_t bit(Capability capability) {
   return std::uint64_t{1} << static_cast<unsigned>(capability);
-}
-
-std::string outcome(bool worked) {
-  return worked ? "yes" : std::string(strerrorname_np(errno));
 }
 
 std::string open_file(const std::string& path) {
@@ -111,7 +108,7 @@ TEST(Reduce, EmptiesTheInheritableAndTheAmbientSet) {
 }
 
 TEST(Reduce, TakesAwayWhatItSays) {
-  const testing::TemporaryDirectory directory;
+  const test::TemporaryDirectory directory;
   ASSERT_EQ(::chmod(directory.path("").c_str(), 0755), 0);
   const std::string roots = directory.path("roots");
   const std::string others = directory.path("others");

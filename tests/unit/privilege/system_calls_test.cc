@@ -39,6 +39,7 @@ namespace {
 
 using test::in_child;
 using test::load_program;
+using test::outcome;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kIsSanitized = true;
@@ -50,13 +51,9 @@ const std::string kYes = "yes";
 const std::string kKilled = "killed by Bad system call";
 const std::string kRefused = "EPERM";
 
-std::string outcome(bool worked) {
-  return worked ? kYes : std::string(strerrorname_np(errno));
-}
-
 /// What was made before the filter came.
 struct Stage {
-  testing::TemporaryDirectory directory;
+  test::TemporaryDirectory directory;
   int file = ::open(directory.path("file").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   int map = make_map();
 

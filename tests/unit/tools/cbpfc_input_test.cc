@@ -94,7 +94,7 @@ class CbpfcInputFiles : public ::testing::Test {
     std::ofstream(path_) << text;
     return path_;
   }
-  xdpcap::testing::TemporaryDirectory directory_;
+  xdpcap::test::TemporaryDirectory directory_;
   std::string path_ = directory_.path("filters");
 };
 

@@ -64,7 +64,7 @@ class PcapFile : public ::testing::Test {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  xdpcap::testing::TemporaryDirectory directory_;
+  xdpcap::test::TemporaryDirectory directory_;
   std::string path_ = directory_.path("in");
 };
 

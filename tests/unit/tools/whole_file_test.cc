@@ -42,7 +42,7 @@ class WholeFileTest : public ::testing::Test {
     std::ranges::sort(all);
     return all;
   }
-  xdpcap::testing::TemporaryDirectory directory_;
+  xdpcap::test::TemporaryDirectory directory_;
   std::string path_ = directory_.path("out");
 };
 

@@ -9,10 +9,10 @@
 namespace cbpfc::optimizer {
 namespace {
 
-constexpr const char* kHit = "  0: return 0x1\n";
-constexpr const char* kMiss = "  0: return 0x0\n";
+constexpr const char* kHitName = "  0: return 0x1\n";
+constexpr const char* kMissName = "  0: return 0x0\n";
 
-struct Row {
+struct QuestionRow {
   const char* what;
   std::string expected;
   std::function<NodeId(Ground&)> ask;
@@ -27,7 +27,7 @@ std::string asks(const std::string& title, const std::string& when = "yes",
 /// A graph of one question as its title and where each edge ends; of none, as it is dumped.
 std::string read(Ground& g, NodeId entry) {
   const std::string text = g.dump_from(entry);
-  if (text == kHit || text == kMiss) {
+  if (text == kHitName || text == kMissName) {
     return text;
   }
   const std::string line = text.substr(0, text.find('\n'));
@@ -46,8 +46,8 @@ std::string read(Ground& g, NodeId entry) {
   return result;
 }
 
-void expect_questions(std::initializer_list<Row> rows) {
-  for (const Row& row : rows) {
+void expect_questions(std::initializer_list<QuestionRow> rows) {
+  for (const QuestionRow& row : rows) {
     Ground g;
     const NodeId entry = row.ask(g);
     EXPECT_EQ(read(g, entry), row.expected) << row.what;
@@ -127,34 +127,34 @@ TEST(Question, ArithmeticIsPeeledOff) {
 
 TEST(Question, ImpossibleAnswersAreNo) {
   expect_questions({
-      {"beyond the maximum", kMiss, in(p8, 0x100, 0x100)},
-      {"beyond, greater", kMiss, when(p16, Condition::Greater, k(0xffff))},
-      {"greater than all", kMiss, when(p32, Condition::Greater, k(0xffffffff))},
-      {"a bit that the mask takes away", kMiss, in(op(AluOp::And, p16, 0x1ffe), 1, 1)},
-      {"the same, prefix", kMiss, in(op(AluOp::And, p32, 0xffffff00), 0xc0000201, 0xc0000201)},
-      {"no multiple of four", kMiss, in(op(AluOp::Lsh, p8, 2), 21, 23)},
-      {"beyond the shifted maximum", kMiss, in(op(AluOp::Rsh, p8, 4), 16, 99)},
-      {"a sum that cannot be", kMiss, in(op(AluOp::Add, p8, 10), 9, 9)},
-      {"bits above the value", kMiss, when(p8, Condition::AnyBitSet, k(0xf00))},
-      {"bits that the shift cuts off", kMiss,
+      {"beyond the maximum", kMissName, in(p8, 0x100, 0x100)},
+      {"beyond, greater", kMissName, when(p16, Condition::Greater, k(0xffff))},
+      {"greater than all", kMissName, when(p32, Condition::Greater, k(0xffffffff))},
+      {"a bit that the mask takes away", kMissName, in(op(AluOp::And, p16, 0x1ffe), 1, 1)},
+      {"the same, prefix", kMissName, in(op(AluOp::And, p32, 0xffffff00), 0xc0000201, 0xc0000201)},
+      {"no multiple of four", kMissName, in(op(AluOp::Lsh, p8, 2), 21, 23)},
+      {"beyond the shifted maximum", kMissName, in(op(AluOp::Rsh, p8, 4), 16, 99)},
+      {"a sum that cannot be", kMissName, in(op(AluOp::Add, p8, 10), 9, 9)},
+      {"bits above the value", kMissName, when(p8, Condition::AnyBitSet, k(0xf00))},
+      {"bits that the shift cuts off", kMissName,
        when(op(AluOp::Lsh, p8, 4), Condition::AnyBitSet, k(0xf))},
-      {"constant", kMiss, in(k(5), 6, 7)},
-      {"constant bits", kMiss, when(k(5), Condition::AnyBitSet, k(2))},
-      {"below 0", kMiss, when(k(0), Condition::Greater, p8)},
-      {"itself", kMiss, when(p8, Condition::Greater, p8)},
+      {"constant", kMissName, in(k(5), 6, 7)},
+      {"constant bits", kMissName, when(k(5), Condition::AnyBitSet, k(2))},
+      {"below 0", kMissName, when(k(0), Condition::Greater, p8)},
+      {"itself", kMissName, when(p8, Condition::Greater, p8)},
   });
 }
 
 TEST(Question, CertainAnswersAreYes) {
   expect_questions({
-      {"all there is", kHit, in(p8, 0, 0xff)},
-      {"more than there is", kHit, in(p8, 0, 0xfffff)},
-      {"at least 0", kHit, when(p32, Condition::GreaterEqual, k(0))},
-      {"at most the maximum", kHit, when(k(0xff), Condition::GreaterEqual, p8)},
-      {"constant", kHit, in(k(5), 5, 7)},
-      {"itself", kHit, when(p8, Condition::Equal, p8)},
-      {"itself", kHit, when(p8, Condition::GreaterEqual, p8)},
-      {"all of a masked value", kHit, in(op(AluOp::And, p16, 0x10), 0, 0x10)},
+      {"all there is", kHitName, in(p8, 0, 0xff)},
+      {"more than there is", kHitName, in(p8, 0, 0xfffff)},
+      {"at least 0", kHitName, when(p32, Condition::GreaterEqual, k(0))},
+      {"at most the maximum", kHitName, when(k(0xff), Condition::GreaterEqual, p8)},
+      {"constant", kHitName, in(k(5), 5, 7)},
+      {"itself", kHitName, when(p8, Condition::Equal, p8)},
+      {"itself", kHitName, when(p8, Condition::GreaterEqual, p8)},
+      {"all of a masked value", kHitName, in(op(AluOp::And, p16, 0x10), 0, 0x10)},
   });
 }
 
@@ -186,8 +186,8 @@ TEST(Question, TheLengthIsAGuard) {
       {">= 512", asks("has p[..512]"), when(length, Condition::GreaterEqual, k(512))},
       {"at most 511", "has p[..512]|yes 0|no 1", in(length, 0, 511)},
       {"an exact length is a comparison", asks("length", "0x200", "else"), in(length, 512, 512)},
-      {"longer than any packet", kMiss, when(length, Condition::Greater, k(0x10000))},
-      {"shorter than that", kHit, in(length, 0, 0x10000)},
+      {"longer than any packet", kMissName, when(length, Condition::Greater, k(0x10000))},
+      {"shorter than that", kHitName, in(length, 0, 0x10000)},
       {"wire length", asks("length", "0x200..0xffffffff", "else"),
        [](Ground& g) {
          g.rules.length_is_bytes = false;
@@ -208,14 +208,14 @@ std::function<NodeId(Ground&)> fits(const std::function<ValueId(Ground&)>& index
 TEST(Question, Bytes) {
   expect_questions({
       {"from the start", asks("has p[..14]"), fits(nullptr, 12, 14)},
-      {"none", kHit, fits(nullptr, 0, 0)},
+      {"none", kHitName, fits(nullptr, 0, 0)},
       {"all that can be", asks("has p[..65535]"), fits(nullptr, 0, 0xffff)},
-      {"more", kMiss, fits(nullptr, 0, 0x10000)},
+      {"more", kMissName, fits(nullptr, 0, 0x10000)},
       {"relative", asks("has p[p8[14] + 2..4]"), fits(p8, 2, 4)},
       {"before", asks("has p[p8[14] + -4..0]"), fits(p8, -4, 0)},
-      {"a span no packet has", kMiss, fits(p8, 2, 0x10003)},
+      {"a span no packet has", kMissName, fits(p8, 2, 0x10003)},
       {"known index", asks("has p[..24]"), fits(k(20), 2, 4)},
-      {"known index, wrapped to before the start", kMiss, fits(k(1), -2, 0)},
+      {"known index, wrapped to before the start", kMissName, fits(k(1), -2, 0)},
       {"known index, wrapped to the start", asks("has p[..3]"), fits(k(0xffffffff), 2, 4)},
   });
 }
