@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -30,6 +31,7 @@
 #include "cli/status.h"
 #include "guard/guardian.h"
 #include "pcapng/file_sink.h"
+#include "privilege/secure_start.h"
 #include "tools/diagnose_command.h"
 #include "tools/guarded_capture.h"
 #include "tools/hook_commands.h"
@@ -319,10 +321,22 @@ int run(const XdpcapOptions& given) {
   return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 
+// All that open no files.
+constexpr std::array kCapabilitiesOfSecureStart = {Capability::Bpf, Capability::NetAdmin,
+                                                   Capability::Perfmon, Capability::SysAdmin};
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 0 && std::string_view(argv[0]) == kGuardianName) {
+  const bool is_guardian = argc > 0 && std::string_view(argv[0]) == kGuardianName;
+  if (is_secure_start()) {
+    // xdpcap starts guardians in such a way that nothing is given to them.
+    if (const Result<void> taken = take_rights_of_caller(kCapabilitiesOfSecureStart);
+        !taken || is_guardian) {
+      return is_guardian ? cli::kExitUsage : report(taken.error(), false);
+    }
+  }
+  if (is_guardian) {
     return run_guardian(kGuardianSocket);
   }
   cli::occupy_standard_descriptors();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -11,7 +12,7 @@
 namespace xdpcap::test {
 namespace {
 
-constexpr uid_t kUser = 64'321;  // whose processes are not the machine's
+constexpr uid_t kUser = OrdinaryUser::kUser;
 
 // "bpf net_admin" -> ",+bpf,+net_admin"
 std::string listed(const std::string& capabilities, char sign) {
@@ -37,6 +38,22 @@ OrdinaryUser::OrdinaryUser(const Stage& stage) : program_(stage.file("xdpcap")) 
   if (::chmod(stage.rig().pins().path().c_str(), 0755) != 0) {
     give_up("chmod");
   }
+}
+
+bool OrdinaryUser::give_roots_rights() const {
+  if (::chown(program_.c_str(), 0, 0) != 0 || ::chmod(program_.c_str(), 04755) != 0) {
+    give_up("chmod " + program_);
+  }
+  struct statvfs where{};
+  return ::statvfs(program_.c_str(), &where) == 0 && (where.f_flag & ST_NOSUID) == 0;
+}
+
+std::vector<std::string> OrdinaryUser::plain_command(
+    const std::vector<std::string>& arguments) const {
+  std::vector<std::string> words = {"setpriv", fmt::format("--reuid={}", kUser),
+                                    fmt::format("--regid={}", kUser), "--clear-groups", program_};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
 }
 
 std::vector<std::string> OrdinaryUser::command(const std::vector<std::string>& arguments,

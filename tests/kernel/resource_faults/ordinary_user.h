@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -16,9 +18,15 @@ namespace xdpcap::test {
 
 class OrdinaryUser {
  public:
+  static constexpr uid_t kUser = 64'321;  // whose processes are not the machine's
   static constexpr const char* kEnough = "bpf net_admin perfmon";
 
   explicit OrdinaryUser(const Stage& stage);
+
+  /// Their xdpcap becomes root's, and gives its rights to whoever runs it (set-user-ID).  False: not where it lies (nosuid).
+  bool give_roots_rights() const;
+  /// xdpcap with `arguments`, by this user, with whatever it gives.
+  std::vector<std::string> plain_command(const std::vector<std::string>& arguments) const;
 
   /// xdpcap with `arguments`, by this user with `capabilities`; `before` are words of a command that runs it.
   std::vector<std::string> command(const std::vector<std::string>& arguments,
