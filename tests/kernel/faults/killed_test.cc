@@ -9,10 +9,13 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <thread>
 
+#include "rounds.h"
 #include "stage.h"
 
 namespace xdpcap::test {
@@ -74,28 +77,28 @@ class Killed : public FaultTest {
 };
 
 TEST_F(Killed, CapturesLeaveTheOthersAlone) {
-  constexpr int kKills = 50;
+  const int kills = rounds_of(50);
   const Stage stage;
   SharedCapture witness(stage, "");
   ASSERT_TRUE(witness.enters());
   Traffic traffic(stage.rig());
   const Times times = measure(stage);
-  for (int i = 0; i < kKills; ++i) {
+  for (int i = 0; i < kills; ++i) {
     SCOPED_TRACE(i);
     kill_somewhere(stage, times);
     EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(1'000)));
   }
   const Tally tally = traffic.stop();
   expect_exact(witness.stop(), tally);
-  fmt::print("{} killed beside another, {} frames, {} wrong\n", kKills, tally.sent(), tally.wrong);
+  fmt::print("{} killed beside another, {} frames, {} wrong\n", kills, tally.sent(), tally.wrong);
 }
 
 TEST_F(Killed, CapturesAloneLeaveEmptySlots) {
-  constexpr int kKills = 50;
+  const int kills = rounds_of(50);
   const Stage stage;
   Traffic traffic(stage.rig());
   const Times times = measure(stage);
-  for (int i = 0; i < kKills; ++i) {
+  for (int i = 0; i < kills; ++i) {
     SCOPED_TRACE(i);
     kill_somewhere(stage, times);
     EXPECT_TRUE(becomes_true(
@@ -104,16 +107,36 @@ TEST_F(Killed, CapturesAloneLeaveEmptySlots) {
   }
   const Tally tally = traffic.stop();
   EXPECT_EQ(tally.wrong, 0U);
-  fmt::print("{} killed alone, {} frames, {} wrong\n", kKills, tally.sent(), tally.wrong);
+  fmt::print("{} killed alone, {} frames, {} wrong\n", kills, tally.sent(), tally.wrong);
+}
+
+// Of bugs, of abort(3), of a debugger, of a limit: none of them is left time to say goodbye.
+TEST_F(Killed, ByAnyOtherSignalTheyLeaveAsWell) {
+  const Stage stage;
+  SharedCapture witness(stage, "");
+  ASSERT_TRUE(witness.enters());
+  Traffic traffic(stage.rig());
+  for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGXCPU}) {
+    SCOPED_TRACE(::strsignal(signal));
+    SharedCapture victim(stage, "/dev/null", victim_options());
+    ASSERT_TRUE(victim.enters());
+    victim.process().signal(signal);
+    const Ended end = victim.process().wait();
+    EXPECT_TRUE(end.is_over);
+    EXPECT_NE(end.exit_code, 0);
+    EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(1'000)));
+  }
+  const Tally tally = traffic.stop();
+  expect_exact(witness.stop(), tally);
 }
 
 TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
-  constexpr int kKills = 51;
+  const int kills = rounds_of(51);
   const Stage stage;
   Traffic traffic(stage.rig());
   const Times times = measure(stage);
   int removed = 0;
-  for (int i = 0; i < kKills; ++i) {
+  for (int i = 0; i < kills; ++i) {
     SCOPED_TRACE(i);
     SharedCapture victim(stage, "/dev/null", victim_options());
     go_to_some_moment(victim, times);
@@ -135,12 +158,12 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByTheNext) {
     EXPECT_EQ(filled_slots(stage.hook_fd()), 0U);
     ++removed;
   }
-  EXPECT_GE(removed, kKills / 3);
+  EXPECT_GE(removed, kills / 3);
   clean_up_with_another(stage);
   const Tally tally = traffic.stop();
   EXPECT_EQ(tally.wrong, 0U);
   fmt::print("{} killed with guardian, {} of them removed by the next, {} frames, {} wrong\n",
-             kKills, removed, tally.sent(), tally.wrong);
+             kills, removed, tally.sent(), tally.wrong);
 }
 
 TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
