@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "kernel/program.h"
+#include "own_machine.h"
 #include "stage.h"
 
 namespace xdpcap::test {
@@ -132,6 +133,14 @@ TEST_F(TargetLife, TheInterfaceMovesToAnotherNamespace) {
 
 TEST_F(TargetLife, TheInterfaceIsDeleted) {
   rig().observed().run(fmt::format("ip -n {} link del to_a", rig().observed().name()));
+  expect_quiet_and_exact();
+}
+
+TEST_F(TargetLife, TheDriverIsUnloaded) {
+  if (!is_own_machine()) {
+    GTEST_SKIP() << kNotOwnMachine;
+  }
+  run_command("rmmod veth");
   expect_quiet_and_exact();
 }
 

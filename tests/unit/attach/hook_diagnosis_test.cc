@@ -66,7 +66,7 @@ std::vector<CapturedAction> counted(const CapturedAction& pass) {
   return captured;
 }
 
-struct Case {
+struct DiagnosisCase {
   std::string name;
   std::string checks;  ///< the results of all: + ok, - no, . unknown
   Result<HookFacts> facts;
@@ -88,14 +88,14 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
       used_hook({on(2, "eth0", InterfaceState::Up), on(3, "eth1", InterfaceState::Down)});
   const HookFacts down = used_hook({on(3, "eth1", InterfaceState::Down)});
   for (
-      const Case& c : {
-          Case{"no owner",
-               "+--........",
-               unowned_hook(),
-               kNothing,
-               {},
-               "no program owns the hook: none that calls it has been loaded yet"},
-          Case{
+      const DiagnosisCase& c : {
+          DiagnosisCase{"no owner",
+                        "+--........",
+                        unowned_hook(),
+                        kNothing,
+                        {},
+                        "no program owns the hook: none that calls it has been loaded yet"},
+          DiagnosisCase{
               "no owner any more",
               "++-........",
               owned_hook(),
@@ -103,13 +103,13 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "no program uses the hook any more: the one that did was unloaded, and if it was loaded again, it "
               "has another hook; xdpcap --list shows all"},
-          Case{"nowhere",
-               "+++-.......",
-               used_hook({}),
-               kNothing,
-               {},
-               "program 31 \"firewall\" runs on no interface in this network namespace"},
-          Case{
+          DiagnosisCase{"nowhere",
+                        "+++-.......",
+                        used_hook({}),
+                        kNothing,
+                        {},
+                        "program 31 \"firewall\" runs on no interface in this network namespace"},
+          DiagnosisCase{
               "elsewhere",
               "+++-.......",
               used_hook({}, {3}),
@@ -117,7 +117,7 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "program 31 \"firewall\" runs on no interface in this network namespace; in another network "
               "namespace a link keeps it on interface number 3"},
-          Case{
+          DiagnosisCase{
               "down",
               "++++-......",
               down,
@@ -125,7 +125,7 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "program 31 \"firewall\" runs on no interface in this network namespace that is up, only on eth1 "
               "(down, native)"},
-          Case{
+          DiagnosisCase{
               "no carrier",
               "++++-......",
               used_hook({on(3, "eth1", InterfaceState::NoCarrier)}),
@@ -133,7 +133,7 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "program 31 \"firewall\" runs on no interface in this network namespace that is up, only on eth1 "
               "(no carrier, native)"},
-          Case{
+          DiagnosisCase{
               "nothing came",
               "+++++......",
               up,
@@ -141,11 +141,11 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "no packet with action XDPDrop and XDPPass reached the hook, although program 31 \"firewall\" runs "
               "on eth0 (up, native)"},
-          Case{
+          DiagnosisCase{
               "nothing at all came", "+++++-.....", up, kNothing,
               std::vector<OtherAction>{{Action::Tx, 0}},
               "no packet reached the hook, although program 31 \"firewall\" runs on eth0 (up, native)"},
-          Case{
+          DiagnosisCase{
               "two users",
               "+++++......",
               two_users(),
@@ -153,7 +153,7 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "no packet with action XDPDrop and XDPPass reached the hook, although program 31 \"firewall\" and "
               "program 32 run on eth0 (up, native) and eth1 (up, native, through program 7 \"first\")"},
-          Case{
+          DiagnosisCase{
               "unknown users",
               "++.......",
               unknown_users(),
@@ -161,20 +161,21 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "no packet with action XDPDrop and XDPPass reached the hook; where its program runs is not known: "
               "list the BPF programs: not permitted"},
-          Case{"unknown facts", ".-.....", fail(Errc::Permission, "look at hook: no"), kNothing,
-               std::vector<OtherAction>{},
-               "no packet reached the hook; where its program runs is not known: look at hook: no"},
-          Case{
+          DiagnosisCase{
+              "unknown facts", ".-.....", fail(Errc::Permission, "look at hook: no"), kNothing,
+              std::vector<OtherAction>{},
+              "no packet reached the hook; where its program runs is not known: look at hook: no"},
+          DiagnosisCase{
               "other actions", "++++++-....", up, kNothing,
               std::vector<OtherAction>{
                   {Action::Tx, 1}, {Action::Aborted, 0}, {Action::Redirect, 70}},
               "packets reached the hook, but only with other actions than XDPDrop and XDPPass: XDPTx (1 packet) "
               "and XDPRedirect (70 packets)"},
-          Case{
+          DiagnosisCase{
               "other actions, interface down", "++++.+-....", down, kNothing,
               std::vector<OtherAction>{{Action::Tx, 2}},
               "packets reached the hook, but only with other actions than XDPDrop and XDPPass: XDPTx (2 packets)"},
-          Case{
+          DiagnosisCase{
               "no match",
               "+++++++-...",
               up,
@@ -182,7 +183,7 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "9 packets with action XDPDrop and XDPPass reached the hook, and filter \"tcp port 80\" matched "
               "none of them"},
-          Case{
+          DiagnosisCase{
               "no match, no users",
               "++-..++-...",
               owned_hook(),
@@ -190,32 +191,33 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
               {},
               "1 packet with action XDPDrop and XDPPass reached the hook, and filter \"tcp port 80\" matched "
               "none of them"},
-          Case{
+          DiagnosisCase{
               "all lost",
               "+++++++++-.",
               up,
               counted({.received = 9, .matched = 5, .lost = 5}),
               {},
               "all 5 packets that matched were lost: the ring had no room for them; -buffer makes it larger"},
-          Case{"all held back",
-               "++++++++-..",
-               up,
-               counted({.received = 9, .matched = 5, .held_back = 5}),
-               {},
-               "all 5 packets that matched were held back by a limit"},
-          Case{
+          DiagnosisCase{"all held back",
+                        "++++++++-..",
+                        up,
+                        counted({.received = 9, .matched = 5, .held_back = 5}),
+                        {},
+                        "all 5 packets that matched were held back by a limit"},
+          DiagnosisCase{
               "some of each",
               "++++++++++-",
               up,
               counted({.received = 9, .matched = 5, .held_back = 3, .lost = 1}),
               {},
               "5 packets matched, of which 3 were held back by a limit, 1 were lost, and none was written"},
-          Case{"captured",
-               "+++++++++++",
-               up,
-               counted({.received = 9, .matched = 5, .held_back = 2, .written = 1, .lost = 2}),
-               {},
-               ""},
+          DiagnosisCase{
+              "captured",
+              "+++++++++++",
+              up,
+              counted({.received = 9, .matched = 5, .held_back = 2, .written = 1, .lost = 2}),
+              {},
+              ""},
       }) {
     const CaptureSituation situation{
         .facts = c.facts, .filter = "tcp port 80", .captured = c.captured, .others = c.others};
