@@ -4,6 +4,7 @@
 //
 //     map `every_packet`, entry 0 = {1, action}   every packet gets this action
 //     otherwise, a UDP packet to port 7007        the action is the digit its payload starts with
+//     the same to port 7008                       and it is changed before: four bytes more in front, three less at the end
 //     otherwise                                   XDP_PASS
 //
 // The digit is ASCII, so that `echo -n 1 > /dev/udp/192.0.2.1/7007` is dropped.  Digits above 4
@@ -28,6 +29,7 @@
 #endif
 
 #define TEST_PORT 7007
+#define CHANGED_PORT 7008
 
 XDPCAP_HOOK_BTF(xdpcap_hook);
 
@@ -73,28 +75,60 @@ static __always_inline struct udphdr* find_udp(void* data, void* end) {
   return 0;
 }
 
-static __always_inline __u32 wanted_action(struct xdp_md* ctx) {
+/// What is done to a packet.
+struct order {
+  __u32 action;
+  int is_changed;
+};
+
+static __always_inline struct order order_of(struct xdp_md* ctx) {
+  struct order order = {.action = XDP_PASS, .is_changed = 0};
   const __u32 zero = 0;
   const struct wanted* wanted = bpf_map_lookup_elem(&every_packet, &zero);
   if (wanted && wanted->is_set) {
-    return wanted->action;
+    order.action = wanted->action;
+    return order;
   }
   void* end = (void*)(long)ctx->data_end;
   struct udphdr* udp = find_udp((void*)(long)ctx->data, end);
-  if (!udp || (void*)(udp + 1) + 1 > end || udp->dest != bpf_htons(TEST_PORT)) {
-    return XDP_PASS;
+  if (!udp || (void*)(udp + 1) + 1 > end) {
+    return order;
+  }
+  order.is_changed = udp->dest == bpf_htons(CHANGED_PORT);
+  if (udp->dest != bpf_htons(TEST_PORT) && !order.is_changed) {
+    return order;
   }
   const __u8 digit = *(const __u8*)(udp + 1);
-  return digit >= '0' && digit <= '9' ? digit - '0' : XDP_PASS;
+  order.action = digit >= '0' && digit <= '9' ? digit - '0' : XDP_PASS;
+  return order;
+}
+
+/// As a program does that encapsulates: the hook gets what it made of the packet.
+static __always_inline void change(struct xdp_md* ctx) {
+  if (bpf_xdp_adjust_head(ctx, -4) != 0) {
+    return;
+  }
+  __u8* data = (void*)(long)ctx->data;
+  if ((void*)(data + 4) > (void*)(long)ctx->data_end) {
+    return;
+  }
+  data[0] = 0xc0;
+  data[1] = 0xff;
+  data[2] = 0xee;
+  data[3] = 0x01;
+  bpf_xdp_adjust_tail(ctx, -3);
 }
 
 SEC(TARGET_SECTION)
 int target(struct xdp_md* ctx) {
-  const __u32 action = wanted_action(ctx);
-  if (action == XDP_REDIRECT) {
+  const struct order order = order_of(ctx);
+  if (order.is_changed) {
+    change(ctx);
+  }
+  if (order.action == XDP_REDIRECT) {
     bpf_redirect_map(&redirect_to, 0, XDP_ABORTED);
   }
-  return xdpcap_exit(ctx, &xdpcap_hook, action);
+  return xdpcap_exit(ctx, &xdpcap_hook, order.action);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -28,8 +28,10 @@ TEST_F(CallErrors, OfBpfWithoutMemory) {
 }
 
 TEST_F(CallErrors, OfBpfForOtherReasons) {
-  expect_survived(
-      {{"bpf", "error=EPERM", 23}, {"bpf", "error=EINVAL", 29}, {"bpf", "error=EAGAIN", 31}});
+  expect_survived({{"bpf", "error=EPERM", 23},
+                   {"bpf", "error=EINVAL", 29},
+                   {"bpf", "error=EAGAIN", 31},
+                   {"bpf", "error=E2BIG", 37}});
 }
 
 TEST_F(CallErrors, OfWaiting) {

@@ -12,7 +12,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "stage.h"
@@ -92,6 +96,59 @@ TEST_F(OutputFaults, AFileThatIsDeletedIsWrittenToTheEnd) {
   EXPECT_EQ(totals.written, sent);
   EXPECT_FALSE(std::filesystem::exists(file));
   EXPECT_EQ(packets_in(fmt::format("/proc/self/fd/{}", kept.get())).size(), sent);
+  stage.expect_nothing_left();
+}
+
+TEST_F(OutputFaults, AFileWhoseDirectoryIsMovedIsWrittenToTheEnd) {
+  const Stage stage;
+  const std::string directory = stage.file("here");
+  const std::string moved = stage.file("there");
+  std::filesystem::create_directory(directory);
+  Capture capture(stage.hook_fd(),
+                  stage.arguments({stage.rig().hook(), directory + "/out.pcapng"}));
+  Traffic traffic(stage.rig());
+  traffic.await_rounds(10);
+  std::filesystem::rename(directory, moved);
+  traffic.await_rounds(10);
+  const std::uint64_t sent = traffic.stop();
+  capture.stop();
+  expect_exact(capture.last_line(), moved + "/out.pcapng");
+  EXPECT_EQ(parse_totals(capture.last_line()).written, sent);
+  EXPECT_FALSE(std::filesystem::exists(directory));
+  stage.expect_nothing_left();
+}
+
+// Answers go to standard error; a write to the pipe that a signal meets is taken up again.
+TEST_F(OutputFaults, AThousandRequestsDoNotDisturbAPipe) {
+  constexpr int kRequests = 1'000;
+  const Stage stage;
+  const std::string file = stage.file("out.pcapng");
+  Pipe pipe;
+  Capture capture(stage.hook_fd(), stage.arguments({"-flush", stage.rig().hook(), "-"}), 5,
+                  {.out = pipe.writer.get()});
+  pipe.writer.reset();
+  std::thread reader([&] {
+    std::ofstream out(file, std::ios::binary);
+    std::array<char, 512> bytes;
+    for (ssize_t count = 0; (count = ::read(pipe.reader.get(), bytes.data(), bytes.size())) > 0;) {
+      out.write(bytes.data(), count);
+    }
+  });
+  Traffic traffic(stage.rig());
+  for (int i = 0; i < kRequests; ++i) {
+    capture.process().signal(i % 2 == 0 ? SIGUSR1 : SIGUSR2);
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+  }
+  traffic.await_rounds(10);
+  const std::uint64_t sent = traffic.stop();
+  capture.stop();
+  reader.join();
+  EXPECT_EQ(packets_in(file).size(), sent);
+  std::uint64_t accepted = 0;
+  for (const FileStatistics& of_action : statistics_in(file)) {
+    accepted += of_action.accepted;
+  }
+  EXPECT_EQ(accepted, sent);
   stage.expect_nothing_left();
 }
 
