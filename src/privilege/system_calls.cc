@@ -20,14 +20,10 @@
 #include <span>
 #include <utility>
 
+#include "privilege/sanitized.h"
+
 namespace xdpcap {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsSanitized = true;
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 /// Everybody's: memory, threads, time, signals, descriptors that are open, the end.
 constexpr int kCommon[] = {

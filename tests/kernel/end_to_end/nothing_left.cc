@@ -83,7 +83,7 @@ void EndToEndTest::SetUp() {
 
 void EndToEndTest::TearDown() {
   EXPECT_EQ(open_descriptors(), descriptors_);
-  EXPECT_FALSE(noted().programs.empty())
+  EXPECT_TRUE(IsSkipped() || !noted().programs.empty())
       << "the test noted nothing, so the next line shows nothing";
   EXPECT_TRUE(becomes_true([] { return !is_any_running(noted_guardians()); }))
       << "a guardian is left";

@@ -59,9 +59,12 @@ TEST_P(Cpus, MayLeaveAndComeBack) {
   SharedCapture witness(stage, "");
   ASSERT_TRUE(witness.enters());
   SharedCapture before(stage, stage.rig().file("before.pcapng"), options);
-  ASSERT_TRUE(before.enters()) << before.process().errors();
+  const bool has_entered = before.enters();
+  if (before.says("the kernel does not take it this way", Millis(0))) {
+    GTEST_SKIP() << before.process().errors();
+  }
+  ASSERT_TRUE(has_entered) << before.process().errors();
   Tally away;
-  Totals totals_of_late;
   Tally tally;
   {
     SecondCpu cpu;

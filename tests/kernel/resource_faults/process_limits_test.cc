@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "ordinary_user.h"
+#include "privilege/sanitized.h"
 #include "stage.h"
 #include "traffic.h"
 
@@ -60,6 +61,9 @@ TEST_F(ProcessLimits, OfDescriptors) {
 }
 
 TEST_F(ProcessLimits, OfAddressSpace) {
+  if (kIsSanitized) {
+    GTEST_SKIP() << "a sanitizer takes terabytes of address space";
+  }
   constexpr std::uint64_t kStepBytes = 2U << 20U;
   const Stage stage;
   Traffic traffic(stage.rig());

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "child.h"
+#include "privilege/sanitized.h"
 #include "support/temporary_directory.h"
 
 namespace xdpcap {
@@ -40,12 +41,6 @@ namespace {
 using test::in_child;
 using test::load_program;
 using test::outcome;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsSanitized = true;
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 const std::string kYes = "yes";
 const std::string kKilled = "killed by Bad system call";
