@@ -20,7 +20,7 @@
 namespace differential {
 namespace {
 
-constexpr std::uint64_t kUsualPrograms = 40;  // hundredths
+constexpr std::uint64_t kUsualPrograms = 30;  // hundredths
 
 /// nullopt when libpcap refuses the expression.
 std::optional<cbpfc::Filter> compile(const std::string& expression, bool optimize) {

@@ -20,7 +20,7 @@
 namespace differential {
 namespace {
 
-constexpr std::uint64_t kUsualPrograms = 40;  // hundredths
+constexpr std::uint64_t kUsualPrograms = 30;  // hundredths
 
 constexpr std::size_t kKernelStep = 4;  ///< every so manieth packet runs in the kernel, too
 
