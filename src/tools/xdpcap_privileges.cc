@@ -21,7 +21,7 @@ bool reads_filter_again(const XdpcapOptions& options) {
 std::vector<Capability> needed_while_running(const XdpcapOptions& options) {
   std::vector<Capability> needed;
   if (reads_filter_again(options)) {
-    needed.insert(needed.end(), {Capability::Bpf, Capability::NetAdmin, Capability::Perfmon});
+    needed = {Capability::Bpf, Capability::NetAdmin, Capability::Perfmon};
   } else if (!maps_are_for_everybody()) {
     needed.push_back(Capability::Bpf);
   }
