@@ -26,7 +26,7 @@ using cbpfc::Errc;
 using cbpfc::Result;
 using xdpcap::UniqueFd;
 
-std::unexpected<cbpfc::Error> read_failure(const std::string& attempt) {
+std::unexpected<cbpfc::Error> io_failure(const std::string& attempt) {
   return cbpfc::fail(Errc::Io, attempt + ": " + xdpcap::errno_text(errno), errno);
 }
 
@@ -37,7 +37,7 @@ class BlockWriter {
     BlockWriter writer;
     writer.file_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!writer.file_.is_open()) {
-      return read_failure("create " + path);
+      return io_failure("create " + path);
     }
     // Section header (version 1.0, length unknown), and an interface: Ethernet, times in nanoseconds.
     constexpr std::array<std::uint32_t, 15> kStart = {
@@ -67,7 +67,7 @@ class BlockWriter {
 
   Result<void> flush() {
     if (::write(file_.get(), buffer_.data(), used_) != static_cast<ssize_t>(used_)) {
-      return read_failure("write packets");
+      return io_failure("write packets");
     }
     used_ = 0;
     return {};
@@ -100,11 +100,11 @@ Result<UniqueFd> watch_interrupt() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-    return read_failure("block SIGINT");
+    return io_failure("block SIGINT");
   }
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
   if (!fd.is_open()) {
-    return read_failure("wait for SIGINT");
+    return io_failure("wait for SIGINT");
   }
   return fd;
 }
@@ -140,7 +140,7 @@ class Reader {
     const std::string line = fmt::format("{} written, {} lost\n", written_, lost);
     return ::write(STDERR_FILENO, line.data(), line.size()) == static_cast<ssize_t>(line.size())
                ? Result<void>{}
-               : read_failure("print the totals");
+               : io_failure("print the totals");
   }
 
  private:
@@ -155,7 +155,7 @@ Result<void> read_until(int epoll_fd, std::uint32_t end, Reader& reader) {
   while (true) {
     const int count = ::epoll_wait(epoll_fd, ready.data(), static_cast<int>(ready.size()), -1);
     if (count < 0 && errno != EINTR) {
-      return read_failure("wait for perf buffers");
+      return io_failure("wait for perf buffers");
     }
     for (int i = 0; i < count; ++i) {
       const std::uint32_t which = ready[static_cast<std::size_t>(i)].data.u32;
@@ -186,7 +186,7 @@ Result<void> run_perf_reader(const HookTarget& target, const PerfReaderOptions& 
     is_watching = is_watching && watch(reference.buffers()[i].fd(), i);
   }
   if (!is_watching) {
-    return read_failure("watch perf buffers");
+    return io_failure("watch perf buffers");
   }
   TRY(target.put(program.get()));
   TRY(read_until(epoll.get(), static_cast<std::uint32_t>(cpus.size()), reader));

@@ -8,7 +8,6 @@
 #include <attach/transport.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <fstream>
 
