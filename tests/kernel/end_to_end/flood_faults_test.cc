@@ -22,7 +22,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr std::uint32_t kFrames = 500'000;
-constexpr std::uint32_t kDrop = 1;
 
 void expect_balance(const Totals& totals, std::uint64_t arrived) {
   EXPECT_EQ(totals.received, arrived);

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::uint32_t kFrames = 2'000'000;
 constexpr std::uint32_t kFewerFrames = 300'000;  // whose counts tshark reads one by one
-constexpr std::size_t kDrop = 1;
 
 class FloodAccounting : public EndToEndTest {};
 

@@ -20,6 +20,8 @@ using Bytes = std::vector<std::uint8_t>;
 
 /// Port at which the target of tests/kernel/programs takes its orders.
 inline constexpr std::uint16_t kOrderPort = 7007;
+/// The same, and it changes the packet before.
+inline constexpr std::uint16_t kChangedPort = 7008;
 
 struct Ports {
   std::uint16_t source;

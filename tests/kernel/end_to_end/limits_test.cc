@@ -17,7 +17,6 @@ namespace xdpcap::test {
 namespace {
 
 constexpr std::uint32_t kFrames = 1'000'000;
-constexpr std::uint32_t kDrop = 1;
 
 class Limits : public EndToEndTest {};
 

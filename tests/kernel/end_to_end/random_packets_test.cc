@@ -20,7 +20,6 @@
 namespace xdpcap::test {
 namespace {
 
-constexpr std::uint16_t kChangedPort = 7008;
 constexpr std::size_t kMostFrameBytes = 1514;
 constexpr std::uint32_t kActions = 5;
 

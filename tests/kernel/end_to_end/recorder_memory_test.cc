@@ -19,7 +19,6 @@ namespace {
 
 using testing::StartsWith;
 
-constexpr std::uint32_t kDrop = 1;
 constexpr std::uint64_t kPacketBytes = 48 + 200;  // of Flood, in memory
 
 class RecorderMemory : public EndToEndTest {};

@@ -24,7 +24,6 @@ namespace {
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
-constexpr std::size_t kDrop = 1;
 constexpr std::uint64_t kMemoryBytes = 8ULL << 20U;
 constexpr std::uint64_t kPacketBytes = 48 + 200;  // of Flood, in memory
 constexpr std::uint64_t kMostPackets = kMemoryBytes / kPacketBytes;

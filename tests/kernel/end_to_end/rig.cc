@@ -16,7 +16,6 @@
 namespace xdpcap::test {
 namespace {
 
-constexpr std::uint32_t kPass = 2;
 constexpr std::uint32_t kZero = 0;
 
 bpf_object* open_object(const std::string& name) {

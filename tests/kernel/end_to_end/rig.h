@@ -49,6 +49,13 @@ class WorkDirectory {
 /// An object of tests/kernel/programs, loaded.
 using BpfObject = std::unique_ptr<bpf_object, void (*)(bpf_object*)>;
 
+/// Actions, as a target is told them.
+inline constexpr std::uint32_t kAborted = 0;
+inline constexpr std::uint32_t kDrop = 1;
+inline constexpr std::uint32_t kPass = 2;
+inline constexpr std::uint32_t kTx = 3;
+inline constexpr std::uint32_t kRedirect = 4;
+
 struct TargetOptions {
   Variant variant{.expected_attach_type = 37, .multi_buffer = false};
   std::uint32_t slots = 5;  ///< of a hook that the target brings

@@ -19,9 +19,6 @@ namespace {
 constexpr std::array<std::string_view, 5> kNames = {"XDPAborted", "XDPDrop", "XDPPass", "XDPTx",
                                                     "XDPRedirect"};
 constexpr std::uint32_t kNoSlot = 7;
-constexpr std::uint32_t kPass = 2;
-constexpr std::uint32_t kTx = 3;
-constexpr std::uint32_t kRedirect = 4;
 constexpr std::uint32_t kFrames = 20;
 
 // Some frames for every action, mixed, of several sizes; the last one passes.

@@ -103,7 +103,6 @@ class Cards : public OwnMachine, public testing::WithParamInterface<Card> {};
 
 // Two cards with a cable between them.
 TEST_P(Cards, AreCapturedFrom) {
-  constexpr std::uint32_t kDrop = 1;
   constexpr std::uint32_t kFrames = 500;
   const Card card = GetParam();
   run_command(fmt::format("modprobe {}", card.driver));

@@ -22,8 +22,6 @@
 namespace xdpcap::test {
 namespace {
 
-constexpr std::uint32_t kDrop = 1;
-
 // CPU time of a process so far, of all its threads.
 Millis cpu_time(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));

@@ -6,15 +6,7 @@
 #include <gtest/gtest.h>
 
 namespace xdpcap::test {
-namespace {
-
-constexpr std::uint32_t kAborted = 0;
-constexpr std::uint32_t kDrop = 1;
-constexpr std::uint32_t kPass = 2;
-constexpr std::uint32_t kTx = 3;
-constexpr std::uint32_t kRedirect = 4;
-
-}  // namespace
+namespace {}  // namespace
 
 Traffic::Traffic(const Rig& rig)
     : sender_(rig.sending()), delivered_(rig.delivered()), redirected_(rig.redirected()) {
