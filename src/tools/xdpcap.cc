@@ -331,9 +331,11 @@ int main(int argc, char** argv) {
   const bool is_guardian = argc > 0 && std::string_view(argv[0]) == kGuardianName;
   if (is_secure_start()) {
     // xdpcap starts guardians in such a way that nothing is given to them.
-    if (const Result<void> taken = take_rights_of_caller(kCapabilitiesOfSecureStart);
-        !taken || is_guardian) {
-      return is_guardian ? cli::kExitUsage : report(taken.error(), false);
+    if (is_guardian) {
+      return cli::kExitUsage;
+    }
+    if (const Result<void> taken = take_rights_of_caller(kCapabilitiesOfSecureStart); !taken) {
+      return report(taken.error(), false);
     }
   }
   if (is_guardian) {

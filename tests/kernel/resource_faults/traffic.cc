@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 namespace xdpcap::test {
-namespace {}  // namespace
 
 Traffic::Traffic(const Rig& rig)
     : sender_(rig.sending()), delivered_(rig.delivered()), redirected_(rig.redirected()) {
