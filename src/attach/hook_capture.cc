@@ -66,7 +66,7 @@ Result<void> check_owner(const Hook& hook) {
       Errc::Busy,
       fmt::format("hook {}: no XDP program uses it yet; a capture that entered it first would "
                   "decide for good what kind of program it takes, and could lock the XDP "
-                  "program out; load that program first, or wait for it with --wait",
+                  "program out; load that program first, or wait for it with -wait",
                   hook.path()));
 }
 

@@ -3,6 +3,7 @@
 #include "attach/hook_diagnosis.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <span>
@@ -14,15 +15,23 @@ namespace {
 /// Names that a sentence lists before it says how many more there are.
 constexpr std::size_t kMostNames = 4;
 
-/// "a", "a and b", "a, b and 7 more".
-std::string list_of(std::span<const std::string> names) {
-  std::string list;
-  const std::size_t shown = names.size() <= kMostNames ? names.size() : kMostNames - 1;
-  for (std::size_t i = 0; i < shown; ++i) {
-    const bool is_last = i + 1 == names.size();
-    list += (i == 0 ? "" : is_last ? " and " : ", ") + names[i];
+/// "a", "a and b", "a, b and c".
+std::string all_of(std::span<const std::string> names, std::string_view conjunction = "and") {
+  if (names.size() < 2) {
+    return names.empty() ? "" : names.front();
   }
-  return shown == names.size() ? list : fmt::format("{} and {} more", list, names.size() - shown);
+  return fmt::format("{} {} {}", fmt::join(names.first(names.size() - 1), ", "), conjunction,
+                     names.back());
+}
+
+/// The same, shortened: "a, b, c and 7 more".
+std::string list_of(std::span<const std::string> names) {
+  if (names.size() <= kMostNames) {
+    return all_of(names);
+  }
+  std::vector<std::string> shown(names.begin(), names.begin() + kMostNames - 1);
+  shown.push_back(fmt::format("{} more", names.size() - shown.size()));
+  return all_of(shown);
 }
 
 std::string packets(std::uint64_t number) {
@@ -54,25 +63,34 @@ CapturedAction sum(std::span<const CapturedAction> captured) {
   return all;
 }
 
-/// "XDPDrop and XDPPass".
+/// "XDPDrop or XDPPass".
 std::string captured_actions(const CaptureSituation& situation) {
   std::vector<std::string> names;
   for (const CapturedAction& one : situation.captured) {
     names.emplace_back(name(one.action));
   }
-  return list_of(names);
+  return all_of(names, "or");
 }
 
-/// "XDPPass (12 packets) and XDPTx (1 packet)"; empty if there were none, or they are not counted.
-std::string other_actions(const CaptureSituation& situation) {
-  std::vector<std::string> names;
-  for (const OtherAction& one : situation.others.value_or(std::vector<OtherAction>())) {
+/// "12 XDPPass and 1 XDPTx": the actions that occurred, all of them.
+template <typename Counted>
+std::string received_actions(std::span<const Counted> counted) {
+  std::vector<std::string> occurred;
+  for (const Counted& one : counted) {
     if (one.received != 0) {
-      names.push_back(fmt::format("{} ({})", name(one.action), packets(one.received)));
+      occurred.push_back(fmt::format("{} {}", one.received, name(one.action)));
     }
   }
-  return list_of(names);
+  return all_of(occurred);
 }
+
+/// Of the actions that are not captured; empty if there were no packets with them, or they are not counted.
+std::string other_actions(const CaptureSituation& situation) {
+  return situation.others.has_value() ? received_actions<OtherAction>(*situation.others) : "";
+}
+
+constexpr std::string_view kUnseen =
+    "packets that the program returns without xdpcap_exit() do not reach the hook";
 
 /// What is known of the programs behind a hook.
 struct Users {
@@ -120,11 +138,7 @@ std::string elsewhere(const Users& users) {
 }
 
 /// Why packets do not reach the hook, as far as facts tell; empty if they should.
-std::string obstacle(const CaptureSituation& situation) {
-  if (!situation.facts.has_value()) {
-    return "";
-  }
-  const HookFacts& facts = *situation.facts;
+std::string obstacle(const HookFacts& facts) {
   if (!facts.is_owned) {
     return "no program owns the hook: none that calls it has been loaded yet";
   }
@@ -133,7 +147,7 @@ std::string obstacle(const CaptureSituation& situation) {
   }
   if (facts.users->empty()) {
     return "no program uses the hook any more: the one that did was unloaded, and if it was loaded again, it has "
-           "another hook; xdpcap --list shows all";
+           "another hook; xdpcap -list shows all";
   }
   const Users users = all_users(*facts.users);
   if (users.interfaces.empty()) {
@@ -150,11 +164,13 @@ std::string obstacle(const CaptureSituation& situation) {
 /// Why no packet with a captured action reached the hook.
 std::string why_nothing_arrived(const CaptureSituation& situation) {
   if (const std::string others = other_actions(situation); !others.empty()) {
-    return fmt::format("packets reached the hook, but only with other actions than {}: {}",
-                       captured_actions(situation), others);
+    return fmt::format("packets reached the hook, but none with action {}, only {}; {}",
+                       captured_actions(situation), others, kUnseen);
   }
-  if (std::string reason = obstacle(situation); !reason.empty()) {
-    return reason;
+  if (situation.facts.has_value()) {
+    if (std::string reason = obstacle(*situation.facts); !reason.empty()) {
+      return reason;
+    }
   }
   const std::string nothing =
       situation.others.has_value()
@@ -167,8 +183,8 @@ std::string why_nothing_arrived(const CaptureSituation& situation) {
     return fmt::format("{}; where its program runs is not known: {}", nothing, unknown->message);
   }
   const Users users = all_users(*situation.facts->users);
-  return fmt::format("{}, although {} {} on {}", nothing, users.names, users.run,
-                     interface_list(users, InterfaceState::Up));
+  return fmt::format("{}, although {} {} on {}; {}", nothing, users.names, users.run,
+                     interface_list(users, InterfaceState::Up), kUnseen);
 }
 
 std::string filter_text(const CaptureSituation& situation) {
@@ -209,7 +225,7 @@ void check_facts(const CaptureSituation& situation, bool is_reached, Checks& che
   const Users users = all_users(*facts.users);
   add(facts.users->empty() ? No : Ok, "a program uses the hook",
       facts.users->empty() ? "none is loaded" : users.names,
-      "if the program was loaded again, it has another hook: xdpcap --list shows all");
+      "if the program was loaded again, it has another hook: xdpcap -list shows all");
   // What follows from an answer above is not asked; and packets that came know a way that is not seen here.
   const auto whether = [&](bool is_so, bool is_asked) {
     return is_so ? Ok : is_reached || !is_asked ? Unknown : No;
@@ -247,26 +263,47 @@ HookCheck check_step(const Step& step) {
           .advice = is_ok ? "" : step.advice};
 }
 
+/// "5 XDPPass; none with XDPDrop: ...", which matters to a user who knows that the program drops.
+std::string found_actions(const CaptureSituation& situation) {
+  std::string found = received_actions<CapturedAction>(situation.captured);
+  std::vector<std::string> missing;
+  for (const CapturedAction& one : situation.captured) {
+    if (one.received == 0) {
+      missing.emplace_back(name(one.action));
+    }
+  }
+  return missing.empty()
+             ? found
+             : fmt::format("{}; none with {}: {}", found, all_of(missing, "or"), kUnseen);
+}
+
+HookCheck check_arrival(const CaptureSituation& situation, bool is_reached) {
+  constexpr std::string_view kStep = "packets reach the hook";
+  if (is_reached) {
+    return {.result = CheckResult::Ok,
+            .looked_at = std::string(kStep),
+            .found = "they do",
+            .advice = ""};
+  }
+  const bool is_counted = situation.others.has_value();
+  return {
+      .result = is_counted ? CheckResult::No : CheckResult::Unknown,
+      .looked_at = std::string(kStep),
+      .found = is_counted ? "none did" : "none with a captured action did; others are not counted",
+      .advice = fmt::format("send traffic; {}", kUnseen)};
+}
+
 void check_packets(const CaptureSituation& situation, Checks& checks) {
   const CapturedAction all = sum(situation.captured);
   const std::string others = other_actions(situation);
   const bool is_reached = all.received != 0 || !others.empty();
-  const bool is_counted = is_reached || situation.others.has_value();
-  checks.push_back(
-      {.result = is_reached   ? CheckResult::Ok
-                 : is_counted ? CheckResult::No
-                              : CheckResult::Unknown,
-       .looked_at = "packets reach the hook",
-       .found = is_reached   ? "they do"
-                : is_counted ? "none did"
-                             : "none with a captured action did; others are not counted",
-       .advice = is_reached ? "" : "send traffic; the program may also end without xdpcap_exit()"});
+  checks.push_back(check_arrival(situation, is_reached));
   checks.push_back(
       check_step({.looked_at = fmt::format("their action is {}", captured_actions(situation)),
                   .came = is_reached ? 1U : 0U,
                   .went_on = all.received,
-                  .found = all.received != 0 ? packets(all.received) : "only " + others,
-                  .advice = "capture those actions too: -actions"}));
+                  .found = all.received != 0 ? found_actions(situation) : "only " + others,
+                  .advice = fmt::format("capture those actions too: -actions; {}", kUnseen)}));
   checks.push_back(check_step({.looked_at = filter_text(situation) + " matches them",
                                .came = all.received,
                                .went_on = all.matched,
@@ -296,6 +333,14 @@ void check_packets(const CaptureSituation& situation, Checks& checks) {
 
 }  // namespace
 
+std::string certain_obstacle(const HookFacts& facts) {
+  const bool may_run_elsewhere =
+      facts.users.has_value() && std::ranges::any_of(*facts.users, [](const HookUser& user) {
+        return !user.ifindexes_elsewhere.empty();
+      });
+  return may_run_elsewhere ? "" : obstacle(facts);
+}
+
 std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situation) {
   const CapturedAction all = sum(situation.captured);
   if (all.written != 0) {
@@ -305,8 +350,8 @@ std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situ
     return why_nothing_arrived(situation);
   }
   if (all.matched == 0) {
-    return fmt::format("{} with action {} reached the hook, and {} matched none of them",
-                       packets(all.received), captured_actions(situation), filter_text(situation));
+    return fmt::format("{} matched none of {} that reached the hook: {}", filter_text(situation),
+                       packets(all.received), received_actions<CapturedAction>(situation.captured));
   }
   if (all.lost == all.matched) {
     return fmt::format(

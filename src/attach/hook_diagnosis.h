@@ -51,6 +51,10 @@ struct CaptureSituation {
       true;  ///< false: packets were only counted, so nothing is asked of limits, rings and output
 };
 
+/// Why no packet can reach the hook before its facts change: a line without full stop.  Empty if packets may come, as
+/// they may to a program in another network namespace, or if the facts are not known.
+std::string certain_obstacle(const HookFacts& facts);
+
 /// One line, without full stop; nullopt if a packet was written.
 std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situation);
 

@@ -34,7 +34,7 @@ enum class Transport { Shared, Classes, Dynptr, Linear, Perf };
 inline constexpr std::array<Transport, 5> kTransports = {
     Transport::Shared, Transport::Classes, Transport::Dynptr, Transport::Linear, Transport::Perf};
 
-/// "dynptr", as --transport takes it.
+/// "dynptr", as -transport takes it.
 std::string_view name(Transport transport);
 /// "ring buffers, records of exact size".
 std::string_view describe(Transport transport);

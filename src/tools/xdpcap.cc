@@ -21,6 +21,8 @@
 
 #include "attach/hook.h"
 #include "attach/hook_capture.h"
+#include "attach/hook_diagnosis.h"
+#include "attach/hook_inventory.h"
 #include "attach/hook_lock.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
@@ -104,11 +106,21 @@ StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCaptur
   return readers;
 }
 
+// Known now, and not worth waiting for: packets that cannot come.
+void warn_of_obstacle(const PreparedCapture& prepared) {
+  const Result<HookFacts> facts = hook_facts(prepared.hook);
+  const std::string why = facts ? certain_obstacle(*facts) : "";
+  if (!prepared.options.is_silent && !why.empty()) {
+    say(fmt::format("warning: hook {}: {}", prepared.hook.path(), why));
+  }
+}
+
 // A place on the hook with a guardian, and programs that are loaded; what only that takes is given up.
 Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
                                                       const HookCaptureOptions& options) {
   std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
       prepared.hook, prepared.lock, prepared.filter, prepared.options, options));
+  warn_of_obstacle(prepared);
   TRY(give_up_before_output(prepared.options, prepared.user));
   return guarded;
 }

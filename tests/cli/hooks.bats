@@ -35,7 +35,7 @@ refused() {
 
 @test "a hook nobody owns" {
   make_hook
-  refused "$bpffs/hook" "$bpffs/hook: .*no XDP program uses it yet.*--wait"
+  refused "$bpffs/hook" "$bpffs/hook: .*no XDP program uses it yet.* -wait"
 }
 
 @test "a hook nobody owns leaves an output file that exists alone" {

@@ -187,7 +187,7 @@ TEST_F(HookCaptureTest, LeavesOwnerlessHooksAlone) {
       HookCapture::attach(hook, test::constant_filter(1), {.actions = kAllActions});
   ASSERT_FALSE(capture.has_value());
   EXPECT_EQ(capture.error().code, Errc::Busy);
-  EXPECT_THAT(capture.error().message, AllOf(HasSubstr(hook.path()), HasSubstr("--wait")));
+  EXPECT_THAT(capture.error().message, AllOf(HasSubstr(hook.path()), HasSubstr(" -wait")));
   EXPECT_FALSE(hook.has_owner().value());
   // Any kind of program can still become the owner.
   EXPECT_TRUE(test::load_target(map.get(), {}, {0, true}).is_open());

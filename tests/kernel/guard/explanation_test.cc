@@ -48,8 +48,8 @@ TEST_F(ExplanationTest, CountsOtherActionsForASecond) {
   EXPECT_EQ(
       guardian.hear_notice(),
       fmt::format(
-          "hook {}: nothing captured yet: packets reached the hook, but only with other actions than "
-          "XDPDrop: XDPPass (2 packets) and XDPTx (1 packet)",
+          "hook {}: nothing captured yet: packets reached the hook, but none with action XDPDrop, only 2 "
+          "XDPPass and 1 XDPTx; packets that the program returns without xdpcap_exit() do not reach the hook",
           rig.hook.path()));
   EXPECT_EQ(rig.filled(), std::vector<Action>{Action::Drop});
   rig.send(Action::Pass);
@@ -75,7 +75,8 @@ TEST_F(ExplanationTest, NamesAFilterThatMatchesNothing) {
   give_probes(guardian, capture);
   rig.send(Action::Drop);
   guardian.say(MessageKind::Explain);
-  EXPECT_THAT(guardian.hear_notice(), HasSubstr("and the filter matched none of them"));
+  EXPECT_THAT(guardian.hear_notice(),
+              HasSubstr("the filter matched none of 1 packet that reached the hook: 1 XDPDrop"));
   EXPECT_EQ(rig.filled(), kAllActions);
 }
 
@@ -120,7 +121,7 @@ TEST_F(ExplanationTest, AForeignProgramIsBackAfterTheCounting) {
       guardian.close();
       guardian.exit_code();
     } else {
-      EXPECT_THAT(guardian.hear_notice(), HasSubstr("XDPPass (1 packet)"));
+      EXPECT_THAT(guardian.hear_notice(), HasSubstr("only 1 XDPPass;"));
     }
     EXPECT_EQ(rig.hook.holder(Action::Pass).value(), id);
   }
