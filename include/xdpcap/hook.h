@@ -113,12 +113,12 @@
 /// `hook_map` is the address of a hook, declared in any of the three ways.  The packet is shown as
 /// it is now: call this after the last change to it.
 ///
-/// Source: Linux include/uapi/linux/bpf.h BPF_FUNC_tail_call.  The number is used in place of a
-/// name because headers disagree on the name and on the declaration.
+/// 12 is the helper bpf_tail_call().  The number is used because headers disagree on the name and the declaration, and a
+/// cut-down <linux/bpf.h> has not even BPF_FUNC_tail_call.  Source: Linux include/uapi/linux/bpf.h ___BPF_FUNC_MAPPER.
 static __attribute__((always_inline)) inline enum xdp_action xdpcap_exit(struct xdp_md* ctx,
                                                                          void* hook_map,
                                                                          enum xdp_action action) {
-  ((long (*)(void*, void*, unsigned int))BPF_FUNC_tail_call)(ctx, hook_map, action);
+  ((long (*)(void*, void*, unsigned int))12)(ctx, hook_map, action);
   return action;
 }
 
