@@ -27,10 +27,4 @@ constexpr std::size_t index(Action action) {
 /// "XDPAborted", "XDPDrop", "XDPPass", "XDPTx", "XDPRedirect".
 std::string_view name(Action action);
 
-/// Reads a comma-separated list of names (any case, with or without "XDP" or "XDP_") and numbers.
-///
-/// The result is in the order of the numbers, without duplicates.
-/// Errors: Errc::InvalidArgument naming the word and listing the actions there are.
-Result<std::vector<Action>> parse_actions(std::string_view list);
-
 }  // namespace xdpcap

@@ -16,14 +16,14 @@
 #include <cbpfc/text.h>
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdlib>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/numbers.h"
 #include "cli/report.h"
 
 namespace {
@@ -38,32 +38,14 @@ using cbpfc::Result;
 constexpr int kDltRaw = 12;
 
 constexpr std::string_view kUsage =
-    "Usage: bpfoff [-h | --version] <offset>[,<offset>...] <expression>\n"
+    "Usage: bpfoff [-h | --version | --] <offset>[,<offset>...] <expression>\n"
     "\n"
     "Prints a classic BPF program, as one line of numbers, that matches packets which have at one "
     "of the\n"
-    "offsets (bytes; decimal, 0x... or 0...) an IP packet that the pcap-filter(7) expression "
+    "offsets (bytes: 34, 0x22, 0b100010, 0o42 or 042) an IP packet that the pcap-filter(7) expression "
     "matches.\n"
     "\n"
     "  bpfoff 0,20 udp port 53       as IP, or in IP without options\n";
-
-/// Reads one offset in C's notation.
-Result<std::uint32_t> parse_offset(const std::string& text) {
-  const bool is_number = !text.empty() && text.front() >= '0' && text.front() <= '9';
-  char* end = nullptr;
-  errno = 0;
-  const unsigned long long value = is_number ? std::strtoull(text.c_str(), &end, 0) : 0;
-  if (!is_number || *end != '\0') {
-    return cbpfc::fail(
-        Errc::InvalidArgument,
-        fmt::format("offset \"{}\" is not a number, write bytes such as 14, 0x22 or 14,34", text));
-  }
-  if (errno == ERANGE || value > std::numeric_limits<std::uint32_t>::max()) {
-    return cbpfc::fail(Errc::InvalidArgument,
-                       fmt::format("offset \"{}\" is larger than 32 bits", text));
-  }
-  return static_cast<std::uint32_t>(value);
-}
 
 Result<std::vector<std::uint32_t>> parse_offsets(std::string_view text) {
   std::vector<std::uint32_t> offsets;
@@ -71,8 +53,10 @@ Result<std::vector<std::uint32_t>> parse_offsets(std::string_view text) {
   while (start != std::string_view::npos) {
     const std::size_t comma = text.find(',', start);
     const bool is_last = comma == std::string_view::npos;
-    offsets.push_back(
-        TRY(parse_offset(std::string(text.substr(start, is_last ? comma : comma - start)))));
+    const std::string_view word = text.substr(start, is_last ? comma : comma - start);
+    constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+    offsets.push_back(static_cast<std::uint32_t>(
+        TRY(cli::parse_number(word, 0, kMost).with_context("<offset>, in bytes"))));
     start = is_last ? comma : comma + 1;
   }
   return offsets;
@@ -105,21 +89,11 @@ int print(std::string_view text) {
   return printed ? cli::kExitSuccess : report(printed.error());
 }
 
-int run(std::span<char* const> arguments) {
+int convert(std::span<char* const> arguments) {
   if (arguments.empty()) {
     return report_usage("offsets and an expression are missing");
   }
-  const std::string_view first = arguments[0];
-  if (first == "-h" || first == "-help" || first == "--help") {
-    return print(kUsage);
-  }
-  if (first == "-version" || first == "--version") {
-    return print("bpfoff " XDPCAP_VERSION "\n");
-  }
-  if (first.starts_with('-')) {
-    return report_usage(fmt::format("unknown option \"{}\"", first));
-  }
-  const auto offsets = parse_offsets(first);
+  const auto offsets = parse_offsets(arguments[0]);
   if (!offsets) {
     return report(offsets.error(), cli::kExitUsage);
   }
@@ -135,6 +109,23 @@ int run(std::span<char* const> arguments) {
     return report(program.error());
   }
   return print(*program);
+}
+
+int run(std::span<char* const> arguments) {
+  const std::string_view first = arguments.empty() ? "" : arguments[0];
+  if (first == "--") {
+    return convert(arguments.subspan(1));
+  }
+  if (first == "-h" || first == "-help" || first == "--help") {
+    return print(kUsage);
+  }
+  if (first == "-version" || first == "--version") {
+    return print("bpfoff " XDPCAP_VERSION "\n");
+  }
+  if (first.starts_with('-')) {
+    return report_usage(fmt::format("unknown option \"{}\"", first));
+  }
+  return convert(arguments);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <functional>
 #include <utility>
 
+#include "cli/link_type.h"
 #include "cli/numbers.h"
 
 namespace command {
@@ -212,7 +213,7 @@ OptionGroup filter_rows(Written& written) {
                .help = "what packets start with, as libpcap's name or number;\n"
                        "default: that of the capture file, or EN10MB",
                .set = [&input](std::string_view text) -> Result<void> {
-                 input.link_type = TRY(cbpfc::parse_link_type(text));
+                 input.link_type = TRY(cli::parse_link_type(text));
                  return {};
                }},
               {.name = "libpcap-optimize",

@@ -14,6 +14,8 @@
 #include <utility>
 
 #include "attach/abi.h"
+#include "cli/action_list.h"
+#include "cli/link_type.h"
 #include "cli/numbers.h"
 
 namespace xdpcap {
@@ -61,7 +63,7 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
        .help = "capture packets with these actions: names or numbers, separated\n"
                "by commas (XDPDrop,pass,3); default: all the hook has slots for",
        .set = [&options](std::string_view text) -> Result<void> {
-         options.actions = TRY(parse_actions(text));
+         options.actions = TRY(cli::parse_actions(text));
          return {};
        }},
       {.name = "buffer",
@@ -76,8 +78,8 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
        .argument = "BYTES",
        .help = "wake up when a ring holds this much; no packet waits longer\n"
                "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
-               "is at once, for rings smaller than that and with -flush",
-       .set = into_bytes(written.watermark_bytes, 1, kMostRingBytes)},
+               "is at once, for rings smaller than that and with -flush; 0 means 1",
+       .set = into_bytes(written.watermark_bytes, 0, kMostRingBytes)},
       {.name = "transport",
        .argument = "NAME",
        .help = fmt::format("how packets come from the kernel: {};\n"
@@ -90,10 +92,10 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
       {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
       {.name = "linktype",
        .argument = "TYPE",
-       .help = "what the packets start with, as libpcap's name or number;\n"
-               "default: EN10MB",
+       .help = "what the packets start with, as libpcap's name or number, or as\n"
+               "ethernet, 802.11, linux sll, prism, radiotap, usb; default: EN10MB",
        .set = [&options](std::string_view text) -> Result<void> {
-         options.link_type = TRY(cbpfc::parse_link_type(text));
+         options.link_type = TRY(cli::parse_link_type(text));
          return {};
        }},
       {.name = "F",
@@ -133,7 +135,7 @@ Result<RateLimit> parse_trigger(std::string_view text) {
     return fail(Errc::InvalidArgument,
                 fmt::format("\"{}\" has no rate; give ACTION:PPS, such as drop:100000", text));
   }
-  const std::vector<Action> actions = TRY(parse_actions(text.substr(0, colon)));
+  const std::vector<Action> actions = TRY(cli::parse_actions(text.substr(0, colon)));
   if (actions.size() != 1) {
     return fail(Errc::InvalidArgument,
                 fmt::format("\"{}\" names {} actions; give the option for each of them", text,
@@ -240,8 +242,12 @@ std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
   return {
       {.name = "c",
        .argument = "N",
-       .help = "stop after N packets, over all actions and CPUs",
-       .set = into_number(options.limits.most_packets, 1, kMost)},
+       .help = "stop after N packets, over all actions and CPUs; 0: never",
+       .set = [&options](std::string_view text) -> Result<void> {
+         const std::uint64_t packets = TRY(cli::parse_number(text, 0, kMost));
+         options.limits.most_packets = packets == 0 ? std::nullopt : std::optional(packets);
+         return {};
+       }},
       {.name = "sample",
        .argument = "N",
        .help = "capture one in N matching packets, at random",

@@ -149,7 +149,8 @@ Result<void> set_defaults(WrittenOptions& written) {
   const std::uint64_t usual_bytes =
       options.flush || is_ring_small ? 1
                                      : std::min(options.ring_bytes / 8, kUsualMostWatermarkBytes);
-  const std::uint64_t watermark_bytes = written.watermark_bytes.value_or(usual_bytes);
+  const std::uint64_t watermark_bytes =
+      std::max<std::uint64_t>(written.watermark_bytes.value_or(usual_bytes), 1);
   if (watermark_bytes > options.ring_bytes) {
     return fail(Errc::InvalidArgument,
                 fmt::format("option -watermark: {} is more than the ring's {} bytes; see -buffer",
@@ -208,7 +209,8 @@ std::string xdpcap_help(const MachineLimits& limits) {
          "Options:\n" +
          cli::options_help(make_option_table(unused, limits)) +
          "\n"
-         "BYTES may have K, M or G behind it, for so many KiB, MiB or GiB.\n"
+         "BYTES may have K, M or G behind it, for so many KiB, MiB or GiB.  Numbers may be written as\n"
+         "8192, 8_192, 0x2000, 0b1010 and 0o17; a leading 0 also means octal.\n"
          "\n"
          "Stops on SIGINT, SIGTERM, SIGHUP, and when the reader of its output goes away.\n"
          "SIGUSR1 writes out what -ring keeps, SIGUSR2 reads the filter of -F again.\n"

@@ -53,6 +53,22 @@ load helper
   [ "${lines[0]}" = 'bpfoff: expression "ip and and": syntax error at column 8, at "and"' ]
 }
 
+@test "bpfoff: numbers and -- as the original takes them" {
+  bpfoff=$XDPCAP_TOOLS/bpfoff
+  wanted=$("$bpfoff" 10,34,1000 tcp)
+  [ "$("$bpfoff" -- 34,10,1000 tcp)" = "$wanted" ]
+  [ "$("$bpfoff" -- 0b1010,042,1_000 tcp)" = "$wanted" ]
+  [ "$("$bpfoff" 0o12,0x22,0x3_e8 tcp)" = "$wanted" ]
+  for bad in 1_ _1 08 0x " 1" "1 " -1 1, "" 4294967296; do
+    run "$bpfoff" -- "$bad" tcp
+    [ "$status" -eq 2 ]
+    [[ $output =~ ^"bpfoff: <offset>, in bytes: ".*"from 0 to 4294967295" ]]
+  done
+  run "$bpfoff" --
+  [ "$status" -eq 2 ]
+  [ "$output" = "bpfoff: offsets and an expression are missing; bpfoff --help tells more" ]
+}
+
 @test "bpfoff needs no libbpf" {
   ldd "$XDPCAP_TOOLS/bpfoff" | grep -q libpcap
   ! ldd "$XDPCAP_TOOLS/bpfoff" | grep libbpf || false

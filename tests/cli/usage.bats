@@ -49,8 +49,8 @@ refused() {
 }
 
 @test "watermarks" {
-  for bad in 0 -1 x 99999999999; do
-    refused -watermark "$bad" -- "option -watermark: .*from 1 to [0-9]+"
+  for bad in -1 x 99999999999; do
+    refused -watermark "$bad" -- "option -watermark: .*from 0 to [0-9]+"
   done
   refused -buffer 4096 -watermark 1000000000 -- "option -watermark: .*more than the ring's"
 }

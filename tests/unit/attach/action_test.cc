@@ -2,7 +2,6 @@
 
 #include "attach/action.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace xdpcap {
@@ -21,51 +20,6 @@ TEST(ActionTest, NumbersAndNamesAreTheKernels) {
   EXPECT_EQ(name(Pass), "XDPPass");
   EXPECT_EQ(name(Tx), "XDPTx");
   EXPECT_EQ(name(Redirect), "XDPRedirect");
-}
-
-TEST(ActionTest, ParsesLists) {
-  struct Case {
-    std::string_view list;
-    std::vector<Action> actions;
-  };
-  const std::vector<Case> cases = {
-      {"pass", {Pass}},
-      {"XDPPass", {Pass}},
-      {"XDP_PASS", {Pass}},
-      {"xdp_tx", {Tx}},
-      {"xdpaborted", {Aborted}},
-      {"2", {Pass}},
-      {"0,1,2,3,4", {Aborted, Drop, Pass, Tx, Redirect}},
-      {"redirect,drop", {Drop, Redirect}},
-      {"drop,1,XDP_DROP", {Drop}},
-      {" drop ,\tpass", {Drop, Pass}},
-      {"002", {Pass}},
-  };
-  for (const Case& c : cases) {
-    const Result<std::vector<Action>> actions = parse_actions(c.list);
-    ASSERT_TRUE(actions.has_value()) << c.list;
-    EXPECT_EQ(*actions, c.actions) << c.list;
-  }
-}
-
-TEST(ActionTest, RefusesOtherWords) {
-  struct Case {
-    std::string_view list;
-    std::string_view word;
-  };
-  for (const Case& c :
-       {Case{"", "\"\""}, Case{",", "\"\""}, Case{"pass,", "\"\""}, Case{"pass,,drop", "\"\""},
-        Case{"5", "\"5\""}, Case{"-1", "\"-1\""},
-        Case{"99999999999999999999", "\"99999999999999999999\""}, Case{"2x", "\"2x\""},
-        Case{"pas", "\"pas\""}, Case{"passing", "\"passing\""}, Case{"XDP", "\"XDP\""},
-        Case{"XDP__PASS", "\"XDP__PASS\""}, Case{"XDP2", "\"XDP2\""},
-        Case{"pass drop", "\"pass drop\""}}) {
-    const Result<std::vector<Action>> actions = parse_actions(c.list);
-    ASSERT_FALSE(actions.has_value()) << c.list;
-    EXPECT_EQ(actions.error().code, Errc::InvalidArgument);
-    EXPECT_THAT(actions.error().message, testing::HasSubstr(std::string(c.word)));
-    EXPECT_THAT(actions.error().message, testing::HasSubstr("redirect (4)"));
-  }
 }
 
 }  // namespace

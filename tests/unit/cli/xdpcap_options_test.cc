@@ -48,7 +48,7 @@ TEST(XdpcapOptions, Everything) {
       parse({"-actions", "pass,XDPDrop,1", "--buffer=8192", "-watermark", "100", "-flush", "-q",
              "-linktype", "RAW", "-s", "96", "--wait", "-v", "/hook", "file", "ip and udp"});
   ASSERT_TRUE(options) << options.error().message;
-  EXPECT_EQ(*options->actions, (std::vector{Action::Drop, Action::Pass}));
+  EXPECT_EQ(*options->actions, (std::vector{Action::Pass, Action::Drop}));
   EXPECT_EQ(options->ring_bytes, 8192U);
   EXPECT_EQ(options->watermark_bytes, 100U);
   EXPECT_EQ(options->link_type.dlt, 12);
@@ -69,7 +69,10 @@ TEST(XdpcapOptions, Limits) {
                                         .packets_per_second = 1'000'000'000,
                                         .packets_per_flow = 3,
                                         .most_packets = 5}));
-  for (const char* option : {"-c", "-sample", "-rate", "-per-flow"}) {
+  const Result<XdpcapOptions> unlimited = parse({"-c", "5", "-c", "0", "/h", "f"});
+  ASSERT_TRUE(unlimited) << unlimited.error().message;
+  EXPECT_FALSE(unlimited->limits.any());
+  for (const char* option : {"-sample", "-rate", "-per-flow"}) {
     EXPECT_FALSE(parse({option, "0", "/h", "f"})) << option;
   }
   EXPECT_FALSE(parse({"-sample", "4294967296", "/h", "f"}));
@@ -143,6 +146,9 @@ TEST(XdpcapOptions, BytesHaveUnitsAndBufferTcpdumpsName) {
   EXPECT_EQ(options->ring_bytes, 65536U);
   EXPECT_EQ(options->watermark_bytes, 4096U);
   EXPECT_EQ(options->snaplen_bytes, 1024U);
+  EXPECT_EQ(parse({"-buffer", "0x2000", "/h", "f"})->ring_bytes, 8192U);
+  EXPECT_EQ(parse({"-buffer", "8_192", "/h", "f"})->ring_bytes, 8192U);
+  EXPECT_EQ(parse({"-watermark", "0", "/h", "f"})->watermark_bytes, 1U);
   EXPECT_EQ(parse({"-B8M", "/h", "f"})->ring_bytes, 8U << 20U);
 }
 
@@ -181,7 +187,7 @@ TEST(XdpcapOptions, Refuses) {
       {{"-buffer", "-1", "/h", "f"}, "option -buffer: \"-1\" is not a number"},
       {{"-buffer", "many", "/h", "f"}, "option -buffer: \"many\" is not a number"},
       {{"-buffer", "1073741825", "/h", "f"}, "option -buffer: 1073741825 is out of range"},
-      {{"-watermark", "0", "/h", "f"}, "option -watermark: 0 is out of range"},
+      {{"-watermark", "x", "/h", "f"}, "option -watermark: \"x\" is not a number from 0 to"},
       {{"-watermark", "4194305", "/h", "f"},
        "option -watermark: 4194305 is more than the ring's 4194304 bytes; see -buffer"},
       {{"-s", "65536", "/h", "f"},
