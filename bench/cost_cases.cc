@@ -12,6 +12,7 @@
 #include "attach/abi.h"
 #include "attach/capture_program.h"
 #include "attach/chain_state.h"
+#include "attach/counters.h"
 #include "attach/filter_code.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
@@ -71,8 +72,7 @@ Result<CostMaps> CostMaps::create() {
                 TRY(xdpcap::RingSet::create({.ring_bytes = kRingBytes})),
                 TRY(PerfReference::create(
                     cpu, {.buffer_bytes = kRingBytes, .watermark_bytes = kWatermarkBytes})));
-  maps.counters_ =
-      TRY(xdpcap::create_per_cpu_array("bench_counters", sizeof(xdpcap::abi::Counters), 5));
+  maps.counters_ = TRY(xdpcap::create_counters());
   maps.shared_ = TRY(xdpcap::create_array("bench_limits", sizeof(xdpcap::abi::SharedLimits), 1));
   maps.flows_ = TRY(xdpcap::create_lru_hash("bench_flows", sizeof(xdpcap::abi::FlowKey),
                                             sizeof(std::uint64_t), xdpcap::kMostFlows));

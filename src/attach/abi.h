@@ -51,7 +51,7 @@ struct Counters {
   /// Packets that could not be handed on to the next capture of the chain: their tail calls were used up.
   std::uint64_t not_handed_on = 0;
   // What follows are no counters.
-  std::uint64_t random = 0;  ///< state of the sampling's generator; 0: not seeded yet
+  std::uint64_t random = 0;  ///< state of the generator of -sample, seeded by create_counters()
   std::uint64_t tick =
       0;  ///< the kernel's timer tick (jiffies) in which -rate last asked for the time
   std::uint64_t tick_time = 0;  ///< and what it was told; see limit_code.cc

@@ -3,10 +3,28 @@
 #include "attach/counters.h"
 
 #include <cstring>
+#include <span>
 
 #include "kernel/map.h"
+#include "kernel/random.h"
 
 namespace xdpcap {
+
+Result<UniqueFd> create_counters() {
+  UniqueFd counters = TRY(create_per_cpu_array(kCountersMapName, sizeof(abi::Counters),
+                                               static_cast<std::uint32_t>(kActions.size())));
+  std::vector<std::uint64_t> seeds(TRY(possible_cpus()));
+  std::vector<abi::Counters> by_cpu(seeds.size());
+  for (const Action action : kActions) {
+    TRY(fill_random(std::as_writable_bytes(std::span(seeds))));
+    for (std::size_t cpu = 0; cpu < seeds.size(); ++cpu) {
+      by_cpu[cpu].random = seeds[cpu];
+    }
+    TRY(put_value(counters.get(), static_cast<std::uint32_t>(index(action)),
+                  std::as_bytes(std::span(by_cpu))));
+  }
+  return counters;
+}
 
 Result<std::vector<ActionCounters>> read_counters_by_cpu(int counters_fd) {
   constexpr std::size_t kNumbers = sizeof(abi::Counters) / sizeof(std::uint64_t);

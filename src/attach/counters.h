@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What capture programs count (abi::Counters), read from the map they count in.
+// The map that capture programs count in (abi::Counters), and what they counted.
 
 #pragma once
 
@@ -9,6 +9,8 @@
 
 #include "attach/abi.h"
 #include "attach/action.h"
+#include "kernel/result.h"
+#include "kernel/unique_fd.h"
 
 namespace xdpcap {
 
@@ -16,6 +18,10 @@ namespace xdpcap {
 inline constexpr const char* kCountersMapName = "xdpcap_counters";
 
 using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
+
+/// Creates that map, with the generators of -sample seeded, one for each possible CPU and action.
+/// Errors: Permission, Kernel.
+Result<UniqueFd> create_counters();
 
 /// Of every action, for each possible CPU.
 /// Errors: Kernel.

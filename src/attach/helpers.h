@@ -13,7 +13,6 @@ namespace xdpcap::helper {
 inline constexpr std::int32_t kMapLookupElem = 1;
 inline constexpr std::int32_t kMapUpdateElem = 2;
 inline constexpr std::int32_t kKtimeGetNs = 5;
-inline constexpr std::int32_t kGetPrandomU32 = 7;
 inline constexpr std::int32_t kGetSmpProcessorId = 8;
 inline constexpr std::int32_t kTailCall = 12;
 inline constexpr std::int32_t kPerfEventOutput = 25;

@@ -124,8 +124,7 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
   }
-  capture.counters_fd_ = TRY(create_per_cpu_array(kCountersMapName, sizeof(abi::Counters),
-                                                  static_cast<std::uint32_t>(kActions.size())));
+  capture.counters_fd_ = TRY(create_counters());
   if (options.limits.packets_per_flow) {
     capture.flows_fd_ = TRY(
         create_lru_hash("xdpcap_flows", sizeof(abi::FlowKey), sizeof(std::uint64_t), kMostFlows));

@@ -3,6 +3,7 @@
 #include "attach/limit_code.h"
 
 #include <cstddef>
+#include <limits>
 
 #include "attach/abi.h"
 #include "attach/flow_code.h"
@@ -20,24 +21,15 @@ constexpr std::uint64_t kBurst = kSecond / 10;
 
 void emit_sample(Assembly& code, const LimitCodeSpec& spec, std::uint32_t one_in) {
   constexpr auto kOffset = static_cast<std::int16_t>(offsetof(abi::Counters, random));
+  constexpr std::uint64_t kMultiplier = 6'364'136'223'846'793'005;  // Knuth's, of MMIX
   code.add(load(Width::Double, Reg::R1, spec.counters, kOffset));
-  code.jump_if(Cmp::NotEqual, Reg::R1, 0, "sample_seeded");
-  code.add(call(helper::kGetPrandomU32));
-  code.add(mov(Reg::R1, Reg::R0));
-  code.add(alu(Alu::Or, Reg::R1, 1));
-  code.label("sample_seeded");
-  const auto mix = [&](Alu shift, int by) {
-    code.add(mov(Reg::R2, Reg::R1));
-    code.add(alu(shift, Reg::R2, by));
-    code.add(alu(Alu::Xor, Reg::R1, Reg::R2));
-  };
-  mix(Alu::Lsh, 13);
-  mix(Alu::Rsh, 7);
-  mix(Alu::Lsh, 17);
+  code.add_constant64(Reg::R2, kMultiplier);
+  code.add(alu(Alu::Mul, Reg::R1, Reg::R2));
+  code.add(alu(Alu::Add, Reg::R1, 1));
   code.add(store(Width::Double, spec.counters, kOffset, Reg::R1));
-  code.add(alu(Alu::Rsh, Reg::R1, 32));
-  const auto threshold = static_cast<std::uint32_t>((std::uint64_t{1} << 32) / one_in);
-  code.jump_if32(Cmp::GreaterEqual, Reg::R1, threshold, spec.held_back_label);
+  // The lower bits of such a generator are poor, the upper ones, which decide here, are not.
+  code.add_constant64(Reg::R2, std::numeric_limits<std::uint64_t>::max() / one_in + 1);
+  code.jump_if(Cmp::GreaterEqual, Reg::R1, Reg::R2, spec.held_back_label);
 }
 
 /// dst = the coarse clock, shifted; asked for once a tick.

@@ -2,8 +2,9 @@
 //
 // The instructions of a capture program that hold packets back.
 //
-// Sampling.  A generator of 64 bits for each CPU and action (xorshift, in Counters::random), whose upper half
-// is compared with 2^32 / N.  No helper is called but for the seed.
+// Sampling.  A linear congruential generator modulo 2^64 for each CPU and action (Counters::random): a packet is kept
+// if the new state is below 2^64 / N.  User space seeds it with 64 random bits, so the first packet, too, is kept with
+// probability 1 / N.  No helper is called.
 //
 // Rate.  One number an action: the time up to which its packets are spent (the theoretical arrival time of the
 // generic cell rate algorithm).  A packet costs 1 s / N; it passes if that time is not after now:
@@ -29,7 +30,7 @@
 // Cost above an empty hook (Linux 6.18, docs/performance.md): a packet held back by sampling 4 ns, by a rate 3 ns,
 // by its flow 40 ns, by a count that is reached 2 ns.
 // Limits: Linux 5.12 (atomic operations with results), 5.11 (bpf_ktime_get_coarse_ns), 5.5 (bpf_jiffies64).
-// Tested by: tests/kernel/end_to_end/limits_test.cc.
+// Tested by: tests/kernel/sample_test.cc, tests/kernel/end_to_end/limits_test.cc.
 
 #pragma once
 

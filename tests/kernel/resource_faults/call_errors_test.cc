@@ -75,6 +75,7 @@ TEST_F(CallErrors, OfMemoryAndFiles) {
   }
   constexpr bool kSkipsLoader = true;
   expect_survived({{"rt_sigprocmask", "error=EINVAL", 2},
+                   {"getrandom", "error=ENOSYS"},
                    {"mmap", "error=ENOMEM", 1, kSkipsLoader},
                    {"openat", "error=ENFILE", 1, kSkipsLoader},
                    {"write", "error=EINTR"}});
