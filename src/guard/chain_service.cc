@@ -8,9 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -19,13 +17,14 @@
 #include "guard/message.h"
 #include "kernel/errors.h"
 #include "kernel/map.h"
-#include "kernel/process.h"
+#include "kernel/random.h"
 #include "kernel/socket_address.h"
 
 namespace xdpcap {
 namespace {
 
 constexpr std::string_view kSuffix = ".sock";
+constexpr const char* kUnreadySuffix = "-";
 
 Result<std::string> prefix_of(const Hook& hook) {
   return fmt::format("{}.", TRY(map_info(hook.fd())).id);
@@ -35,19 +34,7 @@ UniqueFd make_socket(int flags) {
   return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
 }
 
-// By the number in the socket's name.  Of another PID namespace: false, or whatever has that number here.
-bool is_guardian_running(const std::string& path) {
-  const std::string name = std::filesystem::path(path).filename();
-  pid_t pid = 0;
-  const char* const start = name.data() + std::min(name.find('.') + 1, name.size());
-  if (std::from_chars(start, name.data() + name.size(), pid).ec != std::errc()) {
-    return false;
-  }
-  const std::optional<ProcessIdentity> process = identity_of(pid);
-  return process && is_running(*process).value_or(true);
-}
-
-// Connects; a socket that nobody listens at is of a guardian that was killed, or of one that is about to listen.
+// Connects, or removes the socket of a guardian that was killed.
 UniqueFd connect_or_remove(const std::string& path) {
   const std::optional<sockaddr_un> address = socket_address(path);
   UniqueFd fd = make_socket(SOCK_NONBLOCK);
@@ -55,7 +42,7 @@ UniqueFd connect_or_remove(const std::string& path) {
       ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) == 0) {
     return fd;
   }
-  if (address && errno == ECONNREFUSED && !is_guardian_running(path)) {
+  if (address && errno == ECONNREFUSED) {
     ::unlink(path.c_str());
   }
   return {};
@@ -77,21 +64,32 @@ std::vector<std::string> sockets_in(const std::string& directory, const std::str
 
 void remove_dead_sockets(const std::string& directory) {
   for (const std::string& path : sockets_in(directory, "")) {
-    if (!is_guardian_running(path)) {
-      connect_or_remove(path);
-    }
+    connect_or_remove(path);
   }
 }
 
 // For this user only.  0 or an errno.
-int bind_and_listen(int fd, const sockaddr_un& address) {
-  constexpr int kBacklog = 16;
+int bind_socket(int fd, const sockaddr_un& address) {
   const mode_t old_mask = ::umask(0177);
   const bool is_bound =
       ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   const int error_number = is_bound ? 0 : errno;
   ::umask(old_mask);
-  return is_bound && ::listen(fd, kBacklog) != 0 ? errno : error_number;
+  return error_number;
+}
+
+// Binds to another name first: under its own the socket is there only once it listens.  0 or an errno.
+int listen_at(int fd, const sockaddr_un& unready, const std::string& path) {
+  constexpr int kBacklog = 16;
+  if (const int error_number = bind_socket(fd, unready); error_number != 0) {
+    return error_number;
+  }
+  if (::listen(fd, kBacklog) == 0 && ::rename(unready.sun_path, path.c_str()) == 0) {
+    return 0;
+  }
+  const int error_number = errno;
+  ::unlink(unready.sun_path);
+  return error_number;
 }
 
 std::optional<ChainParts> ask_one(const std::string& path) {
@@ -111,10 +109,11 @@ std::optional<ChainParts> ask_one(const std::string& path) {
 }  // namespace
 
 Result<ChainService> ChainService::listen(const std::string& directory, const Hook& hook) {
-  const std::string name = fmt::format("{}{}{}", TRY(prefix_of(hook)), ::getpid(), kSuffix);
+  const std::string name =
+      fmt::format("{}{}{}", TRY(prefix_of(hook)), TRY(random_digits()), kSuffix);
   const std::string path = directory + "/" + name;
-  const std::optional<sockaddr_un> address = socket_address(path);
-  if (!address) {
+  const std::optional<sockaddr_un> unready = socket_address(path + kUnreadySuffix);
+  if (!unready) {
     return fail(Errc::InvalidArgument, fmt::format("listen at {}: the path is too long", path));
   }
   remove_dead_sockets(directory);
@@ -122,11 +121,9 @@ Result<ChainService> ChainService::listen(const std::string& directory, const Ho
   UniqueFd fd = place.is_open() ? make_socket(SOCK_NONBLOCK) : UniqueFd();
   int error_number = fd.is_open() ? 0 : errno;
   if (error_number == 0) {
-    ::unlink(path.c_str());  // of a dead process of the same number
-    error_number = bind_and_listen(fd.get(), *address);
+    error_number = listen_at(fd.get(), *unready, path);
   }
   if (error_number != 0) {
-    ::unlink(path.c_str());
     return fail(Errc::Io, fmt::format("listen at {}: {}", path, errno_text(error_number)),
                 error_number);
   }

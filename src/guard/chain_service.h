@@ -2,11 +2,13 @@
 //
 // The parts of a chain for captures that may not look objects up by their ids (CAP_SYS_ADMIN): guardians hand them out.
 //
-//     /run/xdpcap/<map id of the hook>.<pid of the guardian>.sock       connect, receive one message of Parts
+//     /run/xdpcap/<map id of the hook>.<random digits>.sock       connect, receive one message of Parts
 //
 // Who may connect is the socket's user, and root.  What comes is checked by Chain::adopt().
 //
-// A guardian that is killed leaves its socket; the next guardian that starts takes it away, whatever hook it is of.
+// A guardian that is killed leaves its socket; the next guardian that starts takes it away, whatever hook it is of.  A
+// socket refuses connections only if its guardian is dead, since it gets its name when the guardian listens.  No process
+// id is asked for: guardians in several containers, with the same ids, may share the directory.
 //
 // Tested by: tests/kernel/guard/chain_service_test.cc, tests/kernel/faults/killed_test.cc.
 

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "kernel/errors.h"
 
@@ -27,6 +28,12 @@ Result<void> fill_random(std::span<std::byte> bytes) {
     bytes = bytes.subspan(static_cast<std::size_t>(filled));
   }
   return {};
+}
+
+Result<std::string> random_digits() {
+  std::uint64_t number = 0;
+  TRY(fill_random(std::as_writable_bytes(std::span(&number, 1))));
+  return fmt::format("{:016x}", number);
 }
 
 }  // namespace xdpcap

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "kernel/result.h"
 
@@ -14,5 +15,10 @@ namespace xdpcap {
 /// Fills `bytes`.  Right after the machine's start it waits until the kernel has gathered randomness, about a second.
 /// Errors: Kernel.
 Result<void> fill_random(std::span<std::byte> bytes);
+
+/// 16 hexadecimal digits, for the name of a file: a process id would be the same in two containers, and again after a
+/// restart.
+/// Errors: Kernel.
+Result<std::string> random_digits();
 
 }  // namespace xdpcap

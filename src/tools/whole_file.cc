@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "kernel/random.h"
+
 namespace command {
 
 using cbpfc::Errc;
@@ -35,9 +37,10 @@ Errc code_of(int error_number) {
   }
 }
 
-/// A name beside `name` that no other process of this machine uses.
-std::string name_beside(const std::string& name) {
-  return fmt::format(".{}.{}", name, ::getpid());
+/// A name beside `name` that no other process uses, nor one that has died.
+Result<std::string> name_beside(const std::string& name) {
+  constexpr std::size_t kMost = 200;  // bytes, of the 255 that a name may have
+  return fmt::format(".{}.{}", name.substr(0, kMost), TRY(xdpcap::random_digits()));
 }
 
 }  // namespace
@@ -112,7 +115,7 @@ Result<void> WholeFile::open_beside() {
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return failure("create", errno);
   }
-  const std::string temporary = name_beside(place_->name());
+  const std::string temporary = TRY(name_beside(place_->name()));
   fd_.reset(
       ::openat(directory, temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kUsualMode));
   if (!fd_.is_open()) {
@@ -147,7 +150,7 @@ Result<void> WholeFile::commit() {
   }
   const int directory = place_->directory_fd();
   if (temporary_.empty()) {
-    const std::string temporary = name_beside(place_->name());
+    const std::string temporary = TRY(name_beside(place_->name()));
     const std::string unnamed = fmt::format("/proc/self/fd/{}", fd_.get());
     if (::linkat(AT_FDCWD, unnamed.c_str(), directory, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       return failure("give its name to", errno);

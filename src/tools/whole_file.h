@@ -14,8 +14,7 @@
 // rename(2) replaces the name it is given, be that a link, and never what a link leads to; but the link
 // of an old file stays and its file is replaced, so one that anybody may have put there could choose the
 // file.  Hence links are followed as pcapng/safe_path.h says, and everything happens in the directory that
-// was found.  The other name can be guessed; it is created exclusively, so who takes it first can only
-// make this fail.
+// was found.  The other name ends in random digits, so what a killed process left there stops no later one.
 //
 // Source: Linux open(2), O_TMPFILE; rename(2).
 // Tested by: tests/unit/tools/whole_file_test.cc.

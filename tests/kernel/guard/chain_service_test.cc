@@ -4,13 +4,17 @@
 
 #include "guard/chain_service.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "attach/join_chain.h"
 #include "guarded_rig.h"
@@ -83,8 +87,7 @@ UniqueFd bind_at(const std::string& path, bool listens) {
 
 TEST_F(ChainServiceTest, SocketsOfTheDeadAreRemovedAndOthersLeftAlone) {
   const Rig rig;
-  constexpr pid_t kNobody = 4'194'303;  // the last there could be
-  const std::string dead = rig.socket(kNobody);
+  const std::string dead = rig.socket("0123456789abcdef");
   const std::string of_another_hook = rig.run.path(fmt::format("{}1.1.sock", rig.map_id()));
   const std::string other_file = rig.run.path(fmt::format("{}.text", rig.map_id()));
   bind_at(dead, true);
@@ -99,11 +102,12 @@ TEST_F(ChainServiceTest, SocketsOfTheDeadAreRemovedAndOthersLeftAlone) {
 
 TEST_F(ChainServiceTest, WhoDoesNotAnswerIsPassedOver) {
   const Rig rig;
-  const UniqueFd silent = bind_at(rig.socket(1), true);
+  const std::string path = rig.socket("1");
+  const UniqueFd silent = bind_at(path, true);
   const auto before = steady_clock::now();
   EXPECT_FALSE(ask_for_chain(rig.run.path(""), rig.hook));
   EXPECT_LT(steady_clock::now() - before, milliseconds(1'000));
-  EXPECT_TRUE(std::filesystem::exists(rig.socket(1))) << "it lives";
+  EXPECT_TRUE(std::filesystem::exists(path)) << "it lives";
   const HookCapture capture = rig.capture();
   const GuardianProcess guardian(rig, capture.place());
   const std::optional<ChainParts> parts = ask_for_chain(rig.run.path(""), rig.hook);
@@ -111,12 +115,46 @@ TEST_F(ChainServiceTest, WhoDoesNotAnswerIsPassedOver) {
   EXPECT_EQ(map_info(parts->state.get())->id, map_info(capture.place().chain().state_fd())->id);
 }
 
+/// Child processes are the first of a PID namespace, as in a container, until this goes.
+class Container {
+ public:
+  Container() { EXPECT_EQ(::unshare(CLONE_NEWPID), 0); }
+  Container(const Container&) = delete;
+  Container& operator=(const Container&) = delete;
+  ~Container() { EXPECT_EQ(::setns(ours_.get(), CLONE_NEWPID), 0); }
+
+ private:
+  UniqueFd ours_{::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)};
+};
+
+std::unique_ptr<GuardianProcess> guardian_in_container(const Rig& rig, const ChainPlace& place) {
+  const Container container;
+  return std::make_unique<GuardianProcess>(rig, place);
+}
+
+TEST_F(ChainServiceTest, GuardiansOfContainersWithTheSameProcessIdsShareTheDirectory) {
+  const Rig rig;
+  const HookCapture first = rig.capture({Action::Drop});
+  const HookCapture second = rig.capture({Action::Pass});
+  const HookCapture third = rig.capture({Action::Tx});
+  const auto killed = guardian_in_container(rig, first.place());
+  const auto living = guardian_in_container(rig, second.place());
+  EXPECT_EQ(rig.sockets().size(), 2U);
+  ASSERT_EQ(::kill(killed->pid(), SIGKILL), 0);
+  EXPECT_NE(killed->exit_code(), 0);
+  EXPECT_EQ(rig.sockets().size(), 2U);
+  const auto late = guardian_in_container(rig, third.place());
+  EXPECT_EQ(rig.sockets().size(), 2U) << "the dead one's was not removed, or not only that";
+  EXPECT_TRUE(ask_for_chain(rig.run.path(""), rig.hook));
+}
+
 TEST_F(ChainServiceTest, TheSocketIsItsUsersOnly) {
   const Rig rig;
   const HookCapture capture = rig.capture();
   const GuardianProcess guardian(rig, capture.place());
   struct stat status{};
-  ASSERT_EQ(::stat(rig.socket(guardian.pid()).c_str(), &status), 0);
+  ASSERT_EQ(rig.sockets().size(), 1U);
+  ASSERT_EQ(::stat(rig.sockets().front().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <utility>
 
@@ -35,6 +36,16 @@ std::vector<Action> GuardedRig::filled() const {
 
 std::uint32_t GuardedRig::map_id() const {
   return map_info(map.get())->id;
+}
+
+std::vector<std::string> GuardedRig::sockets() const {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(run.path(""))) {
+    if (entry.is_socket()) {
+      paths.push_back(entry.path());
+    }
+  }
+  return paths;
 }
 
 GuardianProcess::GuardianProcess() {

@@ -37,8 +37,12 @@ struct GuardedRig {
   HookCapture capture(std::vector<Action> actions = kAllActions, std::uint32_t filter = 1) const;
   std::vector<Action> filled() const;
   std::uint32_t map_id() const;
-  /// Where the guardian with this pid has its socket.
-  std::string socket(pid_t pid) const { return run.path(fmt::format("{}.{}.sock", map_id(), pid)); }
+  /// Where a guardian that chose these digits has its socket.
+  std::string socket(const std::string& digits) const {
+    return run.path(fmt::format("{}.{}.sock", map_id(), digits));
+  }
+  /// Of guardians, living and dead.
+  std::vector<std::string> sockets() const;
 
   BpfDirectory directory;
   xdpcap::test::TemporaryDirectory run;

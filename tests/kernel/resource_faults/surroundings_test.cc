@@ -150,9 +150,8 @@ class FalseGuardian {
     std::filesystem::create_directories(stage.run_directory());
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    constexpr pid_t kNobody = 4'194'303;  // the last there could be
-    path_ = fmt::format("{}/{}.{}.sock", stage.run_directory(), map_info(stage.hook_fd())->id,
-                        backlog > 0 ? 1 : kNobody);
+    path_ = fmt::format("{}/{}.0123456789abcdef.sock", stage.run_directory(),
+                        map_info(stage.hook_fd())->id);
     std::memcpy(address.sun_path, path_.data(), path_.size());
     EXPECT_EQ(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     if (backlog > 0) {

@@ -4,13 +4,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -159,6 +166,65 @@ TEST_F(WholeFileTest, SaysWhyNot) {
     EXPECT_EQ(file.error().code, one.code);
     EXPECT_EQ(file.error().message, one.message);
   }
+}
+
+/// Lets this process be killed when it is about to rename a file.
+void die_at_rename() {
+  const auto is_call = [](std::uint32_t number) -> sock_filter {
+    return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1);
+  };
+  constexpr sock_filter kKill = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+  sock_filter insns[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+#ifdef SYS_renameat
+                         is_call(SYS_renameat),
+                         kKill,
+#endif
+                         is_call(SYS_renameat2),
+                         kKill,
+                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program = {.len = std::size(insns), .filter = insns};
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/// Writes a file as the first process of a container does; whether it is there.
+bool write_in_container(const std::string& path, bool dies_at_rename) {
+  const pid_t outer = ::fork();
+  if (outer == 0) {
+    ::unshare(CLONE_NEWPID);
+    const pid_t first = ::fork();
+    if (first == 0) {
+      if (dies_at_rename) {
+        die_at_rename();
+      }
+      auto file = WholeFile::create(path);
+      ::_exit(file && file->write("new") && file->commit() ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(first, &status, 0);
+    ::_exit(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(outer, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST_F(WholeFileTest, WhatAKilledProcessLeftDoesNotStopTheNextWithItsNumber) {
+  EXPECT_FALSE(write_in_container(path_, true));
+  EXPECT_FALSE(fs::exists(path_));
+  EXPECT_EQ(names().size(), 1U) << "it was not killed between its name and its place";
+  EXPECT_TRUE(write_in_container(path_, false));
+  EXPECT_EQ(contents(path_), "new");
+}
+
+TEST_F(WholeFileTest, ANameMayBeAsLongAsTheFileSystemTakes) {
+  constexpr std::size_t kMost = 255;
+  const std::string path = directory_.path(std::string(kMost, 'x'));
+  auto file = WholeFile::create(path);
+  ASSERT_TRUE(file && file->write("long"));
+  const auto committed = file->commit();
+  ASSERT_TRUE(committed) << committed.error().message;
+  EXPECT_EQ(contents(path), "long");
 }
 
 TEST_F(WholeFileTest, AFullDiskLeavesNothing) {
