@@ -43,6 +43,12 @@ inline constexpr std::uint32_t kAncillaryOffset = 0xfffff000;
 inline constexpr std::uint32_t kNetworkOffset = 0xfff00000;
 inline constexpr std::uint32_t kLinkLayerOffset = 0xffe00000;
 
+/// Whether the kernel knows an ancillary load with this absolute offset: kAncillaryOffset and 0, 4, ... 60.
+/// Source: Linux include/uapi/linux/filter.h SKF_AD_MAX.
+constexpr bool is_ancillary_load(std::uint32_t offset) {
+  return offset >= kAncillaryOffset && offset - kAncillaryOffset <= 60 && offset % 4 == 0;
+}
+
 /// Whether an absolute offset counts from a header, which the packet's bytes alone do not show.
 constexpr bool is_header_relative(std::uint32_t offset) {
   return offset >= kLinkLayerOffset && offset < kAncillaryOffset;

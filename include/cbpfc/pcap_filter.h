@@ -31,8 +31,19 @@ struct LinkType {
 /// Errors: Errc::InvalidArgument.
 Result<LinkType> parse_link_type(std::string_view text);
 
+/// Where the packets of an expression come from.
+enum class PacketSource : std::uint8_t {
+  Live,         ///< an interface of this machine
+  File,         ///< a capture file in this machine's byte order, by any system
+  SwappedFile,  ///< one in the other byte order
+};
+
 struct ExpressionOptions {
-  int dlt = 1;                         ///< DLT_* the packets start with
+  int dlt = 1;  ///< DLT_* the packets start with
+  /// In a file, "ip6" behind the header of a BSD's loopback or IPsec interface (NULL, LOOP, ENC) is any of
+  /// the numbers that the BSDs and macOS have for it, in the file's byte order; "ip broadcast" takes netmask 0,
+  /// as tcpdump does; "inbound", "outbound" and "ifindex" are refused where only a live packet tells.
+  PacketSource source = PacketSource::Live;
   std::uint32_t match_value = 262144;  ///< what the program returns on a match, as tcpdump's
   bool optimize = true;                ///< run libpcap's optimiser (slow beyond some 100 terms)
   /// The program goes to compile_ebpf(), which need not have it short: long lists of alternatives are

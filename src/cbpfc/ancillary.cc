@@ -46,9 +46,8 @@
 #include "overloaded.h"
 
 namespace cbpfc {
-namespace {
 
-std::string_view name_of(std::uint32_t offset) {
+std::string_view ancillary::name_of(std::uint32_t offset) {
   constexpr std::array<std::string_view, 16> kNames = {"protocol",
                                                        "packet type",
                                                        "ifindex",
@@ -67,6 +66,8 @@ std::string_view name_of(std::uint32_t offset) {
                                                        "VLAN TPID"};
   return kNames[offset / 4 % kNames.size()];
 }
+
+namespace {
 
 std::unexpected<Error> without_meaning(std::size_t pc, std::string_view what,
                                        std::string_view hint) {
@@ -148,7 +149,8 @@ class Expander {
   }
 
   Result<void> expand(std::size_t pc, const LoadAncillary& load) {
-    const std::string what = fmt::format("the ancillary load \"{}\"", name_of(load.offset));
+    const std::string what =
+        fmt::format("the ancillary load \"{}\"", ancillary::name_of(load.offset));
     const auto keep_if = [&](bool given, std::string_view hint) -> Result<void> {
       if (!given) {
         return without_meaning(pc, what, hint);

@@ -8,6 +8,8 @@
 #include <cbpfc/compile.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace cbpfc {
@@ -25,6 +27,9 @@ namespace ancillary {
 inline constexpr std::uint32_t kProtocol = 0, kPacketType = 4, kIfindex = 8, kQueue = 24, kCpu = 36,
                                kXorX = 40, kVlanTag = 44, kVlanTagPresent = 48, kPayloadOffset = 52,
                                kRandom = 56, kVlanTpid = 60;
+
+/// What messages call the load at that offset.
+std::string_view name_of(std::uint32_t offset);
 }  // namespace ancillary
 
 /// The instructions of `filter`, with what can be read from the frame replaced.

@@ -41,17 +41,12 @@ std::optional<Size> load_size(std::uint16_t code) {
   }
 }
 
-/// Ancillary offsets the kernel knows: 0, 4, ... 60.
-bool is_known_ancillary(std::uint32_t offset) {
-  return offset <= 60 && offset % 4 == 0;
-}
-
 Result<Insn> decode_absolute(const RawInsn& raw, Size size) {
   if (raw.k < kAncillaryOffset) {
     return LoadAbsolute{.size = size, .offset = raw.k};
   }
   const std::uint32_t offset = raw.k - kAncillaryOffset;
-  if (!is_known_ancillary(offset)) {
+  if (!is_ancillary_load(raw.k)) {
     return invalid(fmt::format("unknown ancillary load, SKF_AD_OFF + {}", offset));
   }
   return LoadAncillary{.size = size, .offset = offset};

@@ -8,6 +8,8 @@
 // Tested by: interpret_test.cc, ancillary_test.cc, and against packet sockets in
 // differential/ancillary_test.cc.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -59,21 +61,25 @@ void Machine::load_header_length(std::uint32_t offset) {
   a = kept;
 }
 
-void Machine::take(const std::optional<std::uint32_t>& fact) {
-  fact ? void(a = *fact) : refuse("an ancillary load");
+void Machine::take(const std::optional<std::uint32_t>& fact, std::uint32_t offset) {
+  fact ? void(a = *fact) : refuse_ancillary(offset);
+}
+
+void Machine::refuse_ancillary(std::uint32_t offset) {
+  refuse(fmt::format("the ancillary load \"{}\"", ancillary::name_of(offset)));
 }
 
 void Machine::load_ancillary(std::uint32_t offset) {
   switch (offset) {
     case ancillary::kXorX: a ^= x; return;
-    case ancillary::kIfindex: take(facts.ifindex); return;
-    case ancillary::kQueue: take(facts.rx_queue); return;
-    case ancillary::kCpu: take(facts.cpu); return;
-    case ancillary::kRandom: take(facts.random); return;
+    case ancillary::kIfindex: take(facts.ifindex, offset); return;
+    case ancillary::kQueue: take(facts.rx_queue, offset); return;
+    case ancillary::kCpu: take(facts.cpu, offset); return;
+    case ancillary::kRandom: take(facts.random, offset); return;
     default: break;
   }
   if (!facts.from_frame) {
-    refuse("an ancillary load");
+    refuse_ancillary(offset);
     return;
   }
   switch (offset) {
@@ -83,7 +89,7 @@ void Machine::load_ancillary(std::uint32_t offset) {
     case ancillary::kVlanTagPresent: a = tag_bytes() != 0 ? 1 : 0; return;
     case ancillary::kVlanTpid: a = tag_bytes() != 0 ? load(12, Size::Half) : 0; return;
     case ancillary::kPayloadOffset: a = payload_offset(); return;
-    default: refuse("an ancillary load"); return;
+    default: refuse_ancillary(offset); return;
   }
 }
 

@@ -40,7 +40,7 @@ struct Machine {
   void load_relative(std::uint32_t offset, Size size);
   void load_header_length(std::uint32_t offset);
   void load_ancillary(std::uint32_t offset);
-  void take(const std::optional<std::uint32_t>& fact);
+  void take(const std::optional<std::uint32_t>& fact, std::uint32_t offset);
   std::uint32_t tag_bytes();
   std::uint32_t protocol();
   std::uint32_t packet_type();
@@ -49,6 +49,7 @@ struct Machine {
   std::uint32_t ipv6_payload(std::uint32_t header);
   std::uint32_t behind_transport(std::uint32_t header, std::uint32_t protocol);
   void refuse(std::string_view what);
+  void refuse_ancillary(std::uint32_t offset);
 };
 
 }  // namespace cbpfc

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Expressions to classic programs through libpcap, with two things libpcap leaves out.
+// Expressions to classic programs through libpcap, with three things libpcap leaves out.
 //
 // Where a fault is.  libpcap says "syntax error" and no more.  But its scanner refuses the
 // malformed Ethernet address "1:2:::3:" by name the moment it reads it, and an error already set
@@ -15,6 +15,8 @@
 //
 // Scratch slots that are read unset.  The slots the kernel would complain about are found by its
 // own rule and set to 0 at the start; no other program is touched.
+//
+// Loads that the kernel takes for others: pcap_loads.cc.
 //
 // Limits: kMostWords words.  libpcap recurses once a term and overruns an 8 MiB stack between 6,000
 // and 8,000 terms of "host"; with its optimiser a few hundred terms over both addresses or ports
@@ -32,6 +34,7 @@
 #include "classic_opcodes.h"
 #include "pcap_handle.h"
 #include "pcap_list.h"
+#include "pcap_loads.h"
 #include "scratch_flow.h"
 
 namespace cbpfc {
@@ -45,14 +48,26 @@ constexpr std::string_view kUnreadable = "1:2:::3:";
 /// A program, or libpcap's words.
 using Compiled = std::expected<std::vector<RawInsn>, std::string>;
 
-Compiled compile(const std::string& expression, int dlt, bool optimize) {
-  const PcapHandle handle(pcap_open_dead(dlt, kSnapshotLength));
-  if (!handle) {
-    return std::unexpected("out of memory");
+/// What libpcap compiles for: it looks at whether the packets come from a file, and in which byte order.
+PcapHandle open_source(const ExpressionOptions& options) {
+  if (options.source == PacketSource::Live) {
+    return PcapHandle(pcap_open_dead(options.dlt, kSnapshotLength));
   }
+  const std::optional<std::uint16_t> linktype = linktype_of(options.dlt);
+  return linktype ? open_empty_file(*linktype, options.source == PacketSource::SwappedFile)
+                  : nullptr;
+}
+
+Compiled compile(const std::string& expression, const ExpressionOptions& options, bool optimize) {
+  const PcapHandle handle = open_source(options);
+  if (!handle) {
+    return std::unexpected(options.source == PacketSource::Live
+                               ? "out of memory"
+                               : "libpcap reads no files of this link type");
+  }
+  const bpf_u_int32 netmask = options.source == PacketSource::Live ? PCAP_NETMASK_UNKNOWN : 0;
   bpf_program program = {};
-  if (pcap_compile(handle.get(), &program, expression.c_str(), optimize ? 1 : 0,
-                   PCAP_NETMASK_UNKNOWN) != 0) {
+  if (pcap_compile(handle.get(), &program, expression.c_str(), optimize ? 1 : 0, netmask) != 0) {
     constexpr std::string_view kPreamble = "can't parse filter expression: ";
     const std::string_view words = pcap_geterr(handle.get());
     return std::unexpected(
@@ -64,18 +79,19 @@ Compiled compile(const std::string& expression, int dlt, bool optimize) {
     insns.push_back({.code = insn.code, .jt = insn.jt, .jf = insn.jf, .k = insn.k});
   }
   pcap_freecode(&program);
+  settle_loads(insns);
   return insns;
 }
 
 /// Compiles a long list in parts, each going on where the one before it ends without a match; empty if
 /// `expression` is no such list, or has a fault.
 std::vector<RawInsn> compile_list(std::string_view expression, std::span<const Word> words,
-                                  int dlt) {
+                                  const ExpressionOptions& options) {
   constexpr std::size_t kMostTerms = 40;
   std::vector<RawInsn> whole;
   const std::vector<std::string> parts = list_parts(expression, words, kMostTerms);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    Compiled part = compile(parts[i], dlt, false);
+    Compiled part = compile(parts[i], options, false);
     if (!part) {
       return {};
     }
@@ -144,7 +160,7 @@ std::optional<Place> place_of_quoted(std::string_view expression, const std::vec
 
 /// Finds the first word libpcap does not take; nullopt for faults that have no place.
 std::optional<Place> find_place(std::string_view expression, const std::vector<Word>& words,
-                                int dlt, std::string_view error) {
+                                const ExpressionOptions& options, std::string_view error) {
   if (error == "expression rejects all packets" || error == "out of memory" || words.empty()) {
     return std::nullopt;
   }
@@ -156,8 +172,8 @@ std::optional<Place> find_place(std::string_view expression, const std::vector<W
   }
   const auto takes = [&](std::size_t count) {
     const std::size_t end = count == 0 ? 0 : words[count - 1].end;
-    const Compiled tried =
-        compile(std::string(expression.substr(0, end)).append(" ").append(kUnreadable), dlt, false);
+    const Compiled tried = compile(
+        std::string(expression.substr(0, end)).append(" ").append(kUnreadable), options, false);
     return !tried && tried.error().starts_with("bogus ethernet address") &&
            tried.error().ends_with(kUnreadable);
   };
@@ -262,12 +278,12 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                     counted, kMostWords));
   }
   Compiled program =
-      options.for_compiler ? compile_list(expression, words, options.dlt) : std::vector<RawInsn>();
+      options.for_compiler ? compile_list(expression, words, options) : std::vector<RawInsn>();
   if (program->empty()) {
-    program = compile(std::string(expression), options.dlt, options.optimize);
+    program = compile(std::string(expression), options, options.optimize);
   }
   if (!program) {
-    return fail_in(expression, find_place(expression, words, options.dlt, program.error()),
+    return fail_in(expression, find_place(expression, words, options, program.error()),
                    program.error());
   }
   for (RawInsn& insn : *program) {

@@ -4,7 +4,8 @@
 //
 // DLT_* numbers differ between systems for a few types (DLT_RAW is 12 here and 14 on OpenBSD),
 // files use LINKTYPE_* (101).  libpcap keeps its table of pairs to itself, so we let it write the
-// header of a file and read the number there, and let it open a header to ask the other way:
+// header of a file and read the number there, and let it open a header to ask the other way (or to compile
+// as for the packets of a file):
 //
 //     a1b2c3d4 0002 0004 00000000 00000000 00040000 00000065
 //     magic    version   zone     accuracy length   LINKTYPE_RAW
@@ -39,7 +40,18 @@ struct FileHeader {
 };
 static_assert(sizeof(FileHeader) == 24);
 
-/// The number libpcap writes to files for `dlt`; nullopt if files cannot hold it.
+FileHeader swapped(const FileHeader& header) {
+  return {.magic = __builtin_bswap32(header.magic),
+          .version_major = __builtin_bswap16(header.version_major),
+          .version_minor = __builtin_bswap16(header.version_minor),
+          .time_zone = __builtin_bswap32(header.time_zone),
+          .accuracy = __builtin_bswap32(header.accuracy),
+          .snaplen_bytes = __builtin_bswap32(header.snaplen_bytes),
+          .linktype = __builtin_bswap32(header.linktype)};
+}
+
+}  // namespace
+
 std::optional<std::uint16_t> linktype_of(int dlt) {
   const PcapHandle handle(pcap_open_dead(dlt, 262144));
   char* bytes = nullptr;
@@ -66,20 +78,32 @@ std::optional<std::uint16_t> linktype_of(int dlt) {
   return complete ? std::optional(static_cast<std::uint16_t>(header.linktype)) : std::nullopt;
 }
 
-/// The DLT_* for a number in a file; nullopt if libpcap cannot read such files.
-std::optional<int> dlt_of(std::uint16_t linktype) {
+PcapHandle open_empty_file(std::uint16_t linktype, bool is_swapped) {
   FileHeader header{.linktype = linktype};
-  FILE* file = fmemopen(&header, sizeof header, "r");
-  if (file == nullptr) {
-    return std::nullopt;
+  if (is_swapped) {
+    header = swapped(header);
   }
+  // In memory of its own, as it lives longer, with room for the NUL that flushing puts behind the header.
+  FILE* file = fmemopen(nullptr, sizeof header + 1, "w+");
+  if (file == nullptr) {
+    return nullptr;
+  }
+  std::fwrite(&header, sizeof header, 1, file);
+  std::rewind(file);
   std::array<char, PCAP_ERRBUF_SIZE> error = {};
-  const PcapHandle handle(pcap_fopen_offline(file, error.data()));
+  PcapHandle handle(pcap_fopen_offline(file, error.data()));
   if (!handle) {
     std::fclose(file);
-    return std::nullopt;
   }
-  return pcap_datalink(handle.get());
+  return handle;
+}
+
+namespace {
+
+/// The DLT_* for a number in a file; nullopt if libpcap cannot read such files.
+std::optional<int> dlt_of(std::uint16_t linktype) {
+  const PcapHandle handle = open_empty_file(linktype, false);
+  return handle ? std::optional(pcap_datalink(handle.get())) : std::nullopt;
 }
 
 std::optional<int> parse_number(std::string_view text) {
