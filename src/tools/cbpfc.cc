@@ -122,6 +122,14 @@ Result<std::string> dump_after(const Subject& subject, const Options& options) {
   return options.wants_dot ? view->dot : view->text;
 }
 
+/// A file that ends early has given what it had.
+int warn_of_cut(const Error& cut, const Options& options) {
+  Error warning = cut;
+  warning.message = fmt::format("warning: {}; the packets before it are counted{}", cut.message,
+                                options.matches_file ? " and written" : "");
+  return report(warning, options.verbose);
+}
+
 int match(const Options& options) {
   Result<PcapReader> file = PcapReader::open(*options.capture_file);
   if (!file) {
@@ -131,7 +139,9 @@ int match(const Options& options) {
   if (!link_type) {
     return report(link_type.error(), options.verbose);
   }
-  const Result<Subject> subject = read_subject(options.input, *link_type);
+  InputOptions input = options.input;
+  input.source = file->source();
+  const Result<Subject> subject = read_subject(input, *link_type);
   if (!subject) {
     return report(subject.error(), options.verbose);
   }
@@ -143,11 +153,13 @@ int match(const Options& options) {
                          .detail = {},
                          .sys_errno = 0});
   }
-  const Result<std::string> counts = match_file(*file, *subject, options);
-  if (!counts) {
-    return report_compilation(counts.error(), options);
+  const Result<MatchReport> matches = match_file(*file, *subject, options);
+  if (!matches) {
+    return report_compilation(matches.error(), options);
   }
-  return is_to_stdout ? cli::kExitSuccess : deliver(std::string_view(*counts), options);
+  const int delivered =
+      is_to_stdout ? cli::kExitSuccess : deliver(std::string_view(matches->text), options);
+  return matches->cut ? warn_of_cut(*matches->cut, options) : delivered;
 }
 
 int prove(const Subject& subject, const Options& options) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,8 @@ std::string count(std::uint64_t packets) {
 /// The classic programs, one after the other until one matches.
 class ClassicInterpreter final : public FilterEngine {
  public:
-  explicit ClassicInterpreter(const Subject& subject) : subject_(&subject) {}
+  ClassicInterpreter(const Subject& subject, const cbpfc::AncillaryFacts& facts)
+      : subject_(&subject), facts_(facts) {}
 
   Result<std::uint32_t> run(std::span<const std::uint8_t> packet,
                             std::uint32_t wire_length_bytes) override {
@@ -39,7 +41,8 @@ class ClassicInterpreter final : public FilterEngine {
     std::uint32_t number = 0;
     for (const Source& source : subject_->sources) {
       ++number;
-      const std::uint32_t value = TRY(cbpfc::interpret(source.filter, packet, wire_length_bytes));
+      const std::uint32_t value =
+          TRY(cbpfc::interpret(source.filter, packet, wire_length_bytes, facts_));
       if (value != 0) {
         return subject_->is_set ? number : value;
       }
@@ -52,10 +55,26 @@ class ClassicInterpreter final : public FilterEngine {
 
  private:
   const Subject* subject_;
+  cbpfc::AncillaryFacts facts_;
   std::uint64_t packets_ = 0;
 };
 
-/// A fragment, with ancillary loads if they are allowed.
+/// The answers that are allowed, and those of a test run where they are not in the packet.
+cbpfc::AncillaryFacts facts_of(const cbpfc::AncillaryOptions& ancillary) {
+  const cbpfc::ebpf::EntryState entry;
+  cbpfc::AncillaryFacts facts{.from_frame = ancillary.from_frame};
+  if (ancillary.context) {
+    facts.ifindex = entry.ingress_ifindex;
+    facts.rx_queue = entry.rx_queue_index;
+  }
+  if (ancillary.helpers) {
+    facts.cpu = entry.processor_id;
+    facts.random = entry.random;
+  }
+  return facts;
+}
+
+/// A fragment.
 class FragmentInterpreter final : public FilterEngine {
  public:
   FragmentInterpreter(Fragment fragment, cbpfc::EbpfOptions options)
@@ -95,69 +114,94 @@ class FragmentInterpreter final : public FilterEngine {
   std::uint64_t insns_ = 0;
 };
 
-/// Ancillary loads are answered by code alone: the classic interpreter sees nothing but bytes.
-bool has_ancillary_loads(const Options& options) {
-  const cbpfc::AncillaryOptions& ancillary = options.ebpf.ancillary;
-  return ancillary.from_frame || ancillary.helpers || ancillary.context;
+std::unique_ptr<FilterEngine> make_interpreter(const Subject& subject, const Options& options) {
+  return std::make_unique<ClassicInterpreter>(subject, facts_of(options.ebpf.ancillary));
 }
 
-Result<std::unique_ptr<FilterEngine>> make_interpreter(const Subject& subject,
-                                                       const Options& options) {
-  if (!has_ancillary_loads(options)) {
-    return std::make_unique<ClassicInterpreter>(subject);
-  }
-  const cbpfc::EbpfOptions own = own_options(options.ebpf);
-  return std::make_unique<FragmentInterpreter>(TRY(make_fragment(subject, own, false)), own);
+/// Whether code that takes what is there for the whole packet may be wrong about one of another length.
+bool reads_length(const Subject& subject) {
+  return std::ranges::any_of(
+      subject.sources, [](const Source& source) { return cbpfc::reads_length(source.filter); });
 }
 
 class KernelEngine final : public FilterEngine {
  public:
-  KernelEngine(UniqueFd program, std::size_t longest_bytes, const Subject& subject,
-               std::unique_ptr<FilterEngine> interpreter)
-      : program_(std::move(program)),
-        longest_bytes_(longest_bytes),
-        others_(std::move(interpreter)),
-        reads_length_(std::ranges::any_of(subject.sources, [](const Source& source) {
-          return cbpfc::reads_length(source.filter);
-        })) {}
+  explicit KernelEngine(UniqueFd program) : program_(std::move(program)) {}
 
   Result<std::uint32_t> run(std::span<const std::uint8_t> packet,
-                            std::uint32_t wire_length_bytes) override {
-    const bool is_cut = packet.size() < wire_length_bytes;
-    if (packet.size() < xdpcap::kLeastTestRunBytes || packet.size() > longest_bytes_ ||
-        (reads_length_ && is_cut)) {
-      return others_->run(packet, wire_length_bytes);
-    }
+                            std::uint32_t /*wire_length_bytes*/) override {
     ++packets_;
     return TRY(xdpcap::test_run(program_.get(), packet)).value;
   }
 
-  std::uint64_t packets() const override { return packets_ + others_->packets(); }
-  std::string describe() const override {
-    const std::string mine = count(packets_) + " by the kernel";
-    return others_->packets() == 0
-               ? mine
-               : fmt::format(
-                     "{}, {} (shorter than {} bytes, longer than {}, "
-                     "or cut)",
-                     mine, others_->describe(), xdpcap::kLeastTestRunBytes, longest_bytes_);
-  }
+  std::uint64_t packets() const override { return packets_; }
+  std::string describe() const override { return count(packets_) + " by the kernel"; }
 
  private:
   UniqueFd program_;
-  std::size_t longest_bytes_;
-  std::unique_ptr<FilterEngine> others_;
-  bool reads_length_;
   std::uint64_t packets_ = 0;
+};
+
+/// The packets that an engine can run, and how to call the others.
+struct Limits {
+  std::size_t least_bytes = 0;
+  std::size_t most_bytes = std::numeric_limits<std::size_t>::max();
+  bool wants_whole =
+      false;  ///< those of which the length is another than that of the bytes are not
+  std::string others;
+};
+
+/// An engine, and the interpreter for what is outside its limits.
+class LimitedEngine final : public FilterEngine {
+ public:
+  LimitedEngine(std::unique_ptr<FilterEngine> engine, Limits limits,
+                std::unique_ptr<FilterEngine> interpreter)
+      : engine_(std::move(engine)), limits_(std::move(limits)), others_(std::move(interpreter)) {}
+
+  Result<std::uint32_t> run(std::span<const std::uint8_t> packet,
+                            std::uint32_t wire_length_bytes) override {
+    const bool fits = packet.size() >= limits_.least_bytes && packet.size() <= limits_.most_bytes &&
+                      (!limits_.wants_whole || packet.size() == wire_length_bytes);
+    return (fits ? engine_ : others_)->run(packet, wire_length_bytes);
+  }
+
+  std::uint64_t packets() const override { return engine_->packets() + others_->packets(); }
+  std::string describe() const override {
+    const std::string mine = engine_->describe();
+    return others_->packets() == 0
+               ? mine
+               : fmt::format("{}, {} ({})", mine, others_->describe(), limits_.others);
+  }
+
+ private:
+  std::unique_ptr<FilterEngine> engine_;
+  Limits limits_;
+  std::unique_ptr<FilterEngine> others_;
 };
 
 Result<std::unique_ptr<FilterEngine>> make_kernel_engine(const Subject& subject,
                                                          const Options& options) {
   const std::vector<cbpfc::ebpf::Insn> insns = TRY(make_value_program(subject, options.ebpf));
   UniqueFd program = TRY(xdpcap::load_xdp_program({.name = "cbpfc_match", .insns = insns}));
-  const std::size_t longest_bytes = TRY(xdpcap::longest_linear_test_packet());
-  return std::make_unique<KernelEngine>(std::move(program), longest_bytes, subject,
-                                        TRY(make_interpreter(subject, options)));
+  const std::size_t most_bytes = TRY(xdpcap::longest_linear_test_packet());
+  Limits limits{.least_bytes = xdpcap::kLeastTestRunBytes,
+                .most_bytes = most_bytes,
+                .wants_whole = reads_length(subject),
+                .others = fmt::format("shorter than {} bytes, longer than {}, or cut",
+                                      xdpcap::kLeastTestRunBytes, most_bytes)};
+  return std::make_unique<LimitedEngine>(std::make_unique<KernelEngine>(std::move(program)),
+                                         std::move(limits), make_interpreter(subject, options));
+}
+
+Result<std::unique_ptr<FilterEngine>> make_ebpf_engine(const Subject& subject,
+                                                       const Options& options) {
+  auto fragment = std::make_unique<FragmentInterpreter>(
+      TRY(make_fragment(subject, options.ebpf, options.branches)), options.ebpf);
+  const bool is_told_the_length = options.ebpf.packet_length.has_value();
+  return std::make_unique<LimitedEngine>(
+      std::move(fragment),
+      Limits{.wants_whole = reads_length(subject) && !is_told_the_length, .others = "cut"},
+      make_interpreter(subject, options));
 }
 
 }  // namespace
@@ -181,9 +225,7 @@ Result<std::unique_ptr<FilterEngine>> make_engine(const Subject& subject, const 
     }
     case Engine::Kernel: return make_kernel_engine(subject, options);
     case Engine::Interpreter: return make_interpreter(subject, options);
-    case Engine::Ebpf:
-      return std::make_unique<FragmentInterpreter>(
-          TRY(make_fragment(subject, options.ebpf, options.branches)), options.ebpf);
+    case Engine::Ebpf: return make_ebpf_engine(subject, options);
   }
   return make_interpreter(subject, options);
 }

@@ -3,8 +3,9 @@
 // What runs a filter, or a set of them, over packets: the kernel, or one of cbpfc's interpreters.
 //
 // The kernel runs the compiled code as an XDP program (BPF_PROG_TEST_RUN), attached to nothing.  It
-// takes no packets of less than 14 bytes, and shows a program only the first page of long ones; those,
-// and packets that were cut when captured if the filter asks for their length, go to the interpreter.
+// takes no packets of less than 14 bytes, and shows a program only the first page of long ones; those go to
+// the interpreter.  So do, of a filter that asks for a packet's length, packets of which only a part was
+// captured: the program finds no more than that part, unless it gets the length in a register.
 //
 // Tested by: tests/unit/tools/cbpfc_engine_test.cc, tests/cli/cbpfc_match.bats.
 

@@ -178,12 +178,14 @@ std::string describe_verdict(const CodeFigures& plain, const CodeFigures& optimi
 
 Result<std::string> explain(const Options& options) {
   std::optional<PcapReader> file;
-  cbpfc::LinkType link_type = options.input.link_type.value_or(cbpfc::LinkType{});
+  InputOptions input = options.input;
+  cbpfc::LinkType link_type = input.link_type.value_or(cbpfc::LinkType{});
   if (options.capture_file) {
     file.emplace(TRY(PcapReader::open(*options.capture_file)));
     link_type = TRY(link_type_for(options, *file));
+    input.source = file->source();
   }
-  const Subject subject = TRY(read_subject(options.input, link_type));
+  const Subject subject = TRY(read_subject(input, link_type));
   EbpfOptions code = options.ebpf;
   code.optimize = true;
   const Samples samples =

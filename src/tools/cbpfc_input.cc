@@ -30,7 +30,8 @@ Result<CompiledExpression> compile_expression(std::string_view expression, int d
                                               const InputOptions& input) {
   const auto compile = [&](bool optimize, bool for_compiler) {
     return cbpfc::compile_expression(
-        expression, {.dlt = dlt, .optimize = optimize, .for_compiler = for_compiler});
+        expression,
+        {.dlt = dlt, .source = input.source, .optimize = optimize, .for_compiler = for_compiler});
   };
   if (input.libpcap_optimizer == LibpcapOptimizer::On) {
     return CompiledExpression{.program = TRY(compile(true, false)), .is_optimized = true};

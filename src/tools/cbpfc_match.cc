@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "tools/cbpfc_engine.h"
@@ -24,6 +26,14 @@ struct Counts {
   std::uint64_t packets = 0;
   std::uint64_t matches = 0;
   std::vector<std::uint64_t> by_filter;  ///< of a set
+
+  /// Counts a packet with that value.
+  void add(std::uint32_t value, bool is_set) {
+    matches += value != 0 ? 1 : 0;
+    if (is_set && value != 0) {
+      ++by_filter[value - 1];
+    }
+  }
 };
 
 std::string format_counts(const Counts& counts, const Subject& subject,
@@ -53,32 +63,31 @@ Result<LinkType> link_type_for(const Options& options, const PcapReader& file) {
   return file.link_type();
 }
 
-Result<std::string> match_file(PcapReader& file, const Subject& subject, const Options& options) {
+Result<MatchReport> match_file(PcapReader& file, const Subject& subject, const Options& options) {
   const std::unique_ptr<FilterEngine> engine = TRY(make_engine(subject, options));
-  std::optional<PcapWriter> writer;
+  std::optional<PacketWriter> writer;
   if (options.matches_file) {
-    writer.emplace(TRY(PcapWriter::create(*options.matches_file, file)));
+    writer.emplace(TRY(PacketWriter::create(*options.matches_file, file)));
   }
   Counts counts{.by_filter = std::vector<std::uint64_t>(subject.sources.size())};
-  while (const std::optional<CapturedPacket> packet = TRY(file.next())) {
-    ++counts.packets;
-    const std::uint32_t value = TRY(engine->run(packet->bytes, packet->wire_length_bytes)
-                                        .with_context(fmt::format("packet {}", counts.packets)));
-    if (value == 0) {
-      continue;
-    }
-    ++counts.matches;
-    if (subject.is_set) {
-      ++counts.by_filter[value - 1];
-    }
+  Result<std::optional<CapturedPacket>> packet = file.next();
+  for (; packet && *packet; packet = file.next()) {
+    const std::uint32_t value = TRY(engine->run((*packet)->bytes, (*packet)->wire_length_bytes)
+                                        .with_context(fmt::format("packet {}", file.packets())));
+    counts.add(value, subject.is_set);
     if (writer) {
-      TRY(writer->write(*packet));
+      TRY(writer->write(**packet, value != 0));
     }
   }
   if (writer) {
-    TRY(writer->finish());
+    TRY(writer->finish(packet ? file.rest() : std::span<const std::uint8_t>()));
   }
-  return format_counts(counts, subject, *engine);
+  counts.packets = file.packets();
+  MatchReport report{.text = format_counts(counts, subject, *engine)};
+  if (!packet) {
+    report.cut = std::move(packet).error();
+  }
+  return report;
 }
 
 }  // namespace command

@@ -8,6 +8,7 @@
 
 #include <cbpfc/result.h>
 
+#include <optional>
 #include <string>
 
 #include "tools/cbpfc_input.h"
@@ -20,12 +21,17 @@ namespace command {
 /// Errors: Errc::InvalidArgument when another one is asked for.
 cbpfc::Result<cbpfc::LinkType> link_type_for(const Options& options, const PcapReader& file);
 
+struct MatchReport {
+  /// For standard output: the number of matches in a line of its own, then what they were of; for a set, a
+  /// line for each filter.
+  std::string text;
+  /// Why reading ended before the file's end; what came before is counted and written.
+  std::optional<cbpfc::Error> cut = std::nullopt;
+};
+
 /// Counts what matches, and writes it if that is asked for.
-///
-/// Returns the text for standard output: the number of matches in a line of its own, then what they
-/// were of; for a set, a line for each filter.
-/// Errors: those of reading, of the engine, of writing.
-cbpfc::Result<std::string> match_file(PcapReader& file, const Subject& subject,
+/// Errors: those of the engine, of writing.
+cbpfc::Result<MatchReport> match_file(PcapReader& file, const Subject& subject,
                                       const Options& options);
 
 }  // namespace command

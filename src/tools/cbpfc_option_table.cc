@@ -343,8 +343,9 @@ OptionGroup output_rows(Written& written) {
                                                 {"line", cbpfc::TextForm::OneLine}})},
           {.name = "w",
            .argument = "FILE",
-           .help = "with --match: write what matches to a pcap file; -:\n"
-                   "standard output, and nothing else there",
+           .help = "with --match: write what matches to a file, in the\n"
+                   "format of the one that is read; -: standard output,\n"
+                   "and nothing else there",
            .set = into_text(options.matches_file)},
           {.name = "engine",
            .argument = "WHAT",

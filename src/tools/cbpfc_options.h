@@ -48,6 +48,7 @@ struct InputOptions {
   std::optional<std::string> set_file = std::nullopt;  ///< one filter a line
   /// What packets start with; none: what the capture file says, or Ethernet.
   std::optional<cbpfc::LinkType> link_type = std::nullopt;
+  cbpfc::PacketSource source = cbpfc::PacketSource::Live;  ///< of the capture file, if there is one
   LibpcapOptimizer libpcap_optimizer = LibpcapOptimizer::Auto;
   bool for_compiler = true;  ///< false: the classic program is what is wanted, and should be short
 

@@ -158,20 +158,29 @@ Result<Samples> take_samples(PcapReader& file, const Subject& subject,
   interpreted.engine = Engine::Interpreter;
   const auto engine = TRY(make_engine(subject, interpreted));
   Samples samples;
+  std::string end;
   while (samples.matching.size() < kMostTaken || samples.missing.size() < kMostTaken) {
-    const std::optional<CapturedPacket> packet = TRY(file.next());
-    if (!packet) {
+    const Result<std::optional<CapturedPacket>> next = file.next();
+    if (!next && file.packets() == 0) {
+      return std::unexpected(next.error());
+    }
+    if (!next) {
+      end = ", as far as it goes: " + next.error().message;
+    }
+    if (!next || !*next) {
       break;
     }
-    const std::uint32_t value = TRY(engine->run(packet->bytes, packet->wire_length_bytes));
+    const CapturedPacket& packet = **next;
+    const std::uint32_t value = TRY(engine->run(packet.bytes, packet.wire_length_bytes));
     std::vector<Sample>& kind = value != 0 ? samples.matching : samples.missing;
     if (kind.size() < kMostTaken) {
-      kind.push_back({.bytes = {packet->bytes.begin(), packet->bytes.end()},
-                      .wire_length_bytes = packet->wire_length_bytes});
+      kind.push_back({.bytes = {packet.bytes.begin(), packet.bytes.end()},
+                      .wire_length_bytes = packet.wire_length_bytes});
     }
   }
-  samples.origin = fmt::format("the first {} that match and {} that do not, from the capture file",
-                               samples.matching.size(), samples.missing.size());
+  samples.origin =
+      fmt::format("the first {} that match and {} that do not, from the capture file{}",
+                  samples.matching.size(), samples.missing.size(), end);
   return samples;
 }
 

@@ -1,64 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Source: libpcap 1.10.3 pcap_open_offline(3), pcap_dump_open(3); pcap-savefile(5).
+// Source: libpcap 1.10.3 pcap_fopen_offline(3), pcap_next_ex(3); pcap-savefile(5); draft-ietf-opsawg-pcapng,
+// "General Block Structure".
 
 #include "tools/pcap_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <pcap/pcap.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 namespace command {
 
 using cbpfc::Errc;
 using cbpfc::fail;
+using cbpfc::PacketSource;
 using cbpfc::Result;
 
 namespace {
 
-constexpr std::int64_t kNanosecondsPerMicrosecond = 1000;
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using UniqueFile = std::unique_ptr<std::FILE, CloseFile>;
-
-/// Looks at the first four bytes, which the reader after us still gets.  libpcap does not tell.
-/// Source: pcap-savefile(5), the magic numbers of microseconds in both byte orders.
-TimeUnit peek_time_unit(std::FILE* file) {
-  std::array<unsigned char, 4> magic{};
-  const std::size_t size = std::fread(magic.data(), 1, magic.size(), file);
-  for (std::size_t i = size; i > 0; --i) {
-    std::ungetc(magic[i - 1], file);  // glibc takes back what it has just handed out
-  }
-  constexpr std::array<unsigned char, 4> kBig = {0xa1, 0xb2, 0xc3, 0xd4};
-  constexpr std::array<unsigned char, 4> kLittle = {0xd4, 0xc3, 0xb2, 0xa1};
-  return magic == kBig || magic == kLittle ? TimeUnit::Microsecond : TimeUnit::Nanosecond;
-}
-
-Result<UniqueFile> open_file(const std::string& path, const std::string& name) {
-  // A duplicate, because libpcap closes what it is given.
-  UniqueFile file(path == "-" ? ::fdopen(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), "rb")
-                              : std::fopen(path.c_str(), "rbe"));
-  if (file == nullptr) {
-    const int error = errno;
-    const Errc code = error == ENOENT   ? Errc::NotFound
-                      : error == EACCES ? Errc::Permission
-                                        : Errc::Io;
-    return fail(code, fmt::format("open {}: {}", name, std::strerror(error)), error);
-  }
-  return file;
-}
-
 cbpfc::LinkType describe_link_type(int dlt) {
   Result<cbpfc::LinkType> known = cbpfc::parse_link_type(std::to_string(dlt));
   return known ? *known : cbpfc::LinkType{.dlt = dlt, .linktype = 0, .name = std::to_string(dlt)};
+}
+
+/// Whether the file is a pcapng: it begins with a section header, whose type reads the same both ways.
+bool has_blocks(std::span<const std::uint8_t> header) {
+  constexpr std::array<std::uint8_t, 4> kSectionHeader = {0x0a, 0x0d, 0x0d, 0x0a};
+  return header.size() >= kSectionHeader.size() &&
+         std::memcmp(header.data(), kSectionHeader.data(), kSectionHeader.size()) == 0;
 }
 
 }  // namespace
@@ -66,31 +37,45 @@ cbpfc::LinkType describe_link_type(int dlt) {
 void PcapReader::Close::operator()(pcap* handle) const {
   pcap_close(handle);
 }
-void PcapWriter::Close::operator()(pcap* handle) const {
-  pcap_close(handle);
-}
-void PcapWriter::Close::operator()(pcap_dumper* dumper) const {
-  pcap_dump_close(dumper);
-}
 
 Result<PcapReader> PcapReader::open(const std::string& path) {
   PcapReader reader;
   reader.name_ = path == "-" ? "standard input" : path;
-  UniqueFile file = TRY(open_file(path, reader.name_));
-  reader.time_unit_ = peek_time_unit(file.get());
+  reader.input_ = TRY(RecordedInput::open(path));
+  std::FILE* const stream = reader.input_->stream();
+  if (stream == nullptr) {
+    return fail(Errc::Io, fmt::format("read {}: out of memory", reader.name_));
+  }
   std::array<char, PCAP_ERRBUF_SIZE> error{};
-  reader.handle_.reset(pcap_fopen_offline_with_tstamp_precision(
-      file.get(), PCAP_TSTAMP_PRECISION_NANO, error.data()));
+  reader.handle_.reset(pcap_fopen_offline(stream, error.data()));
   if (reader.handle_ == nullptr) {
+    std::fclose(stream);
     return fail(Errc::Io, fmt::format("read {}: no capture file (pcap or pcapng): {}", reader.name_,
                                       error.data()));
   }
-  [[maybe_unused]] const auto* the_handles_now = file.release();
+  reader.header_.assign(reader.input_->taken().begin(), reader.input_->taken().end());
   reader.link_type_ = describe_link_type(pcap_datalink(reader.handle_.get()));
   return reader;
 }
 
+PacketSource PcapReader::source() const {
+  return pcap_is_swapped(handle_.get()) != 0 ? PacketSource::SwappedFile : PacketSource::File;
+}
+
+/// Bytes of the block that was read last, which say so at their end, in the file's byte order.
+std::size_t PcapReader::last_block_bytes() const {
+  const std::span<const std::uint8_t> taken = input_->taken();
+  std::uint32_t size = 0;
+  if (taken.size() < sizeof size) {
+    return taken.size();
+  }
+  std::memcpy(&size, taken.last(sizeof size).data(), sizeof size);
+  size = source() == PacketSource::SwappedFile ? __builtin_bswap32(size) : size;
+  return std::min<std::size_t>(size, taken.size());
+}
+
 Result<std::optional<CapturedPacket>> PcapReader::next() {
+  input_->forget();
   pcap_pkthdr* header = nullptr;
   const unsigned char* bytes = nullptr;
   const int got = pcap_next_ex(handle_.get(), &header, &bytes);
@@ -102,62 +87,38 @@ Result<std::optional<CapturedPacket>> PcapReader::next() {
                                       pcap_geterr(handle_.get())));
   }
   ++packets_;
+  const std::span<const std::uint8_t> taken = input_->taken();
+  const std::size_t record = has_blocks(header_) ? last_block_bytes() : taken.size();
   return CapturedPacket{.bytes = {bytes, header->caplen},
-                        .wire_length_bytes = std::max(header->len, header->caplen),
-                        .seconds = header->ts.tv_sec,
-                        .nanoseconds = header->ts.tv_usec};
+                        .wire_length_bytes = header->len,
+                        .before = taken.first(taken.size() - record),
+                        .record = taken.last(record)};
 }
 
-int PcapReader::snapshot_length_bytes() const {
-  return pcap_snapshot(handle_.get());
-}
-
-Result<PcapWriter> PcapWriter::create(const std::string& path, const PcapReader& like) {
-  PcapWriter writer(TRY(WholeFile::create(path)), like.time_unit());
-  const auto precision = like.time_unit() == TimeUnit::Nanosecond ? PCAP_TSTAMP_PRECISION_NANO
-                                                                  : PCAP_TSTAMP_PRECISION_MICRO;
-  writer.handle_.reset(pcap_open_dead_with_tstamp_precision(
-      like.link_type().dlt, like.snapshot_length_bytes(), static_cast<unsigned>(precision)));
-  // A duplicate: closing it is how its buffer is known to be written, and the file has a life after.
-  const int fd = ::fcntl(writer.file_.fd(), F_DUPFD_CLOEXEC, 3);
-  UniqueFile stream(::fdopen(fd, "wb"));
-  if (stream == nullptr) {
-    return writer.failure(errno);
-  }
-  writer.dumper_.reset(pcap_dump_fopen(writer.handle_.get(), stream.get()));
-  if (writer.dumper_ == nullptr) {
-    return fail(Errc::Io, fmt::format("write to {}: {}", writer.file_.name(),
-                                      pcap_geterr(writer.handle_.get())));
-  }
-  [[maybe_unused]] const auto* the_dumpers_now = stream.release();
+Result<PacketWriter> PacketWriter::create(const std::string& path, const PcapReader& like) {
+  PacketWriter writer(TRY(WholeFile::create(path)));
+  TRY(writer.append(like.header()));
   return writer;
 }
 
-std::unexpected<cbpfc::Error> PcapWriter::failure(int error_number) const {
-  return fail(Errc::Io, fmt::format("write to {}: {}", file_.name(), std::strerror(error_number)),
-              error_number);
-}
-
-Result<void> PcapWriter::write(const CapturedPacket& packet) {
-  pcap_pkthdr header{};
-  header.ts.tv_sec = packet.seconds;
-  header.ts.tv_usec = time_unit_ == TimeUnit::Nanosecond
-                          ? packet.nanoseconds
-                          : packet.nanoseconds / kNanosecondsPerMicrosecond;
-  header.caplen = static_cast<std::uint32_t>(packet.bytes.size());
-  header.len = packet.wire_length_bytes;
-  errno = 0;
-  pcap_dump(reinterpret_cast<unsigned char*>(dumper_.get()), &header, packet.bytes.data());
-  return std::ferror(pcap_dump_file(dumper_.get())) != 0 ? Result<void>(failure(errno))
-                                                         : Result<void>();
-}
-
-Result<void> PcapWriter::finish() {
-  errno = 0;
-  if (pcap_dump_flush(dumper_.get()) != 0 || std::ferror(pcap_dump_file(dumper_.get())) != 0) {
-    return failure(errno);
+Result<void> PacketWriter::append(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kMostWaitingBytes = 65536;
+  if (waiting_.size() + bytes.size() > kMostWaitingBytes) {
+    TRY(file_.write(waiting_));
+    waiting_.clear();
   }
-  dumper_.reset();
+  waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
+  return {};
+}
+
+Result<void> PacketWriter::write(const CapturedPacket& packet, bool is_wanted) {
+  TRY(append(packet.before));
+  return is_wanted ? append(packet.record) : Result<void>();
+}
+
+Result<void> PacketWriter::finish(std::span<const std::uint8_t> rest) {
+  TRY(append(rest));
+  TRY(file_.write(waiting_));
   return file_.commit();
 }
 

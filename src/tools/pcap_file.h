@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Capture files, pcap and pcapng, read and written through libpcap.
+// Capture files, pcap and pcapng: read through libpcap, and a choice of their packets written as they stand.
+//
+//     PcapReader file = TRY(PcapReader::open("in.pcapng"));
+//     PacketWriter chosen = TRY(PacketWriter::create("out.pcapng", file));
+//     while (const auto packet = TRY(file.next())) {
+//       TRY(chosen.write(*packet, is_wanted(packet->bytes)));
+//     }
+//     TRY(chosen.finish(file.rest()));
+//
+// What is written has the format of what is read: pcap or pcapng, byte order, resolution of times, the bits
+// beside the link type.  Headers and records are copied, so nothing that libpcap does not tell of is lost, and a
+// link-layer header in the byte order of the file (NULL, ENC) is in that of the new file, too.
 //
 // Tested by: tests/unit/tools/pcap_file_test.cc, tests/cli/cbpfc_match.bats.
 
@@ -14,23 +25,23 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "tools/recorded_input.h"
 #include "tools/whole_file.h"
 
 struct pcap;
-struct pcap_dumper;
 
 namespace command {
-
-/// Whether a file's times are in micro- or nanoseconds.
-enum class TimeUnit : std::uint8_t { Microsecond, Nanosecond };
 
 /// One packet of a file; its bytes are there until the next one is read.
 struct CapturedPacket {
   std::span<const std::uint8_t> bytes;
-  std::uint32_t wire_length_bytes = 0;  ///< at least bytes.size()
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
+  /// As the file has it: more than bytes.size() for a cut packet, and less in files that are wrong.
+  std::uint32_t wire_length_bytes = 0;
+  std::span<const std::uint8_t>
+      before;  ///< the blocks in front of its own that are no packets (pcapng)
+  std::span<const std::uint8_t> record;  ///< its record or block
 };
 
 class PcapReader {
@@ -44,46 +55,51 @@ class PcapReader {
   cbpfc::Result<std::optional<CapturedPacket>> next();
 
   const cbpfc::LinkType& link_type() const { return link_type_; }
-  int snapshot_length_bytes() const;
-  TimeUnit time_unit() const { return time_unit_; }
+  /// What expressions over its packets are compiled for.
+  cbpfc::PacketSource source() const;
+  /// Packets read so far.
+  std::uint64_t packets() const { return packets_; }
+  /// What stands in front of the first packet or block that next() reads.
+  std::span<const std::uint8_t> header() const { return header_; }
+  /// The blocks behind the last packet (pcapng); once next() has returned nullopt.
+  std::span<const std::uint8_t> rest() const { return input_->taken(); }
 
  private:
   struct Close {
     void operator()(pcap* handle) const;
   };
   PcapReader() = default;
+  std::size_t last_block_bytes() const;
 
+  std::unique_ptr<RecordedInput> input_;  // longer than handle_, which reads from it
   std::unique_ptr<pcap, Close> handle_;
   std::string name_;
   cbpfc::LinkType link_type_;
-  TimeUnit time_unit_ = TimeUnit::Nanosecond;
+  std::vector<std::uint8_t> header_;
   std::uint64_t packets_ = 0;
 };
 
-/// Writes pcap, in the link type, snapshot length and time unit of the file that is read.
-class PcapWriter {
+/// Writes packets in the format of the file that is read.
+class PacketWriter {
  public:
   /// Errors: those of WholeFile::create().
-  static cbpfc::Result<PcapWriter> create(const std::string& path, const PcapReader& like);
+  static cbpfc::Result<PacketWriter> create(const std::string& path, const PcapReader& like);
 
-  cbpfc::Result<void> write(const CapturedPacket& packet);
-
-  /// Writes what is left, and puts the file in its place.
+  /// Writes a packet that is wanted, and of one that is not what stands in front of it.  To be called for
+  /// each packet.
   /// Errors: Errc::Io, naming the file.
-  cbpfc::Result<void> finish();
+  cbpfc::Result<void> write(const CapturedPacket& packet, bool is_wanted);
+
+  /// Writes what is left, with `rest` behind the last packet, and puts the file in its place.
+  /// Errors: Errc::Io, naming the file.
+  cbpfc::Result<void> finish(std::span<const std::uint8_t> rest);
 
  private:
-  struct Close {
-    void operator()(pcap* handle) const;
-    void operator()(pcap_dumper* dumper) const;
-  };
-  PcapWriter(WholeFile file, TimeUnit unit) : file_(std::move(file)), time_unit_(unit) {}
-  std::unexpected<cbpfc::Error> failure(int error_number) const;
+  explicit PacketWriter(WholeFile file) : file_(std::move(file)) {}
+  cbpfc::Result<void> append(std::span<const std::uint8_t> bytes);
 
   WholeFile file_;
-  std::unique_ptr<pcap, Close> handle_;
-  std::unique_ptr<pcap_dumper, Close> dumper_;
-  TimeUnit time_unit_;
+  std::vector<std::uint8_t> waiting_;
 };
 
 }  // namespace command

@@ -46,6 +46,12 @@ put_u32() {
   done
 }
 
+# put_hex HEX: its bytes.
+put_hex() {
+  # shellcheck disable=SC2001  # & in a substitution takes bash 5.2
+  printf '%b' "$(sed 's/../\\x&/g' <<<"$1")"
+}
+
 # make_pcap HEX...: a pcap file of these packets, a second apart, on standard output.
 make_pcap() {
   local packet second=1700000000 bytes
@@ -53,8 +59,7 @@ make_pcap() {
   for packet in "$@"; do
     bytes=$((${#packet} / 2))
     put_u32 $((second++)) 7000 $bytes $bytes
-    # shellcheck disable=SC2001  # & in a substitution takes bash 5.2
-    printf '%b' "$(sed 's/../\\x&/g' <<<"$packet")"
+    put_hex "$packet"
   done
 }
 

@@ -50,8 +50,54 @@ TEST(CbpfcEngine, ABranchIsAMatchOrNone) {
 
 TEST(CbpfcEngine, TheLengthIsThatOnTheWire) {
   const Subject longer = subject("greater 1000");
-  EXPECT_NE(*make(longer, Engine::Interpreter)->run(test::kIpv4, 1000), 0U);
-  EXPECT_EQ(*make(longer, Engine::Interpreter)->run(test::kIpv4, 999), 0U);
+  const Subject exact = subject("len = 10");
+  for (const Engine which : {Engine::Interpreter, Engine::Ebpf}) {
+    for (const bool answers_ancillary : {false, true}) {
+      Options options;
+      options.engine = which;
+      options.ebpf.ancillary.from_frame = answers_ancillary;
+      auto engine = make_engine(longer, options);
+      ASSERT_TRUE(engine);
+      EXPECT_NE((*engine)->run(test::kIpv4, 1000), 0U);
+      EXPECT_EQ((*engine)->run(test::kIpv4, 999), 0U);
+      engine = make_engine(exact, options);  // shorter than what was captured
+      ASSERT_TRUE(engine);
+      EXPECT_NE((*engine)->run(test::kIpv4, 10), 0U);
+      EXPECT_EQ((*engine)->run(test::kIpv4, 14), 0U);
+    }
+  }
+}
+
+TEST(CbpfcEngine, WhatTheFrameTellsDependsOnItsLengthToo) {
+  // A length in place of the protocol: 802.3 if 0xffff follows, which needs 16 bytes on the wire.
+  const Subject subject =
+      test::subject("3,40 0 0 4294963200,21 0 0 0,22 0 0 0");  // SKF_AD_PROTOCOL
+  std::vector<std::uint8_t> packet(20);
+  packet[14] = packet[15] = 0xff;
+  for (const Engine which : {Engine::Interpreter, Engine::Ebpf}) {
+    Options options;
+    options.engine = which;
+    options.ebpf.ancillary.from_frame = true;
+    const auto engine = make_engine(subject, options);
+    ASSERT_TRUE(engine) << engine.error().message;
+    EXPECT_EQ((*engine)->run(packet, 100), 1U);
+    EXPECT_EQ((*engine)->run(packet, 15), 4U);
+  }
+}
+
+TEST(CbpfcEngine, AFragmentThatIsToldTheLengthRunsAllPackets) {
+  Options options;
+  options.engine = Engine::Ebpf;
+  const Subject longer = subject("greater 1000");
+  auto engine = make_engine(longer, options);
+  ASSERT_TRUE(engine && (*engine)->run(test::kIpv4, 14) && (*engine)->run(test::kIpv4, 1000));
+  EXPECT_TRUE((*engine)->describe().ends_with("each, 1 packet by the interpreter (cut)"))
+      << (*engine)->describe();
+  options.ebpf.packet_length = cbpfc::ebpf::Reg::R8;
+  engine = make_engine(longer, options);
+  ASSERT_TRUE(engine);
+  EXPECT_NE((*engine)->run(test::kIpv4, 1000), 0U);
+  EXPECT_TRUE((*engine)->describe().ends_with("each")) << (*engine)->describe();
 }
 
 TEST(CbpfcEngine, SaysWhatItRan) {
@@ -68,6 +114,10 @@ TEST(CbpfcEngine, LoadsWithoutAnswerAreErrors) {
   const auto run = make(subject, Engine::Interpreter)->run(test::kIpv4, 14);
   ASSERT_FALSE(run);
   EXPECT_EQ(run.error().code, cbpfc::Errc::Unsupported);
+  EXPECT_EQ(
+      run.error().message,
+      "instruction 0: the ancillary load \"packet type\" has no meaning for the bytes of a packet "
+      "alone");
 }
 
 }  // namespace
