@@ -29,11 +29,12 @@ struct AncillaryFacts {
 /// Runs `filter` over `packet` and returns its value, 0 for no match.
 ///
 /// Scratch slots start as 0.  Follows the Linux kernel where it and libpcap differ (shifts by X of
-/// 32 and more, 32-bit wrap of indirect offsets). Units: `wire_length_bytes` is what LoadLength
-/// gives; at least packet.size() for a cut packet. Errors: Errc::Unsupported when an ancillary
-/// load, or a load relative to the network or link-layer header, is reached that `facts` do not
-/// answer.  The same when a program with backward jumps never ends on this packet, or has
-/// not after kMostBackwardJumps.
+/// 32 and more, 32-bit wrap of indirect offsets).  A program with backward jumps that never ends on this packet
+/// does not match it, as compiled code does not.
+/// Units: `wire_length_bytes` is what LoadLength gives, whatever packet.size() is.
+/// Errors: Errc::Unsupported when an ancillary load, or a load relative to the network or link-layer
+/// header, is reached that `facts` do not answer; when a program has jumped backwards
+/// kMostBackwardJumps times without coming back to a state it was in.
 Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
                                 std::uint32_t wire_length_bytes, const AncillaryFacts& facts = {});
 

@@ -92,15 +92,9 @@ bool same_state(const Machine& left, const Machine& right) {
          left.scratch == right.scratch;
 }
 
-std::unexpected<Error> runaway(std::size_t pc, std::string_view why) {
-  return fail(Errc::Unsupported, fmt::format("instruction {}: {}", pc, why));
-}
-
 }  // namespace
 
-Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
-                                std::uint32_t wire_length_bytes, const AncillaryFacts& facts) {
-  Machine machine{.packet = packet, .wire_length_bytes = wire_length_bytes, .facts = facts};
+Result<std::optional<std::uint32_t>> run_to_end(Machine machine, const Filter& filter) {
   // A run that jumps backwards and comes to a state it has been in never ends.  Of the states behind
   // backward jumps the 1st, 2nd, 4th, 8th... is kept to compare with: one of them is in the cycle, and
   // the next that is kept is more than a cycle away.
@@ -113,12 +107,13 @@ Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8
       continue;
     }
     if (kept && same_state(*kept, machine)) {
-      return runaway(pc, "the program never ends on this packet");
+      return std::nullopt;
     }
     if (++jumps > kMostBackwardJumps) {
-      return runaway(pc, fmt::format("the program jumped backwards {} times on this packet, and "
-                                     "interpretation stops here",
-                                     kMostBackwardJumps));
+      return fail(Errc::Unsupported,
+                  fmt::format("instruction {}: the program jumped backwards {} times on this "
+                              "packet, and interpretation stops here",
+                              pc, kMostBackwardJumps));
     }
     if (std::has_single_bit(jumps)) {
       kept = machine;
@@ -127,7 +122,13 @@ Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8
   if (machine.unsupported) {
     return fail(Errc::Unsupported, *machine.unsupported);
   }
-  return *machine.result;
+  return machine.result;
+}
+
+Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
+                                std::uint32_t wire_length_bytes, const AncillaryFacts& facts) {
+  const Machine start{.packet = packet, .wire_length_bytes = wire_length_bytes, .facts = facts};
+  return TRY(run_to_end(start, filter)).value_or(0);
 }
 
 }  // namespace cbpfc

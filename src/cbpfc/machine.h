@@ -52,4 +52,8 @@ struct Machine {
   void refuse_ancillary(std::uint32_t offset);
 };
 
+/// The value at the end; nullopt for a run that never ends.
+/// Errors: those of interpret().
+Result<std::optional<std::uint32_t>> run_to_end(Machine machine, const Filter& filter);
+
 }  // namespace cbpfc

@@ -213,6 +213,23 @@ Result<RawInsn> take_line(Cursor& cursor, std::size_t index) {
 
 }  // namespace
 
+namespace {
+
+/// Takes `rest` and the line's end, and goes to where the next line begins.
+bool take_rest_of_line(Cursor& cursor, std::string_view rest) {
+  if (!cursor.take(rest)) {
+    return false;
+  }
+  cursor.skip_blanks();
+  if (!cursor.take('\n')) {
+    return false;
+  }
+  cursor.skip_space();
+  return true;
+}
+
+}  // namespace
+
 bool looks_like_listing(std::string_view text) {
   Cursor cursor(text);
   cursor.skip_space();
@@ -223,8 +240,9 @@ bool looks_like_listing(std::string_view text) {
   cursor.skip_blanks();
   const std::string_view word = cursor.take_while(Cursor::is_letter);
   cursor.skip_blanks();
-  if (word == "and" || word == "or") {
-    return cursor.peek() == '#';
+  if (word == "and" ||
+      word == "or") {  // "(1) and x" may be an expression, but none goes on like that
+    return cursor.peek() == '#' || (take_rest_of_line(cursor, "x") && cursor.take('('));
   }
   return !word.empty();
 }

@@ -3,8 +3,7 @@
 // The filter, or the set of filters, that cbpfc works on: from the command line, a file or standard
 // input, as expressions or programs.
 //
-// In files, a line whose first character is '#' is a comment, and so is what follows a '#' behind
-// white space in an expression (never in a program, where '#' is in front of constants).
+// Comments in files: filter_text.h.
 //
 // Tested by: tests/unit/tools/cbpfc_input_test.cc.
 

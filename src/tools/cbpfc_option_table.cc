@@ -198,9 +198,9 @@ OptionGroup filter_rows(Written& written) {
               {.name = "F",
                .short_name = 'f',
                .argument = "FILE",
-               .help = "read it from a file (-: standard input); lines that\n"
-                       "start with # and what follows \" #\" in an expression\n"
-                       "are comments",
+               .help = "read it from a file (-: standard input); in an\n"
+                       "expression what follows a # is a comment, in a program\n"
+                       "lines that start with one are",
                .set = into_text(input.file)},
               {.name = "set",
                .argument = "FILE",

@@ -30,16 +30,6 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
 }
 
-/// The line up to a '#' behind white space.
-std::string_view without_trailing_comment(std::string_view line) {
-  for (std::size_t i = 1; i < line.size(); ++i) {
-    if (line[i] == '#' && kSpace.find(line[i - 1]) != std::string_view::npos) {
-      return line.substr(0, i);
-    }
-  }
-  return line;
-}
-
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -96,7 +86,8 @@ std::string without_comments(std::string_view text) {
   }
   std::string joined;
   for (std::string_view rest = kept; !rest.empty();) {
-    const std::string_view line = trimmed(without_trailing_comment(take_line(rest)));
+    std::string_view line = take_line(rest);
+    line = trimmed(line.substr(0, line.find('#')));
     if (!line.empty()) {
       joined.append(joined.empty() ? "" : " ").append(line);
     }

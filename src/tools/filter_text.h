@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Filters in files: lines that start with # and what follows " #" in an expression are comments.
+// Filters in files.  In an expression, what follows a # up to the line's end is a comment, as for tcpdump; in a
+// program, where a # is in front of constants, lines that start with one are.
 //
 // Tested by: tests/unit/tools/cbpfc_input_test.cc.
 

@@ -94,6 +94,19 @@ teardown() { rm -rf "$world"; }
   printf '# DNS\nip and # version 4\n  udp port 53\n' >filter
   [ "$("$cbpfc" -f filter)" = "$("$cbpfc" ip and udp port 53)" ]
   [ "$("$cbpfc" <filter)" = "$("$cbpfc" "ip and udp port 53")" ]
+  printf 'ip and#version 4\nudp port 53#DNS' >filter
+  [ "$("$cbpfc" -f filter --to cbpf)" = "$(tcpdump -y EN10MB -d -F filter 2>/dev/null)" ]
+}
+
+@test "a listing may begin with any instruction" {
+  for first in "and      x" "or       x" "and      #0xff" "add      x" "tax"; do
+    printf '(000) %s\n(001) ret      #262144\n' "$first" >program
+    run_cbpfc --to cbpf -F program
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 2 ]
+    run_cbpfc --to cbpf "$(cat program)"
+    [ "$status" -eq 0 ]
+  done
 }
 
 @test "an empty input is no filter, an empty expression is one" {

@@ -21,7 +21,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
+#include "cbpfc/machine.h"
 #include "differential/chain_maker.h"
 #include "differential/generator.h"
 #include "differential/target_engine.h"
@@ -103,7 +105,10 @@ class Loops : public testing::TestWithParam<Case> {
     if (is_direct() && packet.size() < kMinTestRunBytes) {
       return;
     }
-    const auto value = cbpfc::interpret(filter, packet, static_cast<std::uint32_t>(packet.size()));
+    const auto length = static_cast<std::uint32_t>(packet.size());
+    const std::optional<std::uint32_t> value =
+        cbpfc::run_to_end({.packet = packet, .wire_length_bytes = length}, filter)
+            .value_or(std::nullopt);
     ++(!value ? endless_ : *value != 0 ? matches_ : misses_);
     const std::uint32_t expected = value.value_or(0);
     ASSERT_EQ(engine_.run(packet), is_direct() ? std::min(expected, 1U) : expected)

@@ -232,13 +232,34 @@ TEST(ParseProgram, SurvivesEveryCutAndEveryChangedByte) {
 TEST(LooksLikeProgram, TellsProgramsFromExpressions) {
   for (const char* text :
        {"0", "4", "3,40 0 0 12", "3\n40 0 0 12", "1 6 0 0 0", " 1,", "{", "{ 0x28",
-        "(000) ldh [12]", "(000) and #0xff", "(0) foo", "(000) unimp 0x8"}) {
+        "(000) ldh [12]", "(000) and #0xff", "(0) foo", "(000) unimp 0x8",
+        "(000) and      x\n(001) ret      #0\n", "(000) or x\r\n\n (001) ret #0"}) {
     EXPECT_TRUE(looks_like_program(text)) << text;
   }
-  for (const char* text :
-       {"", " ", "tcp port 80", "(tcp)", "1 = 1", "ip[0] = 1", "1.2.3.4", "1:2:3:4:5:6", "(1) = 1",
-        "(1 + 1) = 2", "(1) and tcp", "(000)", "(tcp) and (udp)", "1\n= 1", "10 < ip[0]",
-        "0x10 & ip[0] = 0", "2<ip[0]", "-1 = 1", "not tcp"}) {
+  for (const char* text : {"",
+                           " ",
+                           "tcp port 80",
+                           "(tcp)",
+                           "1 = 1",
+                           "ip[0] = 1",
+                           "1.2.3.4",
+                           "1:2:3:4:5:6",
+                           "(1) = 1",
+                           "(1 + 1) = 2",
+                           "(1) and tcp",
+                           "(000)",
+                           "(tcp) and (udp)",
+                           "1\n= 1",
+                           "10 < ip[0]",
+                           "0x10 & ip[0] = 0",
+                           "2<ip[0]",
+                           "-1 = 1",
+                           "not tcp",
+                           "(1) and x",
+                           "(1) or x\n",
+                           "(1) and x\nand (tcp)",
+                           "(1) and xen\n(2)",
+                           "(1) or x and\n(2)"}) {
     EXPECT_FALSE(looks_like_program(text)) << text;
   }
 }

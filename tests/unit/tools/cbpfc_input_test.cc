@@ -26,7 +26,9 @@ TEST(CbpfcInput, CommentsAndLineBreaksGo) {
       {"  # a comment", ""},
       {"ip and # version 4\n  udp\n", "ip and udp"},
       {"port 80\t#web", "port 80"},
-      {"port 80#web", "port 80#web"},  // a mistake, which libpcap is to find
+      {"port 80#web", "port 80"},  // as tcpdump has it
+      {"port 80#web # http\nor port 443#tls", "port 80 or port 443"},
+      {"ip#", "ip"},
       {"ip\r\nand udp\r\n", "ip and udp"},
       // A program: its '#' are in front of constants.
       {"# ours\n(000) ret      #65535\n", "(000) ret      #65535"},
