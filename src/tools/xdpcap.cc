@@ -70,6 +70,7 @@ struct PreparedCapture {
   const Signals& signals;
   const std::optional<User>& user;
   std::optional<FlightRecorder>& recorder;
+  std::string obstacle = {};                        ///< to packets on their way to the hook
   std::unique_ptr<StatisticsOutlets> outlets = {};  ///< once the capture is ready
 };
 
@@ -106,21 +107,18 @@ StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCaptur
   return readers;
 }
 
-// Known now, and not worth waiting for: packets that cannot come.
-void warn_of_obstacle(const PreparedCapture& prepared) {
-  const Result<HookFacts> facts = hook_facts(prepared.hook);
-  const std::string why = facts ? certain_obstacle(*facts) : "";
-  if (!prepared.options.is_silent && !why.empty()) {
-    say(fmt::format("warning: hook {}: {}", prepared.hook.path(), why));
-  }
+// What is known now, and not worth waiting for: why packets cannot come.
+std::string find_obstacle(const Hook& hook) {
+  const Result<HookFacts> facts = hook_facts(hook);
+  return facts ? certain_obstacle(*facts) : "";
 }
 
 // A place on the hook with a guardian, and programs that are loaded; what only that takes is given up.
-Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
+Result<std::unique_ptr<GuardedCapture>> start_capture(PreparedCapture& prepared,
                                                       const HookCaptureOptions& options) {
   std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
       prepared.hook, prepared.lock, prepared.filter, prepared.options, options));
-  warn_of_obstacle(prepared);
+  prepared.obstacle = find_obstacle(prepared.hook);
   TRY(give_up_before_output(prepared.options, prepared.user));
   return guarded;
 }
@@ -130,6 +128,13 @@ Result<void> get_ready(PreparedCapture& prepared, GuardedCapture& guarded) {
   TRY(give_up_after_output(prepared.options));
   prepared.outlets = TRY(StatisticsOutlets::open(prepared.options, prepared.actions));
   return guarded.enter();
+}
+
+// Once all else is right: an error should stand alone.
+void warn_of_obstacle(const PreparedCapture& prepared) {
+  if (!prepared.options.is_silent && !prepared.obstacle.empty()) {
+    say(fmt::format("warning: hook {}: {}", prepared.hook.path(), prepared.obstacle));
+  }
 }
 
 // The header of the file; a flight recorder writes its own with every dump.
@@ -180,6 +185,7 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     sink.remove_if_created();
     return report(restricted.error(), options.verbose);
   }
+  warn_of_obstacle(prepared);
   HookSource source(guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
@@ -209,6 +215,7 @@ int count_hook(PreparedCapture& prepared) {
   if (const Result<void> restricted = restrict_capture(options); !restricted) {
     return report(restricted.error(), options.verbose);
   }
+  warn_of_obstacle(prepared);
   HookSource source(**guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
@@ -220,7 +227,10 @@ int count_hook(PreparedCapture& prepared) {
   const bool has_line = summary.are_totals_known && !options.json;  // which says the same
   const int printed =
       has_line ? print(cli::format_counts(sum(summary.totals)) + "\n") : cli::kExitSuccess;
-  return summary.error ? report(*summary.error, options.verbose) : printed;
+  const bool is_whole = all_were_handed_on(summary);
+  return summary.error ? report(*summary.error, options.verbose)
+         : is_whole    ? printed
+                       : cli::kExitFailure;
 }
 
 // From a hook that may be entered to the end.

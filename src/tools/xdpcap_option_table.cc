@@ -320,7 +320,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
          return {};
        }},
       {.name = "q",
-       .help = "print no statistics on standard error",
+       .help = "print no statistics on standard error, but say what was lost",
        .set = cli::into(options.quiet)},
       {.name = "v",
        .help = "say what was chosen and what memory it takes; show complete verifier\n"

@@ -50,6 +50,17 @@ void describe(const HookCapture& capture, const cbpfc::Filter& filter,
   say(describe_memory(capture.rings(), options));
 }
 
+bool all_were_handed_on(const CaptureSummary& summary) {
+  const std::uint64_t missed = sum(summary.totals).not_handed_on;
+  if (missed != 0) {
+    say(fmt::format(
+        "{} packets could not be handed on to the captures behind this one, which did not see them: a packet has 33 tail "
+        "calls, and the XDP program's own count, too; share the hook with fewer",
+        missed));
+  }
+  return missed == 0;
+}
+
 int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
   const PacketTotals all = sum(summary.totals);
   int exit_code = cli::kExitSuccess;
@@ -72,18 +83,21 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
       exit_code = cli::kExitFailure;
     }
   }
-  if (all.not_handed_on != 0) {
-    say(fmt::format(
-        "{} packets could not be handed on to the captures behind this one, which did not see them: a packet has 33 tail "
-        "calls, and the XDP program's own count, too; share the hook with fewer",
-        all.not_handed_on));
+  if (!all_were_handed_on(summary)) {
+    exit_code = cli::kExitFailure;
   }
   if (summary.corrupt_records != 0) {
     say(fmt::format("{} records of the ring made no sense and were skipped; please report this",
                     summary.corrupt_records));
     exit_code = cli::kExitFailure;
   }
-  if (summary.are_totals_known && !options.quiet && !options.is_to_stdout()) {
+  if (all.lost != 0) {
+    say(fmt::format(
+        "{} of {} packets that matched were lost: the rings were full; try a larger -buffer, a smaller -snaplen, a narrower "
+        "filter, or a faster disk or reader",
+        all.lost, all.matched));
+  }
+  if (summary.are_totals_known && !options.quiet) {
     cli::print_to_stderr(cli::format_totals(all) + "\n");
   }
   return exit_code;

@@ -23,7 +23,10 @@ int report(const Error& error, bool verbose, int exit_code = cli::kExitFailure);
 void describe(const HookCapture& capture, const cbpfc::Filter& filter,
               const XdpcapOptions& options);
 
-/// The end of a capture in words and as exit code.
+/// Whether captures behind this one saw every packet; says so if not.
+bool all_were_handed_on(const CaptureSummary& summary);
+
+/// The end of a capture in words and as exit code.  What was lost is said, whatever is quiet, and no failure.
 int conclude(const CaptureSummary& summary, const XdpcapOptions& options);
 
 }  // namespace xdpcap

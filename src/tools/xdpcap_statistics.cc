@@ -82,7 +82,7 @@ Result<void> StatisticsOutlets::open_prometheus(const std::string& place) {
       TRY(cli::LatestWriter::start([place, has_complained](const std::string& text) {
         const Result<void> replaced = replace_file(place, text);
         if (!replaced && !has_complained->exchange(true)) {
-          cli::print_to_stderr(cli::format_error("xdpcap", replaced.error(), false));
+          cli::print_over_status(cli::format_error("xdpcap", replaced.error(), false));
         }
       })));
   return {};
@@ -107,11 +107,16 @@ StatisticsReaders StatisticsOutlets::readers() {
   if (shows_status_ || json_ || prometheus_file_ || prometheus_socket_) {
     readers.once_a_second = [this](const CaptureStatistics& statistics) {
       if (shows_status_) {
-        status_.print(cli::format_status(statistics.totals, actions_));
+        status_.print(statistics.totals, actions_);
       }
       publish(statistics);
     };
-    readers.at_the_end = [this](const CaptureStatistics& statistics) { publish(statistics); };
+    readers.at_the_end = [this](const CaptureStatistics& statistics) {
+      if (shows_status_) {
+        status_.print_last(statistics.totals, actions_);
+      }
+      publish(statistics);
+    };
   }
   return readers;
 }

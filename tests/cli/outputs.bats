@@ -101,7 +101,7 @@ mode_of() {
 }
 
 @test "a reader that has gone is a normal end" {
-  run timeout 20 bash -c "set -o pipefail; '$xdpcap' '$bpffs/hook' - | true"
+  run timeout 20 bash -c "set -o pipefail; '$xdpcap' -q '$bpffs/hook' - | true"
   [ "$status" -eq 0 ]
   [ -z "$output" ]
   nothing_left

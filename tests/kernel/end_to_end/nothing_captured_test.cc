@@ -136,6 +136,9 @@ TEST_F(NothingCaptured, AProgramOnNoInterfaceIsNamedAtOnce) {
         "xdpcap: warning: hook {}: program [0-9]+ \"target\" runs on no interface in this network "
         "namespace\n.*",
         path));
+    if (!is_quiet) {
+      EXPECT_TRUE(becomes_true([&] { return !capture.process().errors().empty(); }, Millis(900)));
+    }
     EXPECT_THAT(capture.process().errors(), is_quiet ? testing::Matcher<std::string>("") : warning);
     capture.stop();
   }

@@ -10,15 +10,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <regex>
+#include <thread>
 
 #include "capture.h"
+#include "flood.h"
 #include "rig.h"
 
 namespace xdpcap::test {
 namespace {
 
+using testing::AllOf;
+using testing::EndsWith;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 constexpr Millis kSecond{1'000};
 const std::vector<std::string> kTcpdump = {"tcpdump", "-l", "-nn", "-r", "-"};
@@ -138,6 +144,40 @@ TEST_F(Output, ThatNobodyReadsDoesNotHoldUpTheEnd) {
   EXPECT_GT(read, 0U);
   EXPECT_THAT(capture.process().errors(),
               HasSubstr(fmt::format("{} packets not written", kFrames - read)));
+}
+
+// Nothing else tells the user of a pipeline that its reader was too slow.
+TEST_F(Output, ToASlowReaderSaysWhatWasLost) {
+  constexpr std::uint32_t kFrames = 50'000;
+  for (const bool is_quiet : {false, true}) {
+    const Rig rig;
+    const std::string file = rig.file("read.pcapng");
+    Pipe pipe;
+    Process reader({"sh", "-c", "sleep 1; cat >\"$0\"", file}, {.in = pipe.reader.get()});
+    std::vector<std::string> arguments = {"-buffer", "4096", rig.hook(), "-"};
+    if (is_quiet) {
+      arguments.insert(arguments.begin(), "-q");
+    }
+    Capture capture(rig.target().hook_fd(), arguments, 5, {.out = pipe.writer.get()});
+    pipe.reader.reset();
+    pipe.writer.reset();
+    flood(rig, kFrames);
+    EXPECT_TRUE(becomes_true([&] { return std::filesystem::exists(file); }, Millis(3'000)));
+    std::this_thread::sleep_for(Millis(200));
+    capture.stop();
+    EXPECT_EQ(reader.wait().exit_code, 0);
+    std::uint64_t lost = 0;
+    for (const FileStatistics& one : statistics_in(file)) {
+      lost += one.dropped;
+    }
+    EXPECT_GT(lost, 0U);
+    EXPECT_EQ(packets_in(file).size() + lost, rig.arrived_frames());
+    EXPECT_THAT(capture.process().errors(),
+                AllOf(StartsWith(fmt::format("xdpcap: {} of {} packets that matched were lost: ",
+                                             lost, rig.arrived_frames())),
+                      EndsWith(" reader\n")));
+    EXPECT_EQ(std::ranges::count(capture.process().errors(), '\n'), 1);
+  }
 }
 
 TEST_F(Output, MayBeANamedPipe) {

@@ -211,8 +211,8 @@ ok  it runs on an interface of this network namespace: eth1 (down, native)
 no  such an interface is up: none
       `ip link set NAME up`; without carrier, look at the other end
 ?   packets reach the hook: none with a captured action did; others are not counted
-      send traffic; the program may also end without xdpcap_exit()
-?   their action is XDPDrop and XDPPass: no packet came this far
+      send traffic; packets that the program returns without xdpcap_exit() do not reach the hook
+?   their action is XDPDrop or XDPPass: no packet came this far
 ?   filter "tcp port 80" matches them: no packet came this far
 ?   limits let them through: no packet came this far
 ?   the ring has room for them: no packet came this far
