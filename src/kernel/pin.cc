@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 
@@ -45,14 +46,53 @@ std::string mount_advice(const std::string& path) {
       kUsualMountPoint);
 }
 
-/// For users whom the files refuse: what else they lack to capture, and what to do.
-std::string root_advice() {
+/// "/sys/fs/bpf, of user 0 with mode 0700".
+std::string with_owner_and_mode(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) {
+    return path;
+  }
+  return fmt::format("{}, of user {} with mode {:04o}", path, info.st_uid, info.st_mode & 07777U);
+}
+
+/// A user whom the files refuse: what else they lack to capture, and what to do.
+/// `change`: what would let this user at the files, which no capability of kProgramCapabilities does.
+std::unexpected<Error> refusal(const std::string& what, const std::string& change) {
   std::string lacks;
   for (const Capability missing :
        missing_capabilities(kProgramCapabilities, effective_capabilities())) {
-    lacks += (lacks.empty() ? ", and this process lacks " : " and ") + name(missing);
+    lacks += (lacks.empty() ? "" : " and ") + name(missing);
   }
-  return lacks + "; run as root";
+  const std::string advice = lacks.empty()
+                                 ? fmt::format("; {}", change)
+                                 : fmt::format(
+                                       ", and this process lacks {}; run as root, or give it these "
+                                       "capabilities and {}",
+                                       lacks, change);
+  return fail(Errc::Permission, what + advice, EACCES);
+}
+
+std::unexpected<Error> pin_refusal(const std::string& attempt, const std::string& path) {
+  return refusal(fmt::format("{}: this user may not read and write the pin {}", attempt,
+                             with_owner_and_mode(path)),
+                 fmt::format("make it this user's: `chown {} {}`, or a group's: `chgrp GROUP {}` "
+                             "and `chmod 0660 {}`",
+                             ::geteuid(), path, path, path));
+}
+
+/// The first directory on the way to `path` that this user may not enter.
+std::unexpected<Error> directory_refusal(const std::string& attempt, const std::string& path) {
+  const std::string what =
+      fmt::format("{}: this user may not enter a directory on the way to it", attempt);
+  for (std::size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    const std::string directory = path.substr(0, std::max<std::size_t>(slash, 1));
+    if (::faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) != 0) {
+      return refusal(fmt::format("{}: {}", what, with_owner_and_mode(directory)),
+                     fmt::format("let this user enter it: `chmod a+x {}`", directory));
+    }
+  }
+  return refusal(what, "let this user enter it");
 }
 
 Result<void> check_path(const std::string& attempt, const std::string& path) {
@@ -65,11 +105,7 @@ Result<void> check_path(const std::string& attempt, const std::string& path) {
         return fail(Errc::NotFound,
                     fmt::format("{}: there is no such file{}", attempt, mount_advice(path)),
                     error_number);
-      case EACCES:
-        return fail(Errc::Permission,
-                    fmt::format("{}: this user may not enter a directory on the way to it{}",
-                                attempt, root_advice()),
-                    error_number);
+      case EACCES: return directory_refusal(attempt, path);
       default:
         return fail(Errc::InvalidArgument, fmt::format("{}: {}", attempt, errno_text(error_number)),
                     error_number);
@@ -101,10 +137,7 @@ Result<UniqueFd> open_pinned_map(const std::string& path) {
     const int error_number = errno;
     if (error_number == EACCES &&
         ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0) {
-      return fail(
-          Errc::Permission,
-          fmt::format("{}: this user may not read and write the pin{}", attempt, root_advice()),
-          error_number);
+      return pin_refusal(attempt, path);
     }
     return kernel_failure(attempt, error_number, kHookCapabilities);
   }

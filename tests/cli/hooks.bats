@@ -87,7 +87,7 @@ refused() {
   make_hook
   cp "$xdpcap" "$world/xdpcap"
   run setpriv --reuid 65534 --regid 65534 --clear-groups "$world/xdpcap" "$bpffs/hook" "$file"
-  fails_with 1 "may not read and write the pin, .*lacks CAP_BPF and .*; run as root"
+  fails_with 1 "may not read and write the pin .*, of user 0 with mode 0[0-7]*, and this process lacks CAP_BPF and .*; run as root, or .*chown 65534 "
   nothing_left
 }
 
@@ -96,6 +96,6 @@ refused() {
   cp "$xdpcap" "$world/xdpcap"
   chmod 700 "$bpffs"
   run setpriv --reuid 65534 --regid 65534 --clear-groups "$world/xdpcap" "$bpffs/hook" "$file"
-  fails_with 1 "may not enter a directory .*lacks CAP_BPF and .*; run as root"
+  fails_with 1 "may not enter a directory .*$bpffs, of user 0 with mode 0700, and this process lacks CAP_BPF and .*; run as root, or .*chmod a.x "
   nothing_left
 }

@@ -9,6 +9,8 @@
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -21,6 +23,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 // Where the port is depends on the length of the IP header.
 constexpr const char* kIndirect = "udp dst port 7007";
@@ -103,6 +106,34 @@ TEST_F(Capabilities, ThreeAreEnoughToShareAHook) {
   EXPECT_EQ(root.stop(stage.file("root")), sent);
   EXPECT_EQ(second.stop(stage.file("second")), sent);
   stage.expect_nothing_left();
+}
+
+/// The command that an error gives, between backquotes.
+std::string advised_command(const std::string& errors) {
+  const std::size_t start = errors.find('`') + 1;
+  return errors.substr(start, errors.find('`', start) - start);
+}
+
+TEST_F(Capabilities, ThreeAreEnoughOnceThePinIsOpenAsTheErrorSays) {
+  const Stage stage;
+  const OrdinaryUser user(stage);
+  const std::string hook = stage.rig().hook();
+  ASSERT_EQ(::chown(hook.c_str(), 0, 0), 0);
+  ASSERT_EQ(::chmod(stage.rig().pins().path().c_str(), 0700), 0);
+  Traffic traffic(stage.rig());
+  const std::string file = stage.file("out.pcapng");
+  const std::vector<std::string> command = user.command(stage.arguments({"-c", "30", hook, file}));
+  for (const char* says : {"may not enter a directory on the way to it: /tmp/",
+                           "may not read and write the pin /tmp/"}) {
+    const Outcome refused = run(command);
+    EXPECT_EQ(refused.end.exit_code, 1);
+    EXPECT_THAT(refused.errors, AllOf(HasSubstr(says), HasSubstr("of user 0 with mode 0"),
+                                      Not(HasSubstr("run as root"))));
+    EXPECT_EQ(run({"sh", "-c", advised_command(refused.errors)}).end.exit_code, 0)
+        << refused.errors;
+  }
+  EXPECT_TRUE(ends_well(stage, command, file));
+  traffic.stop();
 }
 
 TEST_F(Capabilities, OfAnotherUserDoNotReachTheCapturesOfRoot) {
