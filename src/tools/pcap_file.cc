@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <pcap/pcap.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cstring>
@@ -62,6 +63,13 @@ PacketSource PcapReader::source() const {
   return pcap_is_swapped(handle_.get()) != 0 ? PacketSource::SwappedFile : PacketSource::File;
 }
 
+bool PcapReader::is_read_from(int fd) const {
+  struct stat mine{};
+  struct stat other{};
+  return ::fstat(input_->fd(), &mine) == 0 && ::fstat(fd, &other) == 0 && S_ISREG(mine.st_mode) &&
+         mine.st_dev == other.st_dev && mine.st_ino == other.st_ino;
+}
+
 /// Bytes of the block that was read last, which say so at their end, in the file's byte order.
 std::size_t PcapReader::last_block_bytes() const {
   const std::span<const std::uint8_t> taken = input_->taken();
@@ -97,6 +105,12 @@ Result<std::optional<CapturedPacket>> PcapReader::next() {
 
 Result<PacketWriter> PacketWriter::create(const std::string& path, const PcapReader& like) {
   PacketWriter writer(TRY(WholeFile::create(path)));
+  if (like.is_read_from(writer.file_.fd())) {
+    return fail(Errc::Io,
+                fmt::format("write to {}: it is the file that is read, and cannot be replaced in "
+                            "its directory; name another one",
+                            path));
+  }
   TRY(writer.append(like.header()));
   return writer;
 }

@@ -57,6 +57,8 @@ class PcapReader {
   const cbpfc::LinkType& link_type() const { return link_type_; }
   /// What expressions over its packets are compiled for.
   cbpfc::PacketSource source() const;
+  /// Whether `fd` is the file it reads from.
+  bool is_read_from(int fd) const;
   /// Packets read so far.
   std::uint64_t packets() const { return packets_; }
   /// What stands in front of the first packet or block that next() reads.
@@ -82,7 +84,7 @@ class PcapReader {
 /// Writes packets in the format of the file that is read.
 class PacketWriter {
  public:
-  /// Errors: those of WholeFile::create().
+  /// Errors: those of WholeFile::create(); Errc::Io if it would write over what `like` reads.
   static cbpfc::Result<PacketWriter> create(const std::string& path, const PcapReader& like);
 
   /// Writes a packet that is wanted, and of one that is not what stands in front of it.  To be called for

@@ -34,6 +34,8 @@ class RecordedInput {
   /// A stream over it; null without memory.  Must be closed before this goes.
   std::FILE* stream();
 
+  int fd() const { return fd_.get(); }
+
   /// What was read from the stream since forget().
   std::span<const std::uint8_t> taken() const { return taken_; }
   void forget() { taken_.clear(); }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ using cbpfc::Errc;
 using cbpfc::Error;
 using cbpfc::Result;
 using xdpcap::SafePlace;
+using xdpcap::UniqueFd;
 
 namespace {
 
@@ -43,6 +45,11 @@ Result<std::string> name_beside(const std::string& name) {
   return fmt::format(".{}.{}", name.substr(0, kMost), TRY(xdpcap::random_digits()));
 }
 
+/// Whether creating a file failed because of the directory, so that a file there may be written all the same.
+bool is_refused_by_directory(int error_number) {
+  return error_number == EACCES || error_number == EPERM || error_number == EROFS;
+}
+
 }  // namespace
 
 WholeFile::WholeFile(std::string name) : name_(std::move(name)) {}
@@ -51,6 +58,7 @@ WholeFile::WholeFile(WholeFile&& other) noexcept
     : fd_(std::move(other.fd_)),
       name_(std::move(other.name_)),
       place_(std::exchange(other.place_, std::nullopt)),
+      has_old_bytes_(other.has_old_bytes_),
       temporary_(std::exchange(other.temporary_, {})) {}
 
 WholeFile::~WholeFile() {
@@ -99,16 +107,29 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
     return file.failure("replace", errno);  // rename() would not ask the file
   }
   file.place_ = *std::move(place);
-  TRY(file.open_beside());
+  if (const Result<void> beside = file.open_beside(); !beside) {
+    if (!exists || !is_refused_by_directory(beside.error().sys_errno)) {
+      return std::unexpected(beside.error());
+    }
+    TRY(file.open_in_place(0));
+    file.place_.reset();
+    file.has_old_bytes_ = true;
+    return file;
+  }
   if (exists) {
     ::fchmod(file.fd(), status.st_mode & 07777);  // as well as it can be had
   }
   return file;
 }
 
+Result<void> WholeFile::open_in_place(int flags) {
+  fd_ = place_->open(O_WRONLY | flags);
+  return fd_.is_open() ? Result<void>() : Result<void>(failure("open", errno));
+}
+
 Result<void> WholeFile::open_beside() {
   const int directory = place_->directory_fd();
-  fd_.reset(::openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, kUsualMode));
+  fd_.reset(::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, kUsualMode));
   if (fd_.is_open()) {
     return {};
   }
@@ -117,7 +138,7 @@ Result<void> WholeFile::open_beside() {
   }
   const std::string temporary = TRY(name_beside(place_->name()));
   fd_.reset(
-      ::openat(directory, temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kUsualMode));
+      ::openat(directory, temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, kUsualMode));
   if (!fd_.is_open()) {
     return failure("create", errno);
   }
@@ -125,7 +146,15 @@ Result<void> WholeFile::open_beside() {
   return {};
 }
 
+Result<void> WholeFile::drop_old_bytes() {
+  if (std::exchange(has_old_bytes_, false) && ::ftruncate(fd_.get(), 0) != 0) {
+    return failure("write to", errno);
+  }
+  return {};
+}
+
 Result<void> WholeFile::write(std::span<const std::uint8_t> bytes) {
+  TRY(drop_old_bytes());
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) {
@@ -146,7 +175,7 @@ Result<void> WholeFile::write(std::string_view text) {
 
 Result<void> WholeFile::commit() {
   if (!place_) {
-    return {};
+    return drop_old_bytes();
   }
   const int directory = place_->directory_fd();
   if (temporary_.empty()) {
@@ -158,10 +187,23 @@ Result<void> WholeFile::commit() {
     temporary_ = temporary;
   }
   if (::renameat(directory, temporary_.c_str(), directory, place_->name().c_str()) != 0) {
-    return failure("replace", errno);
+    return errno == EBUSY ? write_over() : failure("replace", errno);  // a mount point
   }
   temporary_.clear();
   place_.reset();
+  return {};
+}
+
+Result<void> WholeFile::write_over() {
+  const UniqueFd whole = std::move(fd_);
+  TRY(open_in_place(O_TRUNC));
+  off_t offset = 0;
+  constexpr std::size_t kAtOnce = std::size_t{1} << 30;
+  while (const ssize_t copied = ::sendfile(fd_.get(), whole.get(), &offset, kAtOnce)) {
+    if (copied < 0 && errno != EINTR) {
+      return failure("write to", errno);
+    }
+  }
   return {};
 }
 

@@ -11,6 +11,10 @@
 // systems that have no files without name it has that other name from the start.)  What is no
 // regular file, a pipe or a terminal, is written directly.
 //
+// An old file that cannot be replaced is written over: at the end if something is mounted there, as in a
+// container, and from the first byte if its directory takes no new file.  The old bytes go with the first new
+// ones.
+//
 // rename(2) replaces the name it is given, be that a link, and never what a link leads to; but the link
 // of an old file stays and its file is replaced, so one that anybody may have put there could choose the
 // file.  Hence links are followed as pcapng/safe_path.h says, and everything happens in the directory that
@@ -64,11 +68,15 @@ class WholeFile {
   explicit WholeFile(std::string name);
 
   cbpfc::Result<void> open_beside();
+  cbpfc::Result<void> open_in_place(int flags);
+  cbpfc::Result<void> drop_old_bytes();
+  cbpfc::Result<void> write_over();
   std::unexpected<cbpfc::Error> failure(std::string_view attempt, int error_number) const;
 
   xdpcap::UniqueFd fd_;
   std::string name_;                        ///< for messages
   std::optional<xdpcap::SafePlace> place_;  ///< where it goes; nullopt: it is there already
+  bool has_old_bytes_ = false;              ///< it is there already, and is to be emptied first
   std::string temporary_;                   ///< its name there until then; empty: it has none
 };
 

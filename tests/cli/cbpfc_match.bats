@@ -66,6 +66,26 @@ counts() {
   [ "$(tcpdump -r none.pcap --count 2>/dev/null)" = "0 packets" ]
 }
 
+@test "a writable file in a directory that is not is written in place, unless it is what is read" {
+  mkdir theirs
+  echo "an old file that is longer than what is written to it: $(seq 1000)" >theirs/out.pcap
+  chmod 666 theirs/out.pcap
+  chmod 644 in.pcap
+  run_unprivileged --match in.pcap -w theirs/out.pcap udp port 53
+  [ "$status" -eq 0 ]
+  "$cbpfc" --match in.pcap -w expected.pcap udp port 53
+  cmp theirs/out.pcap expected.pcap
+  run_unprivileged --match theirs/out.pcap -w theirs/out.pcap udp port 80
+  fails_with 1 "write to theirs/out.pcap: it is the file that is read, and cannot be replaced in its directory; "
+  cmp theirs/out.pcap expected.pcap
+  run_unprivileged --match in.pcap -w theirs/new.pcap udp
+  fails_with 1 "create theirs/new.pcap: Permission denied"
+  # Where it can be replaced, the file that is read may be.
+  run_cbpfc --match in.pcap -w in.pcap udp port 53
+  [ "$status" -eq 0 ]
+  cmp in.pcap expected.pcap
+}
+
 @test "the counts of what is written go to a file of their own" {
   run_cbpfc --match in.pcap -w out.pcap -o counts udp port 53
   [ "$status" -eq 0 ]

@@ -149,6 +149,60 @@ TEST_F(WholeFileTest, WhatIsNoRegularFileIsWrittenDirectly) {
   ASSERT_TRUE(null && null->write("gone") && null->commit());
 }
 
+/// Acts as a user who is not root while it lives.
+class AsNobody {
+ public:
+  AsNobody() { EXPECT_EQ(::seteuid(65534), 0) << "run as root"; }
+  ~AsNobody() { EXPECT_EQ(::seteuid(0), 0); }
+};
+
+TEST_F(WholeFileTest, AFileInADirectoryThatIsNotWritableIsWrittenInPlace) {
+  ASSERT_EQ(::chmod(directory_.path(".").c_str(), 0755), 0);
+  put(path_, "an old and longer text");
+  ASSERT_EQ(::chmod(path_.c_str(), 0666), 0);
+  {
+    const AsNobody user;
+    {
+      auto file = WholeFile::create(path_);
+      ASSERT_TRUE(file) << file.error().message;
+      EXPECT_EQ(contents(path_), "an old and longer text") << "nothing was written yet";
+      WholeFile moved = *std::move(file);
+      ASSERT_TRUE(moved.write("new ") && moved.write("text") && moved.commit());
+    }
+    EXPECT_EQ(contents(path_), "new text");
+    auto empty = WholeFile::create(path_);
+    ASSERT_TRUE(empty && empty->commit());
+    EXPECT_EQ(contents(path_), "");
+    const auto other = WholeFile::create(directory_.path("new"));
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().message, "create " + directory_.path("new") + ": Permission denied");
+  }
+  ASSERT_EQ(::chmod(path_.c_str(), 0644), 0);
+  const AsNobody user;
+  const auto file = WholeFile::create(path_);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().message, "replace " + path_ + ": Permission denied");
+}
+
+TEST_F(WholeFileTest, AFileThatIsMountedIsWrittenOver) {
+  ASSERT_EQ(::unshare(CLONE_NEWNS), 0) << "run as root";
+  ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  const std::string outside = directory_.path("outside");
+  put(outside, "an old and longer text");
+  put(path_, "");
+  ASSERT_EQ(::mount(outside.c_str(), path_.c_str(), nullptr, MS_BIND, nullptr), 0);
+  {
+    auto file = WholeFile::create(path_);
+    ASSERT_TRUE(file && file->write("new"));
+    EXPECT_EQ(contents(outside), "an old and longer text");
+    const auto committed = file->commit();
+    ASSERT_TRUE(committed) << committed.error().message;
+  }
+  EXPECT_EQ(contents(outside), "new");
+  EXPECT_EQ(::umount2(path_.c_str(), MNT_DETACH), 0);
+  EXPECT_EQ(names(), (std::vector<std::string>{"out", "outside"}));
+}
+
 TEST_F(WholeFileTest, SaysWhyNot) {
   const struct {
     std::string path;
