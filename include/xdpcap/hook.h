@@ -47,7 +47,8 @@
 // * The kernel ends a chain of tail calls after 33.  A program that used all 33 on its way to the
 //   hook returns its action, and xdpcap does not see the packet.
 // * An action without a slot (5 and above, or 4 in a hook of four slots) is returned unseen.  The
-//   kernel treats actions above 4 as XDP_ABORTED.
+//   kernel treats actions above 4 as XDP_ABORTED; who looks for them declares a hook of up to 32
+//   slots by hand.
 //
 // Cost: a tail call into an empty slot, a few nanoseconds a packet.  Any licence will do for the
 // program: bpf_tail_call() is open to all.

@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "attach/action.h"
+
 namespace xdpcap::abi {
 
 /// Most bytes of a packet a record can hold: what the kernel's bpf_xdp_load_bytes() reaches.
@@ -88,8 +90,8 @@ struct SharedLimits {
   struct alignas(64) Rate {
     std::uint64_t spent_until;
   };
-  std::array<Rate, 5> rates;  ///< by the action's number
+  ByAction<Rate> rates;
 };
-static_assert(sizeof(SharedLimits) == 6 * 64);
+static_assert(sizeof(SharedLimits) == (1 + kMostActions) * 64);
 
 }  // namespace xdpcap::abi

@@ -418,7 +418,8 @@ Result<std::vector<Action>> Chain::wrong_slots(std::uint32_t position) const {
     return wrong;
   }
   for (const Action action : member->actions) {
-    if (!TRY(is_right(position, action))) {
+    const bool has_slot = index(action) < parts_.dispatchers.size();  // anyone may have written it
+    if (has_slot && !TRY(is_right(position, action))) {
       wrong.push_back(action);
     }
   }

@@ -97,7 +97,7 @@ std::optional<ChainMember> ChainRecords::member(std::uint32_t position) const {
                      .actions = {},
                      .command_line = get_text(place.command_line),
                      .filter = get_text(place.filter)};
-  for (const Action action : kActions) {
+  for (const Action action : first_actions(kMostActions)) {
     if ((place.actions >> index(action) & 1U) != 0) {
       member.actions.push_back(action);
     }

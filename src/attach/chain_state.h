@@ -38,7 +38,7 @@ inline constexpr const char* kProgramsMapName = "xdpcap_next";
 inline constexpr std::string_view kProgramNamePrefix = "xdpcap_";
 
 inline constexpr std::uint32_t kMagic = 0x78646370;  // "xdcp"
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 
 /// The kernel allows 33 tail calls for a packet: one into the slot, one from a dispatcher, one to a foreign program.
 /// Source: Linux v6.18 include/linux/bpf.h MAX_TAIL_CALL_CNT.
@@ -52,7 +52,7 @@ inline constexpr std::uint32_t kPositions = kForeignPosition + 1;
 constexpr std::uint32_t place_of(Action action, std::uint32_t position) {
   return static_cast<std::uint32_t>(index(action)) * kPositions + position;
 }
-inline constexpr std::uint32_t kPlaces = kActions.size() * kPositions;
+inline constexpr std::uint32_t kPlaces = kMostActions * kPositions;
 
 enum class State : std::uint32_t {
   Free = 0,
@@ -74,7 +74,7 @@ struct Member {
   std::uint32_t user_id;
   std::uint32_t told_by_pid;
   Reason told_why;
-  std::uint32_t actions;  ///< bit n: action n
+  std::uint32_t actions;  ///< bit n: action n; kMostActions of them
   std::array<char, 256> command_line;
   std::array<char, 200> filter;
 };
@@ -86,10 +86,9 @@ struct ChainState {
   std::uint32_t hook_map_id;
   std::uint32_t programs_map_id;  ///< of "xdpcap_next"
   /// Where dispatchers go on to: the first of the chain.  By action.
-  std::array<std::uint32_t, 8> head;
+  ByAction<std::uint32_t> head;
   /// Where the capture program of a position goes on to.  By action, then position.
-  std::array<std::array<std::uint32_t, kPositions>, kActions.size()> next;
-  std::uint32_t padding;
+  ByAction<std::array<std::uint32_t, kPositions>> next;
   std::array<Member, kMostCaptures> members;  ///< position 1 first
 };
 static_assert(sizeof(ChainState) % 8 == 0);

@@ -14,16 +14,16 @@
 
 namespace xdpcap {
 
-/// The map's name: a per-CPU array of abi::Counters, key: action.
+/// The map's name: a per-CPU array of abi::Counters, key: action; as many as the hook has actions.
 inline constexpr const char* kCountersMapName = "xdpcap_counters";
 
-using ActionCounters = std::array<abi::Counters, kActions.size()>;  ///< by action number
+using ActionCounters = ByAction<abi::Counters>;
 
-/// Creates that map, with the generators of -sample seeded, one for each possible CPU and action.
+/// Creates that map for the first `actions`, with the generators of -sample seeded, one for each possible CPU and action.
 /// Errors: Permission, Kernel.
-Result<UniqueFd> create_counters();
+Result<UniqueFd> create_counters(std::size_t actions = kActions.size());
 
-/// Of every action, for each possible CPU.
+/// Of every action the map has, for each possible CPU; 0 for others.
 /// Errors: Kernel.
 Result<std::vector<ActionCounters>> read_counters_by_cpu(int counters_fd);
 

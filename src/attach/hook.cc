@@ -40,8 +40,7 @@ Result<Hook> Hook::adopt(UniqueFd fd, const std::string& path) {
 }
 
 std::vector<Action> Hook::actions() const {
-  const std::size_t count = std::min<std::size_t>(slots_, kActions.size());
-  return {kActions.begin(), kActions.begin() + static_cast<std::ptrdiff_t>(count)};
+  return first_actions(slots_);
 }
 
 Result<bool> Hook::has_owner() const {

@@ -39,7 +39,7 @@ class Hook {
   const std::string& path() const { return path_; }
   std::uint32_t slots() const { return slots_; }
 
-  /// The actions this hook has a slot for.
+  /// The actions this hook has a slot for, the first kMostActions.
   std::vector<Action> actions() const;
 
   /// Whether a program has used or entered the hook, which fixes what may enter it.

@@ -28,31 +28,27 @@ std::uint32_t slot_of(Action action) {
   return static_cast<std::uint32_t>(index(action));
 }
 
-/// "xdpcap_pass"; the kernel takes 15 characters, which "xdpcap_redirect" has.
+/// "xdpcap_pass"; the kernel takes 15 characters, which "xdpcap_redirect" and "xdpcap_action31" have.
 std::string program_name_for(Action action) {
-  std::string result = "xdpcap_";
-  for (const char c : name(action).substr(std::string_view("XDP").size())) {
-    result += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  }
-  return result;
+  return "xdpcap_" + short_name(action);
 }
 
 Result<void> check_actions(const Hook& hook, const std::vector<Action>& actions) {
   if (actions.empty()) {
     return fail(Errc::InvalidArgument, "capture: no action is given");
   }
-  std::array<bool, kActions.size()> seen{};
+  ByAction<bool> seen{};
   for (const Action action : actions) {
     if (std::exchange(seen[index(action)], true)) {
       return fail(Errc::InvalidArgument,
                   fmt::format("capture: action {} is given twice", name(action)));
     }
     if (slot_of(action) >= hook.slots()) {
-      return fail(
-          Errc::InvalidArgument,
-          fmt::format("hook {}: it has {} slots, and none for {} (number {}); leave that "
-                      "action out, or load the program with a hook of {} slots",
-                      hook.path(), hook.slots(), name(action), index(action), kActions.size()));
+      return fail(Errc::InvalidArgument,
+                  fmt::format("hook {}: it has {} slots, and none for {} (number {}); leave that "
+                              "action out, or load the program with a hook of {} slots",
+                              hook.path(), hook.slots(), name(action), index(action),
+                              std::max(kActions.size(), index(action) + 1)));
     }
   }
   return {};
@@ -124,7 +120,7 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
   if (options.limits.are_shared()) {
     capture.shared_limits_fd_ = TRY(create_array("xdpcap_limits", sizeof(abi::SharedLimits), 1));
   }
-  capture.counters_fd_ = TRY(create_counters());
+  capture.counters_fd_ = TRY(create_counters(hook.actions().size()));
   if (options.limits.packets_per_flow) {
     capture.flows_fd_ = TRY(
         create_lru_hash("xdpcap_flows", sizeof(abi::FlowKey), sizeof(std::uint64_t), kMostFlows));

@@ -56,7 +56,7 @@ struct PacketTotals {
   bool operator==(const PacketTotals&) const = default;
 };
 
-using ActionTotals = std::array<PacketTotals, kActions.size()>;  ///< by action number
+using ActionTotals = ByAction<PacketTotals>;
 
 /// What a capture has counted up to a moment.
 struct CaptureStatistics {

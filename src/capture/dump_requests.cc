@@ -38,7 +38,8 @@ Result<void> DumpRequests::look(std::uint64_t now_ns) {
     return {};
   }
   next_look_ns_ = now_ns + RateTrigger::kIntervalNs;
-  const ActionTotals totals = count_totals(TRY(source_->counters_by_cpu()), kActions);
+  const ActionTotals totals =
+      count_totals(TRY(source_->counters_by_cpu()), first_actions(kMostActions));
   for (RateTrigger& trigger : triggers_) {
     const RateLimit& limit = trigger.limit();
     if (const auto rate = trigger.look(now_ns, totals[index(limit.action)].received)) {

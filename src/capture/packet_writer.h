@@ -78,7 +78,7 @@ class PacketWriter {
 
   PcapngWriter* output_;
   const WallClock* clock_;
-  std::array<Lane, kActions.size()> lanes_;
+  ByAction<Lane> lanes_;
   std::string comment_;  // a member to keep its memory
   bool is_open_ = true;
 };

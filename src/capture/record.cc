@@ -14,7 +14,7 @@ std::optional<Packet> decode_record(std::span<const std::uint8_t> record, std::u
   std::memcpy(&header, record.data(), sizeof(header));
   const bool is_plausible =
       header.captured_bytes >= 1 && header.captured_bytes <= record.size() - sizeof(header) &&
-      header.captured_bytes <= header.wire_length_bytes && header.action < kActions.size();
+      header.captured_bytes <= header.wire_length_bytes && header.action < kMostActions;
   if (!is_plausible) {
     return std::nullopt;
   }
@@ -25,7 +25,7 @@ std::optional<Packet> decode_record(std::span<const std::uint8_t> record, std::u
                 .ifindex = header.ifindex,
                 .rx_queue = header.rx_queue,
                 .ring = ring,
-                .action = kActions[header.action]};
+                .action = action_of(header.action)};
 }
 
 }  // namespace xdpcap

@@ -96,7 +96,7 @@ class RecorderOutput final : public PacketOutput {
   FlightRecorder& memory_;
   const RecorderOptions& options_;
   PacketWriter packets_;
-  std::array<Count, kActions.size()> counts_;
+  ByAction<Count> counts_;
   std::vector<DumpReason> asked_;  // of the next dump
   Dump dump_;                      // the one that is being written
   bool is_dumping_ = false;

@@ -27,14 +27,14 @@ Result<Action> parse_action(std::string_view word) {
       return action;
     }
   }
-  if (const Result<std::uint64_t> number = parse_number(word, 0, kActions.size() - 1)) {
-    return kActions[*number];
+  if (const Result<std::uint64_t> number = parse_number(word, 0, kMostActions - 1)) {
+    return action_of(*number);
   }
   return fail(
       Errc::InvalidArgument,
-      fmt::format("unknown action \"{}\": actions are aborted (0), drop (1), pass (2), tx (3) "
-                  "and redirect (4)",
-                  word));
+      fmt::format("unknown action \"{}\": actions are aborted (0), drop (1), pass (2), tx (3), "
+                  "redirect (4) and numbers up to {}",
+                  word, kMostActions - 1));
 }
 
 }  // namespace

@@ -147,8 +147,8 @@ class Guardian {
     ExplanationParts parts{.counters = std::move(message.descriptors.front()), .probes = {}};
     for (std::size_t i = 0; i < message.fields.size(); ++i) {
       std::size_t number = 0;
-      if (read_number(message.fields[i], number) && number < kActions.size()) {
-        parts.probes[kActions[number]] = std::move(message.descriptors[i + 1]);
+      if (read_number(message.fields[i], number) && number < kMostActions) {
+        parts.probes[action_of(number)] = std::move(message.descriptors[i + 1]);
       }
     }
     explanation_.emplace(hook_, chain_, lock_, post_.position, post_.process, std::move(parts));

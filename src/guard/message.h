@@ -40,7 +40,7 @@ struct Message {
 };
 
 inline constexpr std::size_t kMostMessageBytes = 16384;
-inline constexpr std::size_t kMostMessageDescriptors = 16;
+inline constexpr std::size_t kMostMessageDescriptors = 64;
 
 /// A pair of sockets for messages, closed on exec.
 Result<std::pair<UniqueFd, UniqueFd>> make_message_sockets();

@@ -72,7 +72,7 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
                     options.output, all.unwritten));
     exit_code = cli::kExitFailure;
   }
-  for (const Action action : kActions) {
+  for (const Action action : first_actions(kMostActions)) {
     const PacketTotals& one = summary.totals[index(action)];
     if (!one.is_balanced()) {
       say(fmt::format(

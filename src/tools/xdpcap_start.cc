@@ -11,7 +11,6 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <chrono>
 
@@ -24,13 +23,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetryInterval{250};
 
-// "XDPDrop" -> "drop".
-std::string short_name(Action action) {
-  std::string text(name(action).substr(3));
-  for (char& c : text) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return text;
+// "drop (1)"; the kernel has no name for 5 and above.
+std::string describe(Action action) {
+  const std::size_t number = index(action);
+  return number < kActions.size() ? fmt::format("{} ({})", short_name(action), number)
+                                  : std::to_string(number);
 }
 
 std::string list_names(const std::vector<Action>& actions) {
@@ -96,6 +93,12 @@ std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& option
 }
 
 std::string missing_slots_warning(const Hook& hook) {
+  if (hook.slots() > kMostActions) {
+    return fmt::format(
+        "warning: hook {0} has {1} slots; xdpcap captures from the first {2}, packets with action {2} "
+        "and above cannot be seen",
+        hook.path(), hook.slots(), kMostActions);
+  }
   const std::vector<Action> missing = actions_without_slot(hook, kActions);
   if (missing.empty()) {
     return {};
@@ -144,8 +147,7 @@ PcapngSection make_section(const XdpcapOptions& options, const std::vector<Actio
   for (const Action action : actions) {
     section.interfaces.push_back(
         {.name = fmt::format("{}:{}", base_name(options.hook_path), name(action)),
-         .description = fmt::format("XDP action {} ({}), hook {}", short_name(action),
-                                    index(action), options.hook_path),
+         .description = fmt::format("XDP action {}, hook {}", describe(action), options.hook_path),
          .filter = options.filter});
   }
   return section;

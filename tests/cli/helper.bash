@@ -52,7 +52,7 @@ nothing_left() {
   # Programs and maps go a moment after the process: the kernel waits for their last user.
   local left
   for _ in $(seq 30); do
-    left=$(bpftool prog show | grep -E 'name xdpcap_(probe|aborted|drop|pass|tx|redirect)'
+    left=$(bpftool prog show | grep -E 'name xdpcap_(probe|aborted|drop|pass|tx|redirect|action)'
            bpftool map show | grep -E 'name xdpcap_(ring|counters)') || true
     [ -z "$left" ] && return 0
     sleep 0.1

@@ -70,7 +70,7 @@ refused() {
   refused -ring 9999999G -- "option -ring: [0-9]+ bytes are more than .*; give it less"
   refused -ring 1M -count -- "option -count: .*-ring keeps nothing; leave one of them out"
   refused -trigger drop:5 -- "option -trigger: .*without -ring BYTES; add that"
-  for bad in drop drop: :5 5:5 sideways:5 drop:-1 drop:0 drop:5k drop,pass:5; do
+  for bad in drop drop: :5 32:5 sideways:5 drop:-1 drop:0 drop:5k drop,pass:5; do
     refused -ring 1M -trigger "$bad" -- "option -trigger: "
   done
   refused -ring 1M -actions pass -trigger drop:5 -- "option -trigger: XDPDrop is not captured"
@@ -82,7 +82,7 @@ refused() {
 }
 
 @test "unknown actions" {
-  for bad in sideways 5 pass,sideways "" ","; do
+  for bad in sideways 32 pass,sideways "" ","; do
     refused -actions "$bad" -- "option -actions: "
   done
 }

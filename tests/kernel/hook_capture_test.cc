@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "kernel/map.h"
@@ -129,6 +130,45 @@ TEST_F(HookCaptureTest, CapturesOnlyTheActionsAsked) {
   EXPECT_EQ(counters[index(Action::Redirect)].received, 1U);
   EXPECT_EQ(counters[index(Action::Pass)].received, 0U);
   EXPECT_FALSE(rig.hook.holder(Action::Pass)->has_value());
+}
+
+// The kernel drops such packets as it does with XDP_ABORTED; who looks for them has a program with a mistake.
+TEST_F(HookCaptureTest, CapturesActionsThatTheKernelDoesNotKnow) {
+  const Rig rig(kPlain, 8);
+  NothingLeft nothing_left;
+  {
+    Result<HookCapture> capture = rig.capture({.actions = rig.hook.actions()});
+    ASSERT_TRUE(capture.has_value()) << capture.error().message;
+    Result<HookCapture> second = rig.capture({.actions = {action_of(6), Action::Drop}});
+    ASSERT_TRUE(second.has_value()) << second.error().message;
+    nothing_left.note();
+    for (std::uint32_t verdict = 0; verdict < 10; ++verdict) {
+      EXPECT_EQ(rig.verdict(verdict), verdict);
+    }
+    std::set<std::uint32_t> recorded;
+    for (const auto& record : test::drain_rings(capture->rings())) {
+      recorded.insert(record.at(abi::kActionOffset));
+    }
+    EXPECT_EQ(recorded, (std::set<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+    EXPECT_EQ(capture->counters().value()[5].received, 1U);
+    EXPECT_EQ(capture->counters().value()[8].received, 0U);
+    EXPECT_EQ(second->counters().value()[6].matched, 1U);
+    EXPECT_EQ(second->counters().value()[5].received, 0U);
+  }
+  nothing_left.check(rig.hook);
+}
+
+TEST_F(HookCaptureTest, CapturesTheFirstSlotsOfALongHook) {
+  const Rig rig(kPlain, 40);
+  ASSERT_EQ(rig.hook.actions().size(), kMostActions);
+  Result<HookCapture> capture =
+      rig.capture({.actions = rig.hook.actions(), .limits = {.packets_per_second = 1000}});
+  ASSERT_TRUE(capture.has_value()) << capture.error().message;
+  for (const std::uint32_t verdict : {0U, 4U, 5U, 31U, 32U, 39U, 40U, 255U}) {
+    EXPECT_EQ(rig.verdict(verdict), verdict);
+  }
+  EXPECT_EQ(test::drain_rings(capture->rings()).size(), 4U);
+  EXPECT_EQ(capture->counters().value()[31].matched, 1U);
 }
 
 TEST_F(HookCaptureTest, WholeMultiBufferPacketsPassThroughTheHook) {

@@ -55,7 +55,7 @@ TEST_F(HookTest, OpensProgramArraysOfAnySize) {
     EXPECT_EQ(hook->slots(), slots);
     EXPECT_EQ(hook->path(), path);
     EXPECT_EQ(map_info(hook->fd())->id, map_info(map.get())->id);
-    EXPECT_EQ(hook->actions().size(), std::min<std::size_t>(slots, 5));
+    EXPECT_EQ(hook->actions().size(), std::min<std::size_t>(slots, kMostActions));
     EXPECT_EQ(hook->actions().front(), Action::Aborted);
   }
 }

@@ -59,7 +59,7 @@ TEST(Record, RefusesWhatNoProgramWrites) {
       {"more bytes than room", [](Header& h) { h.captured_bytes = 61; }},
       {"far more bytes than room", [](Header& h) { h.captured_bytes = 0xffff; }},
       {"more captured than there was", [](Header& h) { h.wire_length_bytes = 59; }},
-      {"unknown action", [](Header& h) { h.action = 5; }},
+      {"unknown action", [](Header& h) { h.action = kMostActions; }},
   };
   for (const Case& one : kCases) {
     std::vector<std::uint8_t> record = test::make_record(kGood);

@@ -29,6 +29,7 @@ TEST(ActionList, ParsesLists) {
       {"002", {Pass}},
       {"pass, aborted\t,\n3", {Pass, Aborted, Tx}},
       {"0x2,0b1", {Pass, Drop}},
+      {"5,pass,0x1F", {action_of(5), Pass, action_of(31)}},
   };
   for (const Case& c : cases) {
     const Result<std::vector<Action>> actions = parse_actions(c.list);
@@ -44,7 +45,7 @@ TEST(ActionList, RefusesOtherWords) {
   };
   for (const Case& c :
        {Case{"", "\"\""}, Case{",", "\"\""}, Case{"pass,", "\"\""}, Case{"pass,,drop", "\"\""},
-        Case{"5", "\"5\""}, Case{"-1", "\"-1\""},
+        Case{"32", "\"32\""}, Case{"0xDE", "\"0xDE\""}, Case{"-1", "\"-1\""},
         Case{"99999999999999999999", "\"99999999999999999999\""}, Case{"2x", "\"2x\""},
         Case{"pas", "\"pas\""}, Case{"passing", "\"passing\""}, Case{"XDP", "\"XDP\""},
         Case{"XDP__PASS", "\"XDP__PASS\""}, Case{"XDP2", "\"XDP2\""},
@@ -53,7 +54,7 @@ TEST(ActionList, RefusesOtherWords) {
     ASSERT_FALSE(actions.has_value()) << c.list;
     EXPECT_EQ(actions.error().code, Errc::InvalidArgument);
     EXPECT_THAT(actions.error().message, testing::HasSubstr(std::string(c.word)));
-    EXPECT_THAT(actions.error().message, testing::HasSubstr("redirect (4)"));
+    EXPECT_THAT(actions.error().message, testing::HasSubstr("redirect (4) and numbers up to 31"));
   }
 }
 
