@@ -27,6 +27,7 @@
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
 #include "cli/no_memory.h"
+#include "cli/original.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
@@ -347,6 +348,30 @@ int run(const XdpcapOptions& given) {
 constexpr std::array kCapabilitiesOfSecureStart = {Capability::Bpf, Capability::NetAdmin,
                                                    Capability::Perfmon, Capability::SysAdmin};
 
+// All but a guardian.  `like_original`: whether -compat was given.
+int run_command(int argc, char** argv, bool& like_original) {
+  const MachineLimits limits = machine_limits();
+  const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits, &like_original);
+  if (!options) {
+    return report(options.error(), false, cli::kExitUsage);
+  }
+  switch (options->request) {
+    case Request::Help: return print(xdpcap_help(limits));
+    case Request::Version:
+      return print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version()));
+    case Request::List: return list_hooks(*options);
+    case Request::Status: return show_hook(*options);
+    case Request::Detach: return detach_captures(*options);
+    case Request::Diagnose: return diagnose_hook(*options);
+    case Request::Capture: break;
+  }
+  if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {
+    say("standard output is a terminal; name a file, or pipe it: xdpcap ... - | tcpdump -r -");
+    return cli::kExitUsage;
+  }
+  return run(*options);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -366,24 +391,7 @@ int main(int argc, char** argv) {
   cli::occupy_standard_descriptors();
   cli::heed_interrupts();
   cli::end_without_memory();
-  const MachineLimits limits = machine_limits();
-  const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits);
-  if (!options) {
-    return report(options.error(), false, cli::kExitUsage);
-  }
-  switch (options->request) {
-    case Request::Help: return print(xdpcap_help(limits));
-    case Request::Version:
-      return print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version()));
-    case Request::List: return list_hooks(*options);
-    case Request::Status: return show_hook(*options);
-    case Request::Detach: return detach_captures(*options);
-    case Request::Diagnose: return diagnose_hook(*options);
-    case Request::Capture: break;
-  }
-  if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {
-    say("standard output is a terminal; name a file, or pipe it: xdpcap ... - | tcpdump -r -");
-    return cli::kExitUsage;
-  }
-  return run(*options);
+  bool like_original = false;
+  const int exit_code = run_command(argc, argv, like_original);
+  return like_original ? cli::original_exit_code(exit_code) : exit_code;
 }

@@ -291,6 +291,11 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
          options.output_mode = TRY(parse_mode(text));
          return {};
        }},
+      {.name = "compat",
+       .help = "for scripts of the original tool: its statistics lines, interface names\n"
+               "(XDPdrop), exit codes (1 wrong usage, 2 failed) and file mode (0666 less\n"
+               "the umask), and -wait; give it first",
+       .set = cli::into(options.like_original)},
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -137,8 +138,19 @@ Result<void> check_recorder(const XdpcapOptions& options, const MachineLimits& l
   return {};
 }
 
+/// What a file gets that open(2) creates with 0666.
+mode_t usual_mode_of_others() {
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return 0666 & ~mask;
+}
+
 Result<void> set_defaults(WrittenOptions& written) {
   XdpcapOptions& options = written.options;
+  if (options.like_original) {
+    options.wait = true;
+    options.output_mode = options.output_mode.value_or(usual_mode_of_others());
+  }
   options.is_silent = options.quiet;
   if (options.is_to_stdout()) {
     options.quiet = true;
@@ -170,11 +182,16 @@ MachineLimits machine_limits() {
           .memory_bytes = ask(_SC_PHYS_PAGES) * ask(_SC_PAGESIZE)};
 }
 
-Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineLimits& limits) {
+Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineLimits& limits,
+                                           bool* like_original) {
   WrittenOptions written;
   written.buffer_bytes = usual_buffer_bytes(limits);
   const std::vector<cli::Option> table = make_option_table(written, limits);
-  const std::vector<std::string> operands = TRY(cli::parse_options(table, argc, argv));
+  const Result<std::vector<std::string>> parsed = cli::parse_options(table, argc, argv);
+  if (like_original != nullptr) {
+    *like_original = written.options.like_original;
+  }
+  const std::vector<std::string> operands = TRY(parsed);
   if (written.wants_help || written.wants_version) {
     written.options.request = written.wants_help ? Request::Help : Request::Version;
     return written.options;

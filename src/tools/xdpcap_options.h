@@ -52,6 +52,7 @@ struct XdpcapOptions {
   bool is_silent = false;  ///< -q was given: also no remarks
   bool verbose = false;
   bool wait = false;
+  bool like_original = false;  ///< see cli/original.h
 
   bool is_to_stdout() const { return output == "-"; }
 };
@@ -64,8 +65,10 @@ struct MachineLimits {
 MachineLimits machine_limits();
 
 /// Reads the command line; after -h or --version nothing else is looked at.
+/// `like_original`, if given, also gets XdpcapOptions::like_original when it was read before an error.
 /// Errors: Errc::InvalidArgument naming the option or the missing word.
-Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineLimits& limits);
+Result<XdpcapOptions> parse_xdpcap_options(int argc, char** argv, const MachineLimits& limits,
+                                           bool* like_original = nullptr);
 
 /// What -h prints.
 std::string xdpcap_help(const MachineLimits& limits);

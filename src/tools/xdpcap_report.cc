@@ -97,7 +97,7 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
         "filter, or a faster disk or reader",
         all.lost, all.matched));
   }
-  if (summary.are_totals_known && !options.quiet) {
+  if (summary.are_totals_known && !options.quiet && !options.like_original) {
     cli::print_to_stderr(cli::format_totals(all) + "\n");
   }
   return exit_code;

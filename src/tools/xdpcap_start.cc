@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "cli/original.h"
 #include "pcapng/safe_path.h"
 #include "tools/filter_text.h"
 
@@ -146,7 +147,9 @@ PcapngSection make_section(const XdpcapOptions& options, const std::vector<Actio
   section.snaplen_bytes = options.snaplen_bytes;
   for (const Action action : actions) {
     section.interfaces.push_back(
-        {.name = fmt::format("{}:{}", base_name(options.hook_path), name(action)),
+        {.name = options.like_original
+                     ? "XDP" + cli::original_name(action)
+                     : fmt::format("{}:{}", base_name(options.hook_path), name(action)),
          .description = fmt::format("XDP action {}, hook {}", describe(action), options.hook_path),
          .filter = options.filter});
   }

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <utility>
 
+#include "cli/original.h"
 #include "cli/report.h"
 #include "cli/statistics_text.h"
 #include "tools/whole_file.h"
@@ -51,7 +53,10 @@ Result<void> replace_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions)
-    : hook_path_(options.hook_path), actions_(std::move(actions)), shows_status_(!options.quiet) {}
+    : hook_path_(options.hook_path),
+      actions_(std::move(actions)),
+      shows_status_(!options.quiet),
+      like_original_(options.like_original) {}
 
 Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(const XdpcapOptions& options,
                                                                    std::vector<Action> actions) {
@@ -102,18 +107,30 @@ void StatisticsOutlets::publish(const CaptureStatistics& statistics) {
   }
 }
 
+void StatisticsOutlets::show(const CaptureStatistics& statistics, bool is_last) {
+  if (like_original_) {
+    constexpr std::chrono::milliseconds kNoPatience{0};  // the next line has newer numbers
+    cli::print_to_stderr(cli::original_status(statistics.totals, actions_) + "\n",
+                         is_last ? cli::kStderrPatience : kNoPatience);
+  } else if (is_last) {
+    status_.print_last(statistics.totals, actions_);
+  } else {
+    status_.print(statistics.totals, actions_);
+  }
+}
+
 StatisticsReaders StatisticsOutlets::readers() {
   StatisticsReaders readers;
   if (shows_status_ || json_ || prometheus_file_ || prometheus_socket_) {
     readers.once_a_second = [this](const CaptureStatistics& statistics) {
       if (shows_status_) {
-        status_.print(statistics.totals, actions_);
+        show(statistics, false);
       }
       publish(statistics);
     };
     readers.at_the_end = [this](const CaptureStatistics& statistics) {
       if (shows_status_) {
-        status_.print_last(statistics.totals, actions_);
+        show(statistics, true);
       }
       publish(statistics);
     };

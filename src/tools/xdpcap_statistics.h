@@ -34,11 +34,13 @@ class StatisticsOutlets {
  private:
   StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions);
   Result<void> open_prometheus(const std::string& place);
+  void show(const CaptureStatistics& statistics, bool is_last);
   void publish(const CaptureStatistics& statistics);
 
   std::string hook_path_;
   std::vector<Action> actions_;
   bool shows_status_;
+  bool like_original_;
   cli::StatusLine status_;
   std::optional<cli::LatestWriter> json_;
   std::optional<cli::LatestWriter> prometheus_file_;
