@@ -79,7 +79,6 @@ Compiled compile(const std::string& expression, const ExpressionOptions& options
     insns.push_back({.code = insn.code, .jt = insn.jt, .jf = insn.jf, .k = insn.k});
   }
   pcap_freecode(&program);
-  settle_loads(insns);
   return insns;
 }
 
@@ -286,6 +285,7 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
     return fail_in(expression, find_place(expression, words, options, program.error()),
                    program.error());
   }
+  settle_loads(*program);  // of the whole: what ends there does not go on at another part
   for (RawInsn& insn : *program) {
     if (insn.code == opcode::kRet && insn.k != 0) {
       insn.k = options.match_value;

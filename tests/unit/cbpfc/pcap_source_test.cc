@@ -189,6 +189,23 @@ bool libpcap_matches(const std::string& expression, int dlt, const Packet& packe
   return matches;
 }
 
+TEST(PcapLoads, AFieldBeforeThePacketEndsALongListToo) {
+  std::string list = "clnp";
+  for (int length = 30; length < 130; ++length) {
+    list += " or len = " + std::to_string(length);
+  }
+  const auto program =
+      compile_expression(list, {.dlt = kJuniperEs, .optimize = false, .for_compiler = true});
+  ASSERT_TRUE(program) << program.error().message;
+  const auto filter = Filter::decode(*program, Accept::Compiler);
+  ASSERT_TRUE(filter) << filter.error().message;
+  for (const Packet& start : {Packet{0x4d, 0x47, 0x43}, Packet{}}) {
+    Packet packet = start;
+    packet.resize(100);
+    EXPECT_EQ(matches(*filter, packet), libpcap_matches(list, kJuniperEs, packet));
+  }
+}
+
 TEST(PcapLoads, AFieldBeforeThePacketIsOutsideIt) {
   std::mt19937 random(1);
   const std::vector<Packet> starts = {{0x4d, 0x47, 0x43, 0, 0x81}, {0x55, 0xff, 0, 0}, {}};
