@@ -44,10 +44,6 @@ std::string reason(int error) {
   }
 }
 
-std::string display_name(const std::string& path) {
-  return path == "-" ? "standard output" : path;
-}
-
 }  // namespace
 
 std::uint32_t FileSink::block_boundary_bytes() const {
@@ -177,13 +173,17 @@ int FileSink::wait_for_room() const {
   }
 }
 
+std::string FileSink::display_name() const {
+  return path_ == "-" ? "standard output" : path_;
+}
+
 Result<void> FileSink::finish() {
   assert(fd_.is_open());
   if (::close(fd_.release()) != 0 && errno != EINTR) {  // Linux closes also when it says EINTR
     const int error = errno;
     return fail(Errc::Io,
-                fmt::format("close {}: {}; the end of the capture may be missing",
-                            display_name(path_), reason(error)),
+                fmt::format("close {}: {}; the end of the capture may be missing", display_name(),
+                            reason(error)),
                 error);
   }
   return {};
@@ -191,7 +191,7 @@ Result<void> FileSink::finish() {
 
 std::unexpected<Error> FileSink::write_error(int error, const std::string& consequence) const {
   return fail(Errc::Io,
-              fmt::format("write to {}: {}{}{}", display_name(path_), reason(error),
+              fmt::format("write to {}: {}{}{}", display_name(), reason(error),
                           consequence.empty() ? "" : "; ", consequence),
               error);
 }

@@ -78,9 +78,11 @@ FileSink::FileSink(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(st
   }
   is_socket_ = S_ISSOCK(status.st_mode);
   is_regular_ = S_ISREG(status.st_mode);
+  is_device_ = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
   if (!is_regular_) {
     return;
   }
+  had_name_ = status.st_nlink > 0;
   const int flags = ::fcntl(fd_.get(), F_GETFL);
   const bool appends = flags >= 0 && (flags & O_APPEND) != 0;
   const off_t offset = appends ? status.st_size : ::lseek(fd_.get(), 0, SEEK_CUR);

@@ -234,6 +234,19 @@ int count_hook(PreparedCapture& prepared) {
                        : cli::kExitFailure;
 }
 
+// The output, kept from other captures.
+Result<FileSink> open_output(const XdpcapOptions& options, UniqueFd pipe) {
+  FileSink sink = TRY(FileSink::open(options.output, options.output_mode));
+  pipe.reset();  // behind the lock, this would end it
+  if (!TRY(sink.lock()) && !options.is_silent) {
+    say(
+        fmt::format("warning: {} cannot be locked on its file system; a second capture into it "
+                    "would not be refused",
+                    options.output));
+  }
+  return sink;
+}
+
 // From a hook that may be entered to the end.
 int capture_hook(PreparedCapture& prepared) {
   const XdpcapOptions& options = prepared.options;
@@ -252,8 +265,7 @@ int capture_hook(PreparedCapture& prepared) {
   if (!guarded) {
     return report(guarded.error(), options.verbose);
   }
-  Result<FileSink> sink = FileSink::open(options.output, options.output_mode);
-  pipe.reset();
+  Result<FileSink> sink = open_output(options, std::move(pipe));
   if (!sink) {
     return report(sink.error(), options.verbose);
   }

@@ -11,7 +11,13 @@ setup() {
   bpftool prog load "$XDPCAP_EXAMPLES/minimal.o" "$bpffs/program" type xdp pinmaps "$bpffs"
   mv "$bpffs/xdpcap_hook" "$bpffs/hook"
 }
-teardown() { remove_world; }
+# What a failed test leaves running would keep bats waiting.
+teardown() {
+  local running
+  mapfile -t running < <(jobs -p)
+  [ "${#running[@]}" -eq 0 ] || kill -KILL "${running[@]}" 2>/dev/null || true
+  remove_world
+}
 
 # refused PATH PATTERN
 refused() {
@@ -146,6 +152,73 @@ mode_of() {
   kill -TERM $first
   wait $first
   fails_with 1 "another capture is running: pid $first \(.* -q $bpffs/hook $world/first.pcap\); end it, or share"
+  nothing_left
+}
+
+# await_bytes FILE: until something is in it
+await_bytes() {
+  for _ in $(seq 50); do
+    [ -s "$1" ] && return 0
+    sleep 0.1
+  done
+  echo "nothing came into $1"
+  return 1
+}
+
+@test "an output that another capture writes to, by any name" {
+  mkdir "$world/other"
+  ln -s "$file" "$world/other/soft"
+  "$xdpcap" -q "$bpffs/hook" "$file" &
+  first=$!
+  await_bytes "$file"
+  before=$(stat -c %s "$file")
+  for name in "$file" "$world/other/soft"; do
+    run_xdpcap "$bpffs/hook" "$name"
+    fails_with 1 "write to $name: process $first is writing to it already; choose another output, or end that first"
+  done
+  run timeout 20 bash -c "'$xdpcap' '$bpffs/hook' - >>'$file'"
+  fails_with 1 "write to standard output: process $first is writing to it already"
+  run_xdpcap -ring 1M "$bpffs/hook" "$file"
+  fails_with 1 "write to $file: process $first is writing to it already"
+  [ "$(stat -c %s "$file")" -eq "$before" ]
+  tcpdump -r "$file" # a reader is not kept out
+  kill -TERM $first
+  wait $first
+  # It goes with its process, and an old file is no obstacle.
+  run timeout --preserve-status -s TERM 1 "$xdpcap" -q "$bpffs/hook" "$file"
+  [ "$status" -eq 0 ]
+  [ "$(tcpdump -r "$file" 2>/dev/null | wc -l)" -eq 0 ]
+  rm "$file"
+  nothing_left
+}
+
+@test "a standard output or named pipe that another capture writes to; a device is everybody's" {
+  run timeout --preserve-status -s TERM 3 bash -c "
+    exec > '$file'
+    trap 'kill %1' TERM
+    '$xdpcap' -q '$bpffs/hook' - & first=\$!
+    sleep 1
+    '$xdpcap' -q '$bpffs/hook' -
+    echo \"\$? \$first\" >&2
+    kill %1; wait"
+  [[ ${lines[0]} == "xdpcap: write to standard output: process "*" is writing to it already;"* ]]
+  [[ ${lines[1]} == "1 "* ]]
+  rm "$file"
+  mkfifo "$world/pipe"
+  cat "$world/pipe" > "$world/read" &
+  "$xdpcap" -q "$bpffs/hook" "$world/pipe" &
+  first=$!
+  await_bytes "$world/read"
+  run_xdpcap "$bpffs/hook" "$world/pipe"
+  fails_with 1 "write to $world/pipe: process $first is writing to it already"
+  kill -TERM $first
+  wait $first
+  "$xdpcap" -q "$bpffs/hook" /dev/null &
+  first=$!
+  run timeout --preserve-status -s TERM 1 "$xdpcap" -q "$bpffs/hook" /dev/null
+  kill -TERM $first
+  wait $first
+  [ "$status" -eq 0 ]
   nothing_left
 }
 
