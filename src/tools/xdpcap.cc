@@ -38,6 +38,7 @@
 #include "tools/diagnose_command.h"
 #include "tools/guarded_capture.h"
 #include "tools/hook_commands.h"
+#include "tools/output_name.h"
 #include "tools/xdpcap_options.h"
 #include "tools/xdpcap_privileges.h"
 #include "tools/xdpcap_recorder.h"
@@ -380,6 +381,11 @@ int run_command(int argc, char** argv, bool& like_original) {
   if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {
     say("standard output is a terminal; name a file, or pipe it: xdpcap ... - | tcpdump -r -");
     return cli::kExitUsage;
+  }
+  if (!options->counts_only) {
+    if (const Result<void> named = check_output_name(*options); !named) {
+      return report(named.error(), false, cli::kExitUsage);
+    }
   }
   return run(*options);
 }

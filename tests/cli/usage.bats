@@ -102,3 +102,69 @@ refused() {
   [ "$status" -eq 2 ]
   [[ $output == *"xdpcap: standard output is a terminal"*"tcpdump -r -"* ]]
 }
+
+# meant OUTPUT [FILTER...] = FILTER: refused, with the command that has this filter; no file is made
+meant() {
+  local words=()
+  while [ "$1" != = ]; do
+    words+=("$1")
+    shift
+  done
+  mkdir -p "$world/here"
+  run bash -c 'cd "$1" && shift && exec timeout 20 "$@"' - "$world/here" "$xdpcap" "$bpffs/hook" "${words[@]}"
+  fails_with 2 "<output> \".*\" reads as a filter; probably meant: xdpcap $bpffs/hook - $2; to write a file of that name, give '?\./" &&
+    [ -z "$(ls "$world/here")" ]
+}
+
+# is_file OUTPUT [FILTER...]: taken for a file; what fails is that no program owns the hook
+is_file() {
+  run bash -c 'cd "$1" && shift && exec timeout 20 "$@"' - "$world" "$xdpcap" "$bpffs/hook" "$@"
+  fails_with 1 "no XDP program uses it yet"
+}
+
+@test "a filter in the place of the output" {
+  meant udp port 9 = "'udp port 9'"
+  meant "udp port 9" = "'udp port 9'"
+  meant ip = "ip"
+  meant port 53 = "'port 53'"
+  meant host 192.0.2.1 = "'host 192.0.2.1'"
+  meant not port 22 = "'not port 22'"
+  meant '!' tcp = "'! tcp'"
+  meant "(tcp or udp)" and port 53 = "'\(tcp or udp\) and port 53'"
+  meant "tcp[13] & 2 != 0" = "'tcp\[13\] & 2 != 0'"
+  meant "net 192.0.2.0/24" = "'net 192.0.2.0/24'"
+  meant udp prot 9 = "'udp prot 9'" # which then says what is wrong with it
+  run timeout 20 "$xdpcap" -c 5 "$bpffs/hook" tcp "udp port 53"
+  fails_with 2 "<output> \"tcp\" reads as a filter; to write a file of that name, give ./tcp$"
+  echo "tcp port 80" > "$world/filter"
+  run timeout 20 "$xdpcap" -F "$world/filter" "$bpffs/hook" tcp
+  fails_with 2 "<output> \"tcp\" reads as a filter; to write a file of that name, give ./tcp$"
+  run timeout 20 "$xdpcap" "$bpffs/hook" tcp "1,6 0 0 1"
+  fails_with 2 "<output> \"tcp\" reads as a filter; to write a file of that name, give ./tcp$"
+}
+
+@test "on a terminal, the command that was meant has a file" {
+  run script -qec "'$xdpcap' '$bpffs/hook' udp port 9" /dev/null
+  [ "$status" -eq 2 ]
+  [[ $output == *"probably meant: xdpcap $bpffs/hook capture.pcap 'udp port 9'; "* ]]
+}
+
+@test "a blank output" {
+  for blank in " " $'\t' "  "; do
+    run_xdpcap "$bpffs/hook" "$blank" udp
+    fails_with 2 "<output> \".*\" is blank; .*probably meant: xdpcap $bpffs/hook - udp$"
+  done
+}
+
+# Without asking name servers about them.
+@test "names of files" {
+  touch "$world/udp"
+  for name in out.pcap ip.pcapng ip.pcap ./ip capture capture.cap trace.cap Udp 2024-01-01 20240101 udp \
+    "$world/ip" "net 192.0.2.0.pcap" interface-with-a-long-name; do
+    is_file "$name" port 9
+  done
+  run strace -f -e trace=socket "$xdpcap" "$bpffs/hook" capture udp
+  [[ $output != *"SOCK_DGRAM"* ]]
+  run strace -f -e trace=socket timeout 20 "$xdpcap" "$bpffs/hook" capture host no.such.invalid
+  [[ $output == *"SOCK_DGRAM"* ]]
+}
