@@ -42,10 +42,11 @@ class CaptureLoop {
         look_back_ns_(look_back_ns(rings)),
         clock_(time),
         order_(rings, look_back_ns_),
-        recorder_(options.recorder ? std::make_unique<RecorderOutput>(
-                                         writer, clock_, options.actions, *options.recorder)
-                                   : nullptr),
-        direct_(writer, clock_, options.actions),
+        recorder_(options.recorder
+                      ? std::make_unique<RecorderOutput>(writer, clock_, options.actions,
+                                                         options.sole_ifindex, *options.recorder)
+                      : nullptr),
+        direct_(writer, clock_, options.actions, options.sole_ifindex),
         output_(recorder_ ? static_cast<PacketOutput&>(*recorder_) : direct_),
         requests_(options.recorder ? &*options.recorder : nullptr, source, recorder_.get()) {}
 

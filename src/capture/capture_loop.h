@@ -72,10 +72,11 @@ struct StatisticsReaders {
 };
 
 struct CaptureLoopOptions {
-  std::vector<Action> actions;  ///< in the order of the file's interfaces
-  int wake_fd = -1;             ///< becomes readable when the rings should be looked at
-  int signal_fd = -1;           ///< a signalfd; any signal from it stops the capture
-  int output_fd = -1;           ///< watched for its reader going away; -1: not watched
+  std::vector<Action> actions;                ///< in the order of the file's interfaces
+  std::optional<std::uint32_t> sole_ifindex;  ///< as in packet_writer.h
+  int wake_fd = -1;    ///< becomes readable when the rings should be looked at
+  int signal_fd = -1;  ///< a signalfd; any signal from it stops the capture
+  int output_fd = -1;  ///< watched for its reader going away; -1: not watched
   /// Ends the capture when so many packets have been read; the kernel lets no more through.
   std::optional<std::uint64_t> most_packets;
   bool flush = false;  ///< hand every packet to the output at once

@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "capture/packet_output.h"
@@ -15,10 +17,10 @@ namespace xdpcap {
 
 class DirectOutput final : public PacketOutput {
  public:
-  /// `actions` in the order of the file's interfaces.
-  /// Ownership: borrows `writer` and `clock`.
-  DirectOutput(PcapngWriter& writer, const WallClock& clock, const std::vector<Action>& actions)
-      : writer_(writer), packets_(writer, clock, actions) {}
+  /// As PacketWriter.
+  DirectOutput(PcapngWriter& writer, const WallClock& clock, const std::vector<Action>& actions,
+               std::optional<std::uint32_t> sole_ifindex)
+      : writer_(writer), packets_(writer, clock, actions, sole_ifindex) {}
 
   Result<void> write(std::span<const TimeOrder::Held> batch) override;
   Result<void> flush() override;

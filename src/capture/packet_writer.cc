@@ -2,16 +2,17 @@
 
 #include "capture/packet_writer.h"
 
-#include <fmt/format.h>
-
-#include <iterator>
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace xdpcap {
 
 PacketWriter::PacketWriter(PcapngWriter& output, const WallClock& clock,
-                           const std::vector<Action>& actions)
-    : output_(&output), clock_(&clock) {
+                           const std::vector<Action>& actions,
+                           std::optional<std::uint32_t> sole_ifindex)
+    : output_(&output), clock_(&clock), sole_ifindex_(sole_ifindex) {
+  std::ranges::copy(kIngressPrefix, comment_.begin());
   std::uint32_t interface = 0;
   for (const Action action : actions) {
     lanes_[index(action)].interface = interface++;
@@ -42,19 +43,8 @@ void PacketWriter::skip(const Packet& packet) {
   lane.lost_before_skipped += lost_before(lane, packet);
 }
 
-void PacketWriter::begin_section() {
-  for (Lane& lane : lanes_) {
-    lane.ifindex.reset();
-  }
-}
-
 Result<void> PacketWriter::put(Lane& lane, const Packet& packet, std::uint64_t wall_time_ns,
                                std::uint64_t lost_before_packets) {
-  comment_.clear();
-  if (lane.ifindex != packet.ifindex) {
-    lane.ifindex = packet.ifindex;
-    fmt::format_to(std::back_inserter(comment_), "ingress interface index {}", packet.ifindex);
-  }
   return output_->write({.interface = *lane.interface,
                          .wall_time_ns = wall_time_ns,
                          .wire_length_bytes = packet.wire_length_bytes,
@@ -62,7 +52,18 @@ Result<void> PacketWriter::put(Lane& lane, const Packet& packet, std::uint64_t w
                          .xdp_verdict = index(packet.action),
                          .queue = packet.rx_queue,
                          .lost_before_packets = lost_before_packets,
-                         .comment = comment_});
+                         .comment = comment_on(packet)});
+}
+
+// Millions of packets a second may each have one, so nothing general formats it.
+std::string_view PacketWriter::comment_on(const Packet& packet) {
+  if (packet.ifindex == sole_ifindex_) {
+    return {};
+  }
+  char* const begin = comment_.data();
+  const auto number =
+      std::to_chars(begin + kIngressPrefix.size(), begin + comment_.size(), packet.ifindex);
+  return {begin, static_cast<std::size_t>(number.ptr - begin)};
 }
 
 std::uint64_t PacketWriter::delivered(Action action) const {

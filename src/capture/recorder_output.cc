@@ -38,12 +38,14 @@ std::string join(const std::vector<DumpReason>& reasons, std::string DumpReason:
 }  // namespace
 
 RecorderOutput::RecorderOutput(PcapngWriter& writer, const WallClock& clock,
-                               const std::vector<Action>& actions, const RecorderOptions& options)
+                               const std::vector<Action>& actions,
+                               std::optional<std::uint32_t> sole_ifindex,
+                               const RecorderOptions& options)
     : writer_(writer),
       clock_(clock),
       memory_(*options.memory),
       options_(options),
-      packets_(writer, clock, actions) {
+      packets_(writer, clock, actions, sole_ifindex) {
   for (const Action action : actions) {
     counts_[index(action)].is_captured = true;
   }
@@ -145,7 +147,6 @@ Result<void> RecorderOutput::begin_dump() {
   dump_ = {.packets = 0, .reason = join(reasons, &DumpReason::what)};
   is_dumping_ = true;
   to_write_packets_ = memory_.packets();
-  packets_.begin_section();
   return writer_.begin_section(section);
 }
 

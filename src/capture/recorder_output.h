@@ -58,10 +58,10 @@ struct RecorderOptions {
 
 class RecorderOutput final : public PacketOutput {
  public:
-  /// `actions` in the order of the section's interfaces.
+  /// `actions` in the order of the section's interfaces; `sole_ifindex` as in packet_writer.h.
   /// Ownership: borrows all; `writer` has begun no section.
   RecorderOutput(PcapngWriter& writer, const WallClock& clock, const std::vector<Action>& actions,
-                 const RecorderOptions& options);
+                 std::optional<std::uint32_t> sole_ifindex, const RecorderOptions& options);
 
   /// Wants what is in memory written out.
   void ask(DumpReason reason);

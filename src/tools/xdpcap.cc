@@ -38,6 +38,7 @@
 #include "tools/diagnose_command.h"
 #include "tools/guarded_capture.h"
 #include "tools/hook_commands.h"
+#include "tools/ingress.h"
 #include "tools/output_name.h"
 #include "tools/xdpcap_options.h"
 #include "tools/xdpcap_privileges.h"
@@ -72,6 +73,7 @@ struct PreparedCapture {
   const Signals& signals;
   const std::optional<User>& user;
   std::optional<FlightRecorder>& recorder;
+  std::vector<IngressInterface> ingress = {};       ///< once it has a place
   std::string obstacle = {};                        ///< to packets on their way to the hook
   std::unique_ptr<StatisticsOutlets> outlets = {};  ///< once the capture is ready
 };
@@ -109,10 +111,12 @@ StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCaptur
   return readers;
 }
 
-// What is known now, and not worth waiting for: why packets cannot come.
-std::string find_obstacle(const Hook& hook) {
-  const Result<HookFacts> facts = hook_facts(hook);
-  return facts ? certain_obstacle(*facts) : "";
+// What is known now: where packets come from, and why they cannot, which is not worth waiting for.
+void look_at_hook(PreparedCapture& prepared) {
+  if (const Result<HookFacts> facts = hook_facts(prepared.hook)) {
+    prepared.ingress = ingress_of(*facts);
+    prepared.obstacle = certain_obstacle(*facts);
+  }
 }
 
 // A place on the hook with a guardian, and programs that are loaded; what only that takes is given up.
@@ -120,7 +124,7 @@ Result<std::unique_ptr<GuardedCapture>> start_capture(PreparedCapture& prepared,
                                                       const HookCaptureOptions& options) {
   std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
       prepared.hook, prepared.lock, prepared.filter, prepared.options, options));
-  prepared.obstacle = find_obstacle(prepared.hook);
+  look_at_hook(prepared);
   TRY(give_up_before_output(prepared.options, prepared.user));
   return guarded;
 }
@@ -139,12 +143,16 @@ void warn_of_obstacle(const PreparedCapture& prepared) {
   }
 }
 
+PcapngSection section_of(const PreparedCapture& prepared) {
+  return make_section(prepared.options, prepared.actions, prepared.ingress);
+}
+
 // The header of the file; a flight recorder writes its own with every dump.
 Result<PcapngWriter> make_writer(FileSink& sink, const PreparedCapture& prepared) {
   if (prepared.recorder) {
     return PcapngWriter(sink);
   }
-  return PcapngWriter::start(sink, make_section(prepared.options, prepared.actions));
+  return PcapngWriter::start(sink, section_of(prepared));
 }
 
 // From the header of the file to its end.
@@ -166,6 +174,7 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     return report(writer.error(), options.verbose);
   }
   CaptureLoopOptions loop{.actions = prepared.actions,
+                          .sole_ifindex = sole_ifindex(prepared.ingress),
                           .wake_fd = capture.rings().wake_fd(),
                           .signal_fd = prepared.signals.stop.fd(),
                           .output_fd = sink.fd(),
@@ -176,7 +185,7 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
                           .watch = &guarded};
   if (prepared.recorder) {
     loop.recorder =
-        recorder_options(*prepared.recorder, options, prepared.actions, *prepared.signals.dump);
+        recorder_options(*prepared.recorder, options, section_of(prepared), *prepared.signals.dump);
   }
   Result<FilterReload> reload = FilterReload::start(capture, options, prepared.signals.requests);
   if (!reload) {

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/report.h"
 #include "cli/status.h"
-#include "tools/xdpcap_start.h"
 
 namespace xdpcap {
 
@@ -31,10 +31,9 @@ Result<void> check_triggers(const XdpcapOptions& options, const std::vector<Acti
 }
 
 RecorderOptions recorder_options(FlightRecorder& memory, const XdpcapOptions& options,
-                                 const std::vector<Action>& actions,
-                                 const cli::RequestSignals& dump_signal) {
+                                 PcapngSection section, const cli::RequestSignals& dump_signal) {
   RecorderOptions recorder{.memory = &memory,
-                           .section = make_section(options, actions),
+                           .section = std::move(section),
                            .request_fd = dump_signal.fd(),
                            .triggers = options.triggers,
                            .on_dump = {}};

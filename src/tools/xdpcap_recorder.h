@@ -25,7 +25,6 @@ Result<void> check_triggers(const XdpcapOptions& options, const std::vector<Acti
 /// What the loop needs to know; says on standard error what was written, unless that is to be quiet.
 /// Ownership: the result borrows all.
 RecorderOptions recorder_options(FlightRecorder& memory, const XdpcapOptions& options,
-                                 const std::vector<Action>& actions,
-                                 const cli::RequestSignals& dump_signal);
+                                 PcapngSection section, const cli::RequestSignals& dump_signal);
 
 }  // namespace xdpcap

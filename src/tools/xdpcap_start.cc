@@ -135,7 +135,8 @@ Waited await_reader(const std::string& path, const cli::StopSignals& signals, Un
   }
 }
 
-PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions) {
+PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions,
+                           const std::vector<IngressInterface>& ingress) {
   PcapngSection section;
   utsname machine{};
   if (::uname(&machine) == 0) {
@@ -150,7 +151,8 @@ PcapngSection make_section(const XdpcapOptions& options, const std::vector<Actio
         {.name = options.like_original
                      ? "XDP" + cli::original_name(action)
                      : fmt::format("{}:{}", base_name(options.hook_path), name(action)),
-         .description = fmt::format("XDP action {}, hook {}", describe(action), options.hook_path),
+         .description = fmt::format("XDP action {}, hook {}; {}", describe(action),
+                                    options.hook_path, describe_ingress(ingress)),
          .filter = options.filter});
   }
   return section;

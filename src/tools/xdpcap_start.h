@@ -16,6 +16,7 @@
 #include "cli/signals.h"
 #include "kernel/unique_fd.h"
 #include "pcapng/pcapng_writer.h"
+#include "tools/ingress.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
@@ -45,6 +46,7 @@ Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals);
 Waited await_reader(const std::string& path, const cli::StopSignals& signals, UniqueFd& keep);
 
 /// The section header and interfaces of the file.
-PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions);
+PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions,
+                           const std::vector<IngressInterface>& ingress);
 
 }  // namespace xdpcap

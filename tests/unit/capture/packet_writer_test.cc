@@ -4,7 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "pcapng_walk.h"
 #include "scripted_sink.h"
@@ -27,7 +33,10 @@ class PacketWriterTest : public testing::Test {
     PcapngSection section;
     section.interfaces.resize(2);
     output_.emplace(std::move(PcapngWriter::start(sink_, section)).value());
-    writer_.emplace(*output_, clock_, std::vector{Action::Drop, Action::Pass});
+    use_sole(7);
+  }
+  void use_sole(std::optional<std::uint32_t> ifindex) {
+    writer_.emplace(*output_, clock_, std::vector{Action::Drop, Action::Pass}, ifindex);
   }
   void write(Packet packet) {
     packet.bytes = kBytes;
@@ -57,19 +66,45 @@ TEST_F(PacketWriterTest, ChoosesInterfaceAndTime) {
   EXPECT_EQ(packets[0].captured_bytes, 4U);
 }
 
-TEST_F(PacketWriterTest, NamesTheIngressInterfaceWhenItChanges) {
-  write({.ifindex = 7, .action = Action::Drop});
-  write({.ifindex = 7, .action = Action::Drop});
-  write({.ifindex = 7, .action = Action::Pass});
-  write({.ifindex = 8, .action = Action::Drop});
-  write({.ifindex = 7, .action = Action::Pass});
-  const std::vector<test::WalkedPacket> packets = written();
-  ASSERT_EQ(packets.size(), 5U);
-  EXPECT_EQ(packets[0].comment, "ingress interface index 7");
-  EXPECT_EQ(packets[1].comment, "");
-  EXPECT_EQ(packets[2].comment, "ingress interface index 7");
-  EXPECT_EQ(packets[3].comment, "ingress interface index 8");
-  EXPECT_EQ(packets[4].comment, "");
+std::vector<std::string> comments(const std::vector<test::WalkedPacket>& packets) {
+  std::vector<std::string> all;
+  std::ranges::transform(packets, std::back_inserter(all), &test::WalkedPacket::comment);
+  return all;
+}
+
+TEST_F(PacketWriterTest, NamesEachIngressInterfaceButTheSoleOne) {
+  for (const std::uint32_t ifindex : {7U, 8U, 8U, 7U, 4294967295U, 8U, 7U}) {
+    write({.ifindex = ifindex, .action = ifindex == 7 ? Action::Drop : Action::Pass});
+  }
+  const std::string of_8 = "ingress interface index 8";
+  EXPECT_EQ(comments(written()),
+            (std::vector<std::string>{"", of_8, of_8, "", "ingress interface index 4294967295",
+                                      of_8, ""}));
+}
+
+TEST_F(PacketWriterTest, WithoutASoleInterfaceEachPacketNamesItsOwn) {
+  use_sole(std::nullopt);
+  for (const std::uint32_t ifindex : {7U, 7U, 0U, 7U}) {
+    write({.ifindex = ifindex, .action = Action::Drop});
+  }
+  const std::string of_7 = "ingress interface index 7";
+  EXPECT_EQ(comments(written()),
+            (std::vector<std::string>{of_7, of_7, "ingress interface index 0", of_7}));
+}
+
+// docs/pcapng.md has the number.
+TEST_F(PacketWriterTest, ACommentTakes32Bytes) {
+  std::uint64_t before_bytes = 0;
+  const auto block_bytes = [&](std::uint32_t ifindex) {
+    write({.ifindex = ifindex, .action = Action::Drop});
+    EXPECT_TRUE(output_->flush());
+    return sink_.bytes.size() - std::exchange(before_bytes, sink_.bytes.size());
+  };
+  block_bytes(7);
+  const std::uint64_t without_bytes = block_bytes(7);
+  EXPECT_EQ(block_bytes(8), without_bytes + 32);
+  EXPECT_EQ(block_bytes(9999), without_bytes + 32);
+  EXPECT_EQ(block_bytes(10000), without_bytes + 36);
 }
 
 TEST_F(PacketWriterTest, CountsLossesByActionAndRing) {

@@ -33,7 +33,7 @@ class RecorderOutputTest : public testing::Test {
     options_.memory = &*memory_;
     options_.section.interfaces.resize(2);
     options_.on_dump = [this](const Dump& dump) { dumps_.push_back(dump); };
-    output_.emplace(writer_, clock_, std::vector{Action::Drop, Action::Pass}, options_);
+    output_.emplace(writer_, clock_, std::vector{Action::Drop, Action::Pass}, 8, options_);
   }
   Result<void> write(Packet packet, std::size_t bytes = 100) {
     content_.resize(bytes);
@@ -103,6 +103,7 @@ TEST_F(RecorderOutputTest, EachDumpIsASectionOfWhatCameSinceTheLast) {
   dump("SIGUSR1");
   EXPECT_TRUE(memory_->is_empty());
   ASSERT_TRUE(write({.ktime_ns = 3, .ifindex = 7, .action = Action::Pass}));
+  ASSERT_TRUE(write({.ktime_ns = 4, .ifindex = 8, .action = Action::Pass}));
   dump("SIGUSR1");
   dump("Friday");
   EXPECT_EQ(section_comments(),
@@ -110,16 +111,18 @@ TEST_F(RecorderOutputTest, EachDumpIsASectionOfWhatCameSinceTheLast) {
                                       "flight recorder: the last 64 KiB, written on SIGUSR1",
                                       "flight recorder: the last 64 KiB, written on Friday"}));
   const std::vector<test::WalkedPacket> written = packets();
-  ASSERT_EQ(written.size(), 3U);
+  ASSERT_EQ(written.size(), 4U);
   EXPECT_EQ(written[2].time_ns, 1'000'003U);
   EXPECT_EQ(written[2].interface, 1U);
-  EXPECT_EQ(written[2].comment, "ingress interface index 7") << "a section stands for itself";
+  EXPECT_EQ(written[1].comment, "ingress interface index 7");
+  EXPECT_EQ(written[2].comment, "ingress interface index 7");
+  EXPECT_EQ(written[3].comment, "") << "8 is the sole interface";
   ASSERT_EQ(dumps_.size(), 3U);
   EXPECT_EQ(dumps_[0].packets, 2U);
-  EXPECT_EQ(dumps_[1].packets, 1U);
+  EXPECT_EQ(dumps_[1].packets, 2U);
   EXPECT_EQ(dumps_[2].packets, 0U);
   EXPECT_EQ(dumps_[2].reason, "Friday");
-  EXPECT_EQ(count(Action::Pass), (PacketTotals{.written = 2}));
+  EXPECT_EQ(count(Action::Pass), (PacketTotals{.written = 3}));
 }
 
 TEST_F(RecorderOutputTest, WhatDoesNotFitIsCountedAsOverwritten) {
