@@ -30,11 +30,11 @@ Result<Hook> Hook::adopt(UniqueFd fd, const std::string& path) {
   }
   constexpr std::uint32_t kSize = 4;
   if (info.key_size_bytes != kSize || info.value_size_bytes != kSize || info.max_entries == 0) {
-    return fail(
-        Errc::InvalidArgument,
-        fmt::format("{}: it has {}-byte keys, {}-byte values and {} slots; a hook has 4-byte "
-                    "keys and values and a slot for each action",
-                    attempt, info.key_size_bytes, info.value_size_bytes, info.max_entries));
+    return fail(Errc::InvalidArgument,
+                fmt::format("{}: it has {}-byte keys, {}-byte values and {}; a hook has 4-byte "
+                            "keys and values and a slot for each action",
+                            attempt, info.key_size_bytes, info.value_size_bytes,
+                            counted(info.max_entries, "slot")));
   }
   return Hook(std::move(fd), path, info.max_entries);
 }

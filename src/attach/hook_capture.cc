@@ -45,10 +45,10 @@ Result<void> check_actions(const Hook& hook, const std::vector<Action>& actions)
     }
     if (slot_of(action) >= hook.slots()) {
       return fail(Errc::InvalidArgument,
-                  fmt::format("hook {}: it has {} slots, and none for {} (number {}); leave that "
+                  fmt::format("hook {}: it has {}, and none for {} (number {}); leave that "
                               "action out, or load the program with a hook of {} slots",
-                              hook.path(), hook.slots(), name(action), index(action),
-                              std::max(kActions.size(), index(action) + 1)));
+                              hook.path(), counted(hook.slots(), "slot"), name(action),
+                              index(action), std::max(kActions.size(), index(action) + 1)));
     }
   }
   return {};

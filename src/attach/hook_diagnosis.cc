@@ -9,6 +9,8 @@
 #include <span>
 #include <string_view>
 
+#include "kernel/errors.h"
+
 namespace xdpcap {
 namespace {
 
@@ -24,18 +26,25 @@ std::string all_of(std::span<const std::string> names, std::string_view conjunct
                      names.back());
 }
 
-/// The same, shortened: "a, b, c and 7 more".
-std::string list_of(std::span<const std::string> names) {
-  if (names.size() <= kMostNames) {
-    return all_of(names);
+/// The same, shortened if there are more than `most`: "a, b, c and 7 more".
+std::string list_of(std::span<const std::string> names, std::size_t most = kMostNames,
+                    std::string_view conjunction = "and") {
+  if (names.size() <= most) {
+    return all_of(names, conjunction);
   }
-  std::vector<std::string> shown(names.begin(), names.begin() + kMostNames - 1);
+  std::vector<std::string> shown(names.begin(),
+                                 names.begin() + static_cast<std::ptrdiff_t>(most) - 1);
   shown.push_back(fmt::format("{} more", names.size() - shown.size()));
-  return all_of(shown);
+  return all_of(shown, conjunction);
 }
 
-std::string packets(std::uint64_t number) {
-  return fmt::format("{} {}", number, number == 1 ? "packet" : "packets");
+/// "XDPDrop or XDPPass": the five of the kernel are never shortened.
+std::string any_of(std::span<const Action> actions) {
+  std::vector<std::string> names;
+  for (const Action action : actions) {
+    names.emplace_back(name(action));
+  }
+  return list_of(names, kActions.size() + 1, "or");
 }
 
 std::string text_of(const ProgramName& program) {
@@ -63,13 +72,12 @@ CapturedAction sum(std::span<const CapturedAction> captured) {
   return all;
 }
 
-/// "XDPDrop or XDPPass".
 std::string captured_actions(const CaptureSituation& situation) {
-  std::vector<std::string> names;
+  std::vector<Action> actions;
   for (const CapturedAction& one : situation.captured) {
-    names.emplace_back(name(one.action));
+    actions.push_back(one.action);
   }
-  return all_of(names, "or");
+  return any_of(actions);
 }
 
 /// "12 XDPPass and 1 XDPTx": the actions that occurred, all of them.
@@ -266,15 +274,14 @@ HookCheck check_step(const Step& step) {
 /// "5 XDPPass; none with XDPDrop: ...", which matters to a user who knows that the program drops.
 std::string found_actions(const CaptureSituation& situation) {
   std::string found = received_actions<CapturedAction>(situation.captured);
-  std::vector<std::string> missing;
+  std::vector<Action> missing;
   for (const CapturedAction& one : situation.captured) {
     if (one.received == 0) {
-      missing.emplace_back(name(one.action));
+      missing.push_back(one.action);
     }
   }
-  return missing.empty()
-             ? found
-             : fmt::format("{}; none with {}: {}", found, all_of(missing, "or"), kUnseen);
+  return missing.empty() ? found
+                         : fmt::format("{}; none with {}: {}", found, any_of(missing), kUnseen);
 }
 
 HookCheck check_arrival(const CaptureSituation& situation, bool is_reached) {
@@ -304,31 +311,35 @@ void check_packets(const CaptureSituation& situation, Checks& checks) {
                   .went_on = all.received,
                   .found = all.received != 0 ? found_actions(situation) : "only " + others,
                   .advice = fmt::format("capture those actions too: -actions; {}", kUnseen)}));
-  checks.push_back(check_step({.looked_at = filter_text(situation) + " matches them",
-                               .came = all.received,
-                               .went_on = all.matched,
-                               .found = fmt::format("{} of {}", all.matched, packets(all.received)),
-                               .advice = "try without the filter"}));
+  checks.push_back(
+      check_step({.looked_at = filter_text(situation) + " matches them",
+                  .came = all.received,
+                  .went_on = all.matched,
+                  .found = fmt::format("{} of {}", all.matched, counted(all.received, "packet")),
+                  .advice = "try without the filter"}));
   if (!situation.is_recorded) {
     return;
   }
   const std::uint64_t let_through = all.matched - std::min(all.matched, all.held_back);
-  checks.push_back(check_step({.looked_at = "limits let them through",
-                               .came = all.matched,
-                               .went_on = let_through,
-                               .found = fmt::format("{} of {}", let_through, packets(all.matched)),
-                               .advice = "raise or leave out -sample, -rate, -per-flow or -c"}));
+  checks.push_back(
+      check_step({.looked_at = "limits let them through",
+                  .came = all.matched,
+                  .went_on = let_through,
+                  .found = fmt::format("{} of {}", let_through, counted(all.matched, "packet")),
+                  .advice = "raise or leave out -sample, -rate, -per-flow or -c"}));
   const std::uint64_t taken = let_through - std::min(let_through, all.lost);
-  checks.push_back(check_step({.looked_at = "the ring has room for them",
-                               .came = let_through,
-                               .went_on = taken,
-                               .found = fmt::format("{} of {}", taken, packets(let_through)),
-                               .advice = "make it larger: -buffer; or let less through"}));
-  checks.push_back(check_step({.looked_at = "they are written",
-                               .came = taken,
-                               .went_on = all.written,
-                               .found = fmt::format("{} of {}", all.written, packets(taken)),
-                               .advice = "look at the output and its reader"}));
+  checks.push_back(
+      check_step({.looked_at = "the ring has room for them",
+                  .came = let_through,
+                  .went_on = taken,
+                  .found = fmt::format("{} of {}", taken, counted(let_through, "packet")),
+                  .advice = "make it larger: -buffer; or let less through"}));
+  checks.push_back(
+      check_step({.looked_at = "they are written",
+                  .came = taken,
+                  .went_on = all.written,
+                  .found = fmt::format("{} of {}", all.written, counted(taken, "packet")),
+                  .advice = "look at the output and its reader"}));
 }
 
 }  // namespace
@@ -351,19 +362,19 @@ std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situ
   }
   if (all.matched == 0) {
     return fmt::format("{} matched none of {} that reached the hook: {}", filter_text(situation),
-                       packets(all.received), received_actions<CapturedAction>(situation.captured));
+                       counted(all.received, "packet"),
+                       received_actions<CapturedAction>(situation.captured));
   }
   if (all.lost == all.matched) {
     return fmt::format(
-        "all {} that matched were lost: the ring had no room for them; -buffer makes it larger",
-        packets(all.matched));
+        "every packet that matched was lost ({}): the ring had no room for them; -buffer makes it larger",
+        all.matched);
   }
   if (all.held_back == all.matched) {
-    return fmt::format("all {} that matched were held back by a limit", packets(all.matched));
+    return fmt::format("every packet that matched was held back by a limit ({})", all.matched);
   }
-  return fmt::format(
-      "{} matched, of which {} were held back by a limit, {} were lost, and none was written",
-      packets(all.matched), all.held_back, all.lost);
+  return fmt::format("{} matched: {} held back by a limit, {} lost, none written",
+                     counted(all.matched, "packet"), all.held_back, all.lost);
 }
 
 std::vector<HookCheck> check_hook(const CaptureSituation& situation) {

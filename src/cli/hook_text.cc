@@ -9,6 +9,7 @@
 
 #include "cli/json.h"
 #include "cli/report.h"
+#include "kernel/errors.h"
 
 namespace xdpcap::cli {
 namespace {
@@ -118,8 +119,8 @@ std::string hook_text(const ListedHook& hook) {
   // Paths are not cut off: they are there to be copied.
   Block block(facts.paths.empty() ? fmt::format("map {}, not pinned", facts.map_id)
                                   : printable(facts.paths.front()));
-  block.line("map", fmt::format("{} \"{}\", {} {}", facts.map_id, shown(facts.name), facts.slots,
-                                facts.slots == 1 ? "slot" : "slots"));
+  block.line("map", fmt::format("{} \"{}\", {}", facts.map_id, shown(facts.name),
+                                counted(facts.slots, "slot")));
   if (facts.paths.empty()) {
     block.line("to do",
                fmt::format("pin it, to capture from it: bpftool map pin id {} /sys/fs/bpf/NAME",

@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 
 #include "cli/json.h"
+#include "cli/utf8.h"
 
 namespace xdpcap::cli {
 namespace {
@@ -43,15 +45,21 @@ constexpr std::array<Taken, 4> kTaken = {{
      "Packets read from the ring or from memory and not yet written."},
 }};
 
-/// A string of Prometheus.
+/// A string of Prometheus, which takes UTF-8 as it is; what is none, or a control character, is replaced.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
-  for (const char c : text) {
-    const bool is_printable = c >= ' ' && c <= '~';
-    if (c == '"' || c == '\\') {
-      result += '\\';
+  while (!text.empty()) {
+    const std::size_t bytes = character_bytes(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(bytes, 1));
+    if (character == "\n") {
+      result += "\\n";
+    } else if (bytes == 0 || is_control_character(character)) {
+      result += kReplacementCharacter;
+    } else {
+      result += character == "\"" || character == "\\" ? "\\" : "";
+      result += character;
     }
-    result += is_printable ? c : '?';
+    text.remove_prefix(character.size());
   }
   return result + '"';
 }

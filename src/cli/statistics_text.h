@@ -29,7 +29,7 @@ namespace xdpcap::cli {
 std::string statistics_json(const CaptureStatistics& statistics, std::span<const Action> actions,
                             std::string_view hook);
 
-/// The whole exposition.  Bytes of `hook` that are not printable ASCII become question marks.
+/// The whole exposition.  Bytes of `hook` that are not UTF-8 become replacement characters, as do control characters.
 std::string statistics_prometheus(const CaptureStatistics& statistics,
                                   std::span<const Action> actions, std::string_view hook);
 

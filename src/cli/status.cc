@@ -66,6 +66,10 @@ PacketTotals sum_of(const ActionTotals& totals, const std::vector<Action>& actio
   return all;
 }
 
+std::string lost_text(const PacketTotals& totals) {
+  return totals.lost != 0 ? fmt::format("{} lost", totals.lost) : "";
+}
+
 /// What a line for a terminal leaves out.
 struct Brevity {
   bool has_all_actions = true;  ///< also those without packets
@@ -81,7 +85,8 @@ std::string brief_status(const ActionTotals& totals, const std::vector<Action>& 
                        number(packets.matched, brevity.has_short_numbers));
   };
   const PacketTotals all = sum_of(totals, actions);
-  std::string line = all.lost != 0 ? fmt::format("{} lost, ", all.lost) : "";
+  std::string line = lost_text(all);
+  line += line.empty() ? "" : ", ";
   if (brevity.is_sum || (all.received == 0 && !brevity.has_all_actions)) {
     line += counted("all", all);
   } else {
@@ -135,7 +140,12 @@ std::string fit_status(const ActionTotals& totals, const std::vector<Action>& ac
       return line;
     }
   }
-  return is_last ? line : line.substr(0, room);
+  if (is_last) {
+    return line;
+  }
+  // Part of a number would be another number.
+  const std::string losses = lost_text(sum_of(totals, actions));
+  return losses.size() <= room ? losses : "";
 }
 
 std::string format_totals(const PacketTotals& totals) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -259,6 +260,8 @@ Result<void> guard(int socket_fd) {
 }  // namespace
 
 int run_guardian(int socket_fd) {
+  // ps shows this name; started from /proc/self/exe, the process would be called "exe".
+  static_cast<void>(::prctl(PR_SET_NAME, kGuardianName));
   // It ends when the capture does; nothing else ends it but SIGKILL.
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP}) {
     static_cast<void>(std::signal(signal, SIG_IGN));

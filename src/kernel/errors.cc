@@ -28,6 +28,10 @@ std::string errno_text(int error_number) {
   return std::generic_category().message(error_number);
 }
 
+std::string counted(std::uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
 std::string describe_errno(int error_number, std::span<const Capability> needed) {
   if (error_number != EPERM && error_number != EACCES) {
     return errno_text(error_number);

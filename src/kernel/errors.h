@@ -4,8 +4,10 @@
 
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "kernel/capabilities.h"
 #include "kernel/result.h"
@@ -25,5 +27,8 @@ std::string describe_errno(int error_number, std::span<const Capability> needed)
 
 /// "Invalid argument".
 std::string errno_text(int error_number);
+
+/// "1 slot", "5 slots": a number in a message, and what it counts.
+std::string counted(std::uint64_t number, std::string_view noun);
 
 }  // namespace xdpcap

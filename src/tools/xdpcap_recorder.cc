@@ -9,6 +9,7 @@
 
 #include "cli/report.h"
 #include "cli/status.h"
+#include "kernel/errors.h"
 
 namespace xdpcap {
 
@@ -39,9 +40,9 @@ RecorderOptions recorder_options(FlightRecorder& memory, const XdpcapOptions& op
                            .on_dump = {}};
   if (!options.quiet) {
     recorder.on_dump = [&options](const Dump& dump) {
-      cli::print_over_status(fmt::format("flight recorder: {} packets written to {}: {}\n",
-                                         dump.packets, cli::printable(options.output),
-                                         dump.reason));
+      cli::print_over_status(fmt::format("flight recorder: {} written to {}: {}\n",
+                                         counted(dump.packets, "packet"),
+                                         cli::printable(options.output), dump.reason));
     };
   }
   return recorder;

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "cli/status.h"
+#include "kernel/errors.h"
 #include "pcapng/pcapng_writer.h"
 
 namespace xdpcap {
@@ -16,8 +17,8 @@ namespace {
 std::string describe_memory(const RingSet& rings, const XdpcapOptions& options) {
   const std::uint64_t output_bytes = PcapngWriter::buffer_bytes();
   const std::uint64_t recorder_bytes = options.recorder_bytes.value_or(0);
-  std::string line = fmt::format("memory: {} rings of {} bytes, output buffer {} bytes",
-                                 rings.count(), rings.ring_bytes(), output_bytes);
+  std::string line = fmt::format("memory: {} of {} bytes, output buffer {} bytes",
+                                 counted(rings.count(), "ring"), rings.ring_bytes(), output_bytes);
   if (options.recorder_bytes) {
     fmt::format_to(std::back_inserter(line), ", flight recorder {} bytes", recorder_bytes);
   }
@@ -42,11 +43,11 @@ void describe(const HookCapture& capture, const cbpfc::Filter& filter,
   say(fmt::format("hook {}: {}", options.hook_path, capture.variant().describe()));
   say(fmt::format("transport {}: {}", name(capture.transport()),
                   xdpcap::describe(capture.transport())));
-  say(fmt::format("{} rings of {} bytes, watermark {} bytes, snap length {} bytes",
-                  capture.rings().count(), capture.rings().ring_bytes(), capture.watermark_bytes(),
-                  options.snaplen_bytes));
-  say(fmt::format("link type {}, filter {} classic instructions", options.link_type.name,
-                  filter.insns().size()));
+  say(fmt::format("{} of {} bytes, watermark {} bytes, snap length {} bytes",
+                  counted(capture.rings().count(), "ring"), capture.rings().ring_bytes(),
+                  capture.watermark_bytes(), options.snaplen_bytes));
+  say(fmt::format("link type {}, filter {}", options.link_type.name,
+                  counted(filter.insns().size(), "classic instruction")));
   say(describe_memory(capture.rings(), options));
 }
 
@@ -54,9 +55,9 @@ bool all_were_handed_on(const CaptureSummary& summary) {
   const std::uint64_t missed = sum(summary.totals).not_handed_on;
   if (missed != 0) {
     say(fmt::format(
-        "{} packets could not be handed on to the captures behind this one, which did not see them: a packet has 33 tail "
+        "{} could not be handed on to the captures behind this one, which did not see them: a packet has 33 tail "
         "calls, and the XDP program's own count, too; share the hook with fewer",
-        missed));
+        counted(missed, "packet")));
   }
   return missed == 0;
 }
@@ -68,8 +69,8 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
     exit_code = report(*summary.error, options.verbose);
   }
   if (summary.end == CaptureEnd::OutputStuck) {
-    say(fmt::format("output {}: stopped while it took nothing more; {} packets not written",
-                    options.output, all.unwritten));
+    say(fmt::format("output {}: stopped while it took nothing more; {} not written", options.output,
+                    counted(all.unwritten, "packet")));
     exit_code = cli::kExitFailure;
   }
   for (const Action action : first_actions(kMostActions)) {
@@ -87,15 +88,15 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
     exit_code = cli::kExitFailure;
   }
   if (summary.corrupt_records != 0) {
-    say(fmt::format("{} records of the ring made no sense and were skipped; please report this",
-                    summary.corrupt_records));
+    say(fmt::format("skipped {} of the ring that made no sense; please report this",
+                    counted(summary.corrupt_records, "record")));
     exit_code = cli::kExitFailure;
   }
   if (all.lost != 0) {
     say(fmt::format(
-        "{} of {} packets that matched were lost: the rings were full; try a larger -buffer, a smaller -snaplen, a narrower "
+        "{} of {} that matched were lost: the rings were full; try a larger -buffer, a smaller -snaplen, a narrower "
         "filter, or a faster disk or reader",
-        all.lost, all.matched));
+        all.lost, counted(all.matched, "packet")));
   }
   if (summary.are_totals_known && !options.quiet && !options.like_original) {
     cli::print_to_stderr(cli::format_totals(all) + "\n");

@@ -15,6 +15,7 @@
 #include <chrono>
 
 #include "cli/original.h"
+#include "kernel/errors.h"
 #include "pcapng/safe_path.h"
 #include "tools/filter_text.h"
 
@@ -104,8 +105,8 @@ std::string missing_slots_warning(const Hook& hook) {
   if (missing.empty()) {
     return {};
   }
-  return fmt::format("warning: hook {} has {} slots; packets with {} cannot be seen", hook.path(),
-                     hook.slots(), list_names(missing));
+  return fmt::format("warning: hook {} has {}; packets with {} cannot be seen", hook.path(),
+                     counted(hook.slots(), "slot"), list_names(missing));
 }
 
 Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals) {

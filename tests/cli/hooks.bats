@@ -61,6 +61,14 @@ refused() {
   [[ ${lines[1]} == *"no XDP program uses it yet"* ]]
 }
 
+@test "one slot is one slot" {
+  make_hook 1
+  run_xdpcap "$bpffs/hook" "$file"
+  [[ ${lines[0]} == *"warning: hook $bpffs/hook has 1 slot; packets with XDPDrop, XDPPass, XDPTx, XDPRedirect cannot be seen" ]]
+  run_xdpcap -actions drop "$bpffs/hook" "$file"
+  fails_with 1 "has 1 slot, and none for XDPDrop"
+}
+
 @test "waiting for an owner ends with a signal" {
   make_hook
   for signal in INT TERM HUP; do

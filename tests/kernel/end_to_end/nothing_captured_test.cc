@@ -53,7 +53,7 @@ TEST_F(NothingCaptured, SaysWhy) {
        busy,
        {"-sample", "4294967295"},
        "",
-       " packets that matched were held back by a limit"},
+       "every packet that matched was held back by a limit ("},
       {"in memory", busy, {"-ring", "1M"}, "", ""},
       {"there are packets", busy, {}, "", ""},
       {"told not to talk", busy, {"-q"}, "greater 1000", ""},

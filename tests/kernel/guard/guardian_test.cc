@@ -43,6 +43,15 @@ TEST_F(GuardianTest, TakesTheCaptureOutWhenTheSocketCloses) {
   EXPECT_TRUE(rig.sockets().empty());
 }
 
+TEST_F(GuardianTest, HasItsNameInPs) {
+  const Rig rig;
+  const HookCapture capture = rig.capture();
+  const GuardianProcess guardian(rig, capture.place());
+  std::string name;
+  std::getline(std::ifstream(fmt::format("/proc/{}/comm", guardian.pid())), name);
+  EXPECT_EQ(name, kGuardianName);
+}
+
 TEST_F(GuardianTest, SaysThatItHasTakenTheCaptureOut) {
   const Rig rig;
   const HookCapture capture = rig.capture();

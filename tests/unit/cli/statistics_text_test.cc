@@ -43,9 +43,16 @@ TEST(StatisticsText, NamesAreQuoted) {
       "{\"time_ns\":0,\"hook\":\"/a\\\"b\\\\c\\u000a\\u001b\xef\xbf\xbd\xc3\xa4\",\"received\":0,"))
       << line;
   const std::vector<Action> actions = {Action::Drop};
-  EXPECT_NE(statistics_prometheus(example(), actions, "/a\"b\\c\n\x1b\xff\xc3\xa4")
-                .find(R"(written_packets_total{hook="/a\"b\\c?????",action="XDPDrop"} 4)"),
-            std::string::npos);
+  EXPECT_NE(
+      statistics_prometheus(example(), actions, "/a\"b\\c\n\x1b\xff\xc3\xa4")
+          .find(
+              "written_packets_total{hook=\"/a\\\"b\\\\c\\n\xef\xbf\xbd\xef\xbf\xbd\xc3\xa4\",action=\"XDPDrop\"} 4"),
+      std::string::npos);
+  // Printable characters of two to four bytes stay; U+0080 to U+009F and U+007F are control characters.
+  EXPECT_NE(
+      statistics_prometheus(example(), actions, "\xc2\xa0\xe2\x82\xac\xf0\x9f\x99\x82\xc2\x9f\x7f")
+          .find("{hook=\"\xc2\xa0\xe2\x82\xac\xf0\x9f\x99\x82\xef\xbf\xbd\xef\xbf\xbd\","),
+      std::string::npos);
 }
 
 TEST(StatisticsText, Prometheus) {

@@ -79,13 +79,14 @@ TEST(Status, ANarrowTerminalGetsLessAndTheLossesFirst) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     EXPECT_EQ(fit_status(some, all, steps[i].size() + 1), steps[i]);
     EXPECT_EQ(fit_status(some, all, steps[i].size()),
-              i + 1 < steps.size() ? steps[i + 1] : steps[i].substr(0, steps[i].size() - 1));
+              i + 1 < steps.size() ? steps[i + 1] : "148927 lost");
   }
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(fit_status(some, all, steps[i].size() + 1, true), steps[i]);
   }
   EXPECT_EQ(fit_status(some, all, 50, true), steps[2]) << "it wraps rather than being less exact";
   EXPECT_EQ(fit_status(some, all, 12), "148927 lost");
+  EXPECT_EQ(fit_status(some, all, 11), "") << "part of a number would be another number";
   EXPECT_EQ(fit_status(some, all, 1), "");
   EXPECT_EQ(fit_status(some, all, 0), "");
 }
