@@ -23,10 +23,6 @@ std::string costs_table(const std::vector<CaptureCost>& costs) {
   return text;
 }
 
-std::string_view short_name(xdpcap::Action action) {
-  return action == xdpcap::Action::Drop ? "drop" : "pass";
-}
-
 /// A line of the live table: what, target, bytes, and numbers.
 std::string live_cells(const std::array<std::string, 11>& cells) {
   return fmt::format("{:<33} {:>6} {:>5} {:>8} {:>16} {:>7} {:>6} {:>8} {:>6} {:>5} {:>5}\n",
@@ -41,7 +37,7 @@ std::string live_line(const LiveRow& row) {
   };
   const Spread& share = row.to_no_capture;
   return live_cells(
-      {row.what, std::string(short_name(row.action)), std::to_string(row.packet_bytes),
+      {row.what, short_name(row.action), std::to_string(row.packet_bytes),
        fmt::format("{:.2f}", row.packets_per_second / kMillion),
        fmt::format("{:.2f} ({:.2f}-{:.2f})", share.median, share.least, share.most),
        if_reader(row.written_per_second / kMillion, 2), if_reader(100 * row.lost_share, 1),
