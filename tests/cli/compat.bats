@@ -39,7 +39,7 @@ during() {
   wait_until has_capture || { cat "$world/said"; return 1; }
   sleep 0.2
   "${command[@]}"
-  sleep 1.2
+  sleep "${for_seconds:-0.4}"
   kill -TERM $pid || true
   wait $pid && status=0 || status=$?
   output=$(cat "$world/said")
@@ -152,10 +152,10 @@ accepted() {
 @test "-compat: statistics lines, interface names, and the mode of the file" {
   load_target
   umask 022
-  during send 1 -- -compat "$bpffs/hook" "$file"
+  for_seconds=2.5 during send 1 -- -compat "$bpffs/hook" "$file"
   [ "$status" -eq 0 ]
   line=$'aborted: 0/0\tdrop: 1/1\tpass: 0/0\ttx: 0/0\tredirect: 0/0\t(received/matched packets)'
-  grep -Fxq "$line" "$world/said"
+  [ "$(grep -Fxc "$line" "$world/said")" -ge 3 ]
   [ "$(grep -v '^xdpcap: ' "$world/said" | tail -1)" = "$line" ]
   [ "$(interfaces "$file")" = XDPdrop ]
   [ "$(stat -c %a "$file")" = 644 ]
@@ -224,6 +224,28 @@ accepted() {
   wait $pid
 }
 
+@test "-linktype is the link type of the file" {
+  load_target
+  during send 2 -- -linktype raw "$bpffs/hook" "$file" ip or not ip
+  [ "$status" -eq 0 ]
+  [ "$(capinfos -E "$file" | awk -F': +' '/encapsulation/ { print $2 }')" = "Raw IP" ]
+}
+
+@test "-c stops after so many packets, and 0 does not" {
+  load_target
+  "$xdpcap" -c 2 "$bpffs/hook" "$file" > /dev/null 2>&1 &
+  pid=$!
+  wait_until has_capture
+  sleep 0.2
+  for _ in 1 2 3; do send 2; done
+  wait $pid
+  [ "$(tshark -r "$file" | wc -l)" = 2 ]
+  many() { for _ in 1 2 3; do send 2; done; }
+  during many -- -c 0 "$bpffs/hook" "$file"
+  [ "$status" -eq 0 ]
+  [ "$(tshark -r "$file" | wc -l)" = 3 ]
+}
+
 # --- Hooks
 
 @test "a hook of seven slots: the actions behind the kernel's are captured, the verdicts stay" {
@@ -264,6 +286,28 @@ accepted() {
   bpftool map create "$bpffs/counter" type percpu_array key 4 value 4 entries 5 name xdpcap_hook
   run_xdpcap "$bpffs/counter" "$file"
   fails_with 1 "it is a map of type per-CPU array; a hook is a program array"
+}
+
+# --- The page itself
+
+@test "every row of docs/migrate.md says same or different and why, and names tests that there are" {
+  local page=$XDPCAP_SOURCE/docs/migrate.md tests rows=0 row name
+  tests=$(grep -h '^@test' "$XDPCAP_SOURCE"/tests/cli/*.bats; grep -rhoE 'TEST(_[FP])?\([A-Za-z]+, [A-Za-z0-9]+' "$XDPCAP_SOURCE/tests")
+  while IFS= read -r row; do
+    rows=$((rows + 1))
+    here=$(awk -F' \\| ' '{ print $3 }' <<< "$row")
+    [[ $here == same* || $here == different:*", because "* ]] || { echo "neither same nor different, because: $row"; return 1; }
+    [[ $here != *[Dd]ifferent:* || $here == *", because "* ]] || { echo "different without a because: $row"; return 1; }
+    names=$(awk -F' \\| ' '{ print $NF }' <<< "$row" | grep -oE '"[^"]+"|`[A-Za-z]+\.[A-Za-z0-9]+`|`hook_header`' | grep -v '\.bats') || { echo "no test: $row"; return 1; }
+    while IFS= read -r name; do
+      case $name in
+        '"'*) grep -Fq "@test $name" <<< "$tests" ;;
+        '`hook_header`') [ -x "$XDPCAP_SOURCE/tests/kernel/programs/hook_header_test" ] ;;
+        *) name=${name//\`/}; grep -Eq "TEST(_[FP])?\(${name/./, }$" <<< "$tests" ;;
+      esac || { echo "no such test: $name"; return 1; }
+    done <<< "$names"
+  done < <(grep '^| ' "$page" | grep -v '^| what | the original')
+  [ "$rows" -gt 40 ]
 }
 
 # --- bpfoff
