@@ -60,6 +60,13 @@ Result<LinkType> link_type_for(const Options& options, const PcapReader& file) {
                     "leave the option out",
                     asked->name, *options.capture_file, file.link_type().name));
   }
+  constexpr int kEthernet = 1;
+  if (options.ebpf.ancillary.from_frame && file.link_type().dlt != kEthernet) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("option --ancillary: frame is for Ethernet, but packets of {} start "
+                            "with {}",
+                            *options.capture_file, file.link_type().name));
+  }
   return file.link_type();
 }
 

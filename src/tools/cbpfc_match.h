@@ -18,7 +18,7 @@
 namespace command {
 
 /// The link type for an expression over the packets of a file.
-/// Errors: Errc::InvalidArgument when another one is asked for.
+/// Errors: Errc::InvalidArgument when another one is asked for, or answers from an Ethernet frame.
 cbpfc::Result<cbpfc::LinkType> link_type_for(const Options& options, const PcapReader& file);
 
 struct MatchReport {

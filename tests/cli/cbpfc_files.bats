@@ -103,6 +103,12 @@ swapped_pcap() {
   done
 }
 
+@test "what is read off an Ethernet frame is not read off another" {
+  { make_pcap | head -c 20; put_u32 101; } >raw.pcap
+  run_cbpfc --match raw.pcap --ancillary frame "2,40 0 0 4294963204,22 0 0 0" # SKF_AD_PKTTYPE
+  fails_with 1 "option --ancillary: frame is for Ethernet, but packets of raw.pcap start with RAW"
+}
+
 @test "ip broadcast in a file is as tcpdump has it" {
   packet=$(udp_packet 53)
   make_pcap "${packet/c0000202/ffffffff}" "${packet/c0000202/00000000}" "$packet" >in.pcap
