@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -46,34 +45,41 @@ std::FILE* RecordedInput::stream() {
   const auto read_some = [](void* self, char* bytes, std::size_t size) {
     return static_cast<RecordedInput*>(self)->read({bytes, size});
   };
-  std::FILE* const file = ::fopencookie(
-      this, "rb", {.read = read_some, .write = nullptr, .seek = nullptr, .close = nullptr});
-  if (file != nullptr) {
-    std::setvbuf(file, nullptr, _IONBF, 0);
+  // For ftello(), which asks where the stream's buffer ends; nothing else is possible in a pipe.
+  const auto tell = [](void* self, off64_t* offset, int whence) {
+    if (whence != SEEK_CUR || *offset != 0) {
+      errno = ESPIPE;
+      return -1;
+    }
+    *offset = static_cast<RecordedInput*>(self)->end_;
+    return 0;
+  };
+  stream_ = ::fopencookie(this, "rb",
+                          {.read = read_some, .write = nullptr, .seek = tell, .close = nullptr});
+  if (stream_ != nullptr) {
+    std::setvbuf(stream_, nullptr, _IOFBF, kBufferBytes);
   }
-  return file;
+  return stream_;
+}
+
+std::span<const std::uint8_t> RecordedInput::taken() const {
+  const auto unread = static_cast<std::size_t>(end_ - ::ftello(stream_));
+  return std::span(given_).subspan(start_, given_.size() - unread - start_);
 }
 
 /// As read(2).
 ssize_t RecordedInput::read(std::span<char> wanted) {
-  if (next_ == ahead_.size()) {
-    ahead_.resize(kBufferBytes);
-    ssize_t size = 0;
-    do {
-      size = ::read(fd_.get(), ahead_.data(), ahead_.size());
-    } while (size < 0 && errno == EINTR);
-    ahead_.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-    next_ = 0;
-    if (size <= 0) {
-      return size;
-    }
+  ssize_t size = 0;
+  do {
+    size = ::read(fd_.get(), wanted.data(), wanted.size());
+  } while (size < 0 && errno == EINTR);
+  if (size > 0) {
+    given_.erase(given_.begin(), given_.begin() + static_cast<std::ptrdiff_t>(start_));
+    start_ = 0;
+    given_.insert(given_.end(), wanted.begin(), wanted.begin() + size);
+    end_ += size;
   }
-  const std::size_t size = std::min(wanted.size(), ahead_.size() - next_);
-  const std::span<const std::uint8_t> given = std::span(ahead_).subspan(next_, size);
-  std::memcpy(wanted.data(), given.data(), size);
-  taken_.insert(taken_.end(), given.begin(), given.end());
-  next_ += size;
-  return static_cast<ssize_t>(size);
+  return size;
 }
 
 }  // namespace command

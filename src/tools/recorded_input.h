@@ -2,10 +2,11 @@
 //
 // A file that is read through somebody else's code, and what that code took from it.
 //
-// libpcap gives a packet's bytes, but neither the record they stand in nor what stands between records.
-// Without a buffer of its own a stream asks for exactly the bytes that are read from it, so what is asked for
-// between two packets is the second one's record.
+// libpcap gives a packet's bytes, but neither the record they stand in nor what stands between records.  So it
+// reads from a stream of ours: what the stream has been given is kept, and where it stands tells how much of that
+// has been read.
 //
+// Cost: bytes are copied once more, and one call of ftello(3) a packet.
 // Tested by: tests/unit/tools/pcap_file_test.cc.
 
 #pragma once
@@ -31,23 +32,23 @@ class RecordedInput {
   RecordedInput(const RecordedInput&) = delete;
   RecordedInput& operator=(const RecordedInput&) = delete;
 
-  /// A stream over it; null without memory.  Must be closed before this goes.
+  /// The stream over it, to be called once; null without memory.  Must be closed before this goes.
   std::FILE* stream();
-
   int fd() const { return fd_.get(); }
 
-  /// What was read from the stream since forget().
-  std::span<const std::uint8_t> taken() const { return taken_; }
-  void forget() { taken_.clear(); }
+  /// What was read from the stream since forget(); valid until more is read.
+  std::span<const std::uint8_t> taken() const;
+  void forget() { start_ += taken().size(); }
 
  private:
   explicit RecordedInput(xdpcap::UniqueFd fd) : fd_(std::move(fd)) {}
   ssize_t read(std::span<char> wanted);
 
   xdpcap::UniqueFd fd_;
-  std::vector<std::uint8_t> ahead_;  ///< read from the file, and not yet asked for: from next_ on
-  std::size_t next_ = 0;
-  std::vector<std::uint8_t> taken_;
+  std::FILE* stream_ = nullptr;      ///< its owner closes it
+  std::vector<std::uint8_t> given_;  ///< to the stream; earlier bytes are dropped
+  std::size_t start_ = 0;            ///< in given_: what was read before is forgotten
+  std::int64_t end_ = 0;             ///< of given_, in the file
 };
 
 }  // namespace command

@@ -69,6 +69,8 @@ swapped_pcap() {
   for file in in.pcap nano.pcap checksum.pcap swapped.pcap micro.pcapng nano.pcapng; do
     "$cbpfc" --match $file -w all ''
     cmp all $file
+    # shellcheck disable=SC2002  # a pipe, in which nothing can be looked up
+    cat $file | "$cbpfc" --match - -w - '' | cmp - $file
     "$cbpfc" --match $file -w chosen udp port 53
     [ "$(head -c 24 chosen | xxd -p)" = "$(head -c 24 $file | xxd -p)" ]
     diff <(tcpdump -r chosen --nano -tt -xx 2>/dev/null) <(tcpdump -r $file --nano -tt -xx udp port 53 2>/dev/null)
