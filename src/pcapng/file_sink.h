@@ -12,19 +12,8 @@
 // with what a killed capture wrote, sees whole blocks.  A block longer than that goes in pieces; if
 // the output fails between two of them it ends inside the block, and the sink takes no more.
 //
-// Two captures into one output would corrupt it, each reporting success.  Hence lock() takes a write lock on
-// one byte, kLockedByte, far behind every end of a file: file systems on which locks keep readers out (SMB)
-// keep nobody from the packets.  The lock is the process's (fcntl(2), F_SETLK), not the descriptor's, because
-//
-//     captures started by one shell (`{ xdpcap a - & xdpcap b -; } >file`)      share a descriptor
-//     the shell, and a capture's guardian, may outlive the capture              and have it open
-//     `flock out.pcap xdpcap HOOK out.pcap`                                     has nothing to do with it
-//     the message can name the pid
-//
-// The price: the lock goes with the first descriptor of the file that the process closes.
-//
-// Source: POSIX.1-2017 write(), pipes, fcntl(); Linux fs/pipe.c pipe_write(), pipe_poll(), fs/locks.c.
-// Tested by: tests/unit/pcapng/file_sink_test.cc, file_lock_test.cc, sink_failure_test.cc, pipe_test.cc,
+// Source: POSIX.1-2017 write(), pipes; Linux fs/pipe.c pipe_write(), pipe_poll().
+// Tested by: tests/unit/pcapng/file_sink_test.cc, sink_failure_test.cc, pipe_test.cc,
 // full_disk_test.cc, kill_test.cc.
 
 #pragma once
@@ -63,10 +52,8 @@ class FileSink final : public ByteSink {
   /// Takes a duplicate of standard output.  If that is closed, the first write says so.
   static FileSink standard_output();
 
-  /// Refuses the output if another process has locked it, until finish() or the end of the process; before the
-  /// first write, and with no other descriptor of the output to be closed afterwards.  Devices are for everybody.
-  /// Returns false where the file system has no locks: a second capture into the file is not noticed then.
-  /// Errors: Errc::Busy naming the process if it is visible; or the file was deleted since it was opened.
+  /// lock_output(), until finish(); before the first write, so that an old file is not emptied under its writer.
+  /// Errors: also Errc::Busy if the file was deleted since it was opened.
   Result<bool> lock();
 
   /// While the output has no room, `fd` becoming readable ends the wait: write() then fails with
@@ -104,7 +91,6 @@ class FileSink final : public ByteSink {
   int wait_for_room() const;
   std::unexpected<Error> cut_back(std::span<const std::uint8_t> bytes, std::size_t done_bytes,
                                   int error);
-  std::unexpected<Error> locked_error() const;
   std::string display_name() const;
   std::unexpected<Error> write_error(int error, const std::string& consequence = {}) const;
 
@@ -112,7 +98,6 @@ class FileSink final : public ByteSink {
   std::string path_;  ///< "-": standard output
   bool is_regular_ = false;
   bool is_socket_ = false;
-  bool is_device_ = false;
   bool empties_file_ = false;  ///< the next write empties the file first
   bool had_name_ = false;      ///< a regular file that was in a directory when it was opened
   bool is_torn_ = false;       ///< the output ends inside a block

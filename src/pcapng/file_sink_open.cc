@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "pcapng/file_sink.h"
+#include "pcapng/output_lock.h"
 
 namespace xdpcap {
 namespace {
@@ -78,7 +79,6 @@ FileSink::FileSink(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(st
   }
   is_socket_ = S_ISSOCK(status.st_mode);
   is_regular_ = S_ISREG(status.st_mode);
-  is_device_ = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
   if (!is_regular_) {
     return;
   }
@@ -152,6 +152,21 @@ FileSink FileSink::standard_output() {
   // output".
   constexpr int kFirstFree = 3;
   return {UniqueFd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, kFirstFree)), "-"};
+}
+
+Result<bool> FileSink::lock() {
+  if (!fd_.is_open()) {
+    return true;
+  }
+  const bool is_locked = TRY(lock_output(fd(), display_name()));
+  // The capture that created the file may have removed it, for it could not begin, between our open() and here.
+  struct stat status{};
+  if (had_name_ && ::fstat(fd(), &status) == 0 && status.st_nlink == 0) {
+    return fail(
+        Errc::Busy,
+        fmt::format("write to {}: it was deleted the moment it was opened; start again", path_));
+  }
+  return is_locked;
 }
 
 void FileSink::remove_if_created() {

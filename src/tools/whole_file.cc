@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "kernel/random.h"
+#include "pcapng/output_lock.h"
 
 namespace command {
 
@@ -111,9 +112,8 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
     if (!exists || !is_refused_by_directory(beside.error().sys_errno)) {
       return std::unexpected(beside.error());
     }
-    TRY(file.open_in_place(0));
+    TRY(file.open_in_place());
     file.place_.reset();
-    file.has_old_bytes_ = true;
     return file;
   }
   if (exists) {
@@ -122,9 +122,14 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
   return file;
 }
 
-Result<void> WholeFile::open_in_place(int flags) {
-  fd_ = place_->open(O_WRONLY | flags);
-  return fd_.is_open() ? Result<void>() : Result<void>(failure("open", errno));
+Result<void> WholeFile::open_in_place() {
+  fd_ = place_->open(O_WRONLY);
+  if (!fd_.is_open()) {
+    return failure("open", errno);
+  }
+  TRY(xdpcap::lock_output(fd_.get(), name_));
+  has_old_bytes_ = true;
+  return {};
 }
 
 Result<void> WholeFile::open_beside() {
@@ -196,7 +201,8 @@ Result<void> WholeFile::commit() {
 
 Result<void> WholeFile::write_over() {
   const UniqueFd whole = std::move(fd_);
-  TRY(open_in_place(O_TRUNC));
+  TRY(open_in_place());
+  TRY(drop_old_bytes());
   off_t offset = 0;
   constexpr std::size_t kAtOnce = std::size_t{1} << 30;
   while (const ssize_t copied = ::sendfile(fd_.get(), whole.get(), &offset, kAtOnce)) {

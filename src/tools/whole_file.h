@@ -13,7 +13,7 @@
 //
 // An old file that cannot be replaced is written over: at the end if something is mounted there, as in a
 // container, and from the first byte if its directory takes no new file.  The old bytes go with the first new
-// ones.
+// ones, and one process at a time writes there (pcapng/output_lock.h).
 //
 // rename(2) replaces the name it is given, be that a link, and never what a link leads to; but the link
 // of an old file stays and its file is replaced, so one that anybody may have put there could choose the
@@ -68,7 +68,7 @@ class WholeFile {
   explicit WholeFile(std::string name);
 
   cbpfc::Result<void> open_beside();
-  cbpfc::Result<void> open_in_place(int flags);
+  cbpfc::Result<void> open_in_place();
   cbpfc::Result<void> drop_old_bytes();
   cbpfc::Result<void> write_over();
   std::unexpected<cbpfc::Error> failure(std::string_view attempt, int error_number) const;

@@ -38,6 +38,7 @@ class OtherCapture {
     std::array<int, 2> end{};
     EXPECT_EQ(::pipe2(ready.data(), O_CLOEXEC) + ::pipe2(end.data(), O_CLOEXEC), 0);
     pid_ = ::fork();
+    EXPECT_GE(pid_, 0);
     if (pid_ == 0) {
       ::close(end[1]);
       auto sink = open();

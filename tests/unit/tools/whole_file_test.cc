@@ -3,6 +3,7 @@
 #include "tools/whole_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -182,6 +185,39 @@ TEST_F(WholeFileTest, AFileInADirectoryThatIsNotWritableIsWrittenInPlace) {
   const auto file = WholeFile::create(path_);
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().message, "replace " + path_ + ": Permission denied");
+}
+
+// Two that are replaced are each whole; two that are written in place would be mixed.
+TEST_F(WholeFileTest, AFileIsWrittenInPlaceByOneProcessAtATime) {
+  ASSERT_EQ(::chmod(directory_.path(".").c_str(), 0755), 0);
+  put(path_, "old");
+  ASSERT_EQ(::chmod(path_.c_str(), 0666), 0);
+  const AsNobody user;
+  std::array<int, 2> ready{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto file = WholeFile::create(path_);
+    if (file && ::write(ready[1], "x", 1) == 1) {
+      ::pause();
+    }
+    ::_exit(1);
+  }
+  ASSERT_GT(child, 0);
+  ::close(ready[1]);
+  char is_ready = 0;
+  EXPECT_EQ(::read(ready[0], &is_ready, 1), 1);
+  const auto second = WholeFile::create(path_);
+  EXPECT_EQ(::kill(child, SIGKILL), 0);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  ::close(ready[0]);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message,
+            fmt::format("write to {}: process {} is writing to it already; choose another output, "
+                        "or end that first",
+                        path_, child));
+  EXPECT_EQ(contents(path_), "old");
+  EXPECT_TRUE(WholeFile::create(path_));
 }
 
 TEST_F(WholeFileTest, AFileThatIsMountedIsWrittenOver) {
