@@ -16,7 +16,8 @@ int list_hooks(const XdpcapOptions& options);
 /// One hook.  Without CAP_SYS_ADMIN what can be known without, and captures that answer in the run directory.
 int show_hook(const XdpcapOptions& options);
 
-/// Ends captures, and takes out what dead ones have left.
+/// Ends captures, and takes out what dead ones have left.  Programs in slots that are not ours are named, and with -force
+/// removed: the kernel does not say whose they are.
 int detach_captures(const XdpcapOptions& options);
 
 }  // namespace xdpcap

@@ -199,7 +199,8 @@ std::vector<cli::Option> make_request_rows(WrittenOptions& written) {
        .set = into_request(written, Request::Status)},
       {.name = "detach",
        .help = "end the captures on a hook, or one: -detach <hook> [<pid>]; also takes\n"
-               "out what is left of captures that were killed",
+               "out what is left of captures that were killed; with -force, programs\n"
+               "of other tools in the slots, too",
        .set = into_request(written, Request::Detach)},
       {.name = "diagnose",
        .help = "say, step by step, where packets get lost on the way to a capture:\n"
@@ -221,6 +222,10 @@ std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
          options.on_busy = TRY(parse_on_busy(text));
          return {};
        }},
+      {.name = "force",
+       .help = "capture from a program array that is not shown to be a hook: where it\n"
+               "is none, a capture changes what happens to packets",
+       .set = cli::into(options.force)},
       {.name = "run-dir",
        .argument = "DIR",
        .help = fmt::format("where captures that share a hook keep their lock and sockets;\n"

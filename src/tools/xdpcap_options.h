@@ -40,6 +40,7 @@ struct XdpcapOptions {
   std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
   std::vector<RateLimit> triggers;              ///< which write it out
   OnBusy on_busy = OnBusy::Chain;
+  bool force = false;       ///< also what is not shown to be a hook
   std::string run_directory = kUsualRunDirectory;  ///< of the lock, and of guardians' sockets
   std::optional<std::uint32_t> detach_pid;         ///< of Request::Detach; nullopt: all
   bool wants_json = false;                         ///< of Request::List and Status
