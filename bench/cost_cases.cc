@@ -14,6 +14,7 @@
 #include "attach/chain_state.h"
 #include "attach/counters.h"
 #include "attach/filter_code.h"
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 #include "udp_packet.h"

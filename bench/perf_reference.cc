@@ -6,6 +6,7 @@
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 

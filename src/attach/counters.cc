@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/random.h"
 

@@ -42,7 +42,7 @@ void emit_copy(Assembly& code, const FilterCodeSpec& spec) {
   code.add(alu(Alu::Add, Reg::R2, spec.key_slot));
   code.add_map_fd(Reg::R1, spec.whole_packets_fd);
   code.add(call(helper::kMapLookupElem));
-  code.jump_if(Cmp::Equal, Reg::R0, 0, spec.no_match_label);  // never: each possible CPU has one
+  code.jump_if(Cmp::Equal, Reg::R0, 0, spec.match_label);  // see whole_packets_fd
   code.add(mov(spec.spare, Reg::R0));
   code.add(mov(Reg::R1, spec.context));
   code.add(mov(Reg::R2, 0));

@@ -35,8 +35,9 @@ namespace xdpcap {
 inline constexpr std::uint32_t kWholePacketBytes = 65536;
 
 struct FilterCodeSpec {
-  int whole_packets_fd =
-      -1;  ///< array of kWholePacketBytes by CPU; -1: no packet has several buffers
+  /// Array of kWholePacketBytes by CPU; -1: no packet has several buffers.  A CPU that is not in it has no ring either: whether a
+  /// packet there would match is not known, and it is taken to match, and then to be lost, rather than to go unmentioned.
+  int whole_packets_fd = -1;
   cbpfc::ebpf::Reg context = cbpfc::ebpf::Reg::R6;
   cbpfc::ebpf::Reg length = cbpfc::ebpf::Reg::R8;  ///< to overwrite, as R0 to R5
   cbpfc::ebpf::Reg spare = cbpfc::ebpf::Reg::R9;   ///< to overwrite

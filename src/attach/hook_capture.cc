@@ -18,6 +18,7 @@
 #include "attach/filter_code.h"
 #include "attach/record_code.h"
 #include "attach/shared_ring.h"
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 
@@ -126,8 +127,10 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
         create_lru_hash("xdpcap_flows", sizeof(abi::FlowKey), sizeof(std::uint64_t), kMostFlows));
   }
   if (capture.variant_.multi_buffer) {
-    const std::uint32_t cpus = TRY(possible_cpus());
+    // Counting goes on where there is no ring.
+    const std::uint32_t cpus = TRY(options.counts_only ? possible_cpus() : present_cpus());
     capture.whole_packets_fd_ = TRY(create_array("xdpcap_whole", kWholePacketBytes, cpus));
+    capture.whole_packets_bytes_ = std::uint64_t{cpus} * kWholePacketBytes;
   }
   // Counters that cannot be read are better known now; it also lets libbpf read the number of CPUs
   // while the process still may.

@@ -34,7 +34,7 @@ namespace xdpcap {
 struct HookCaptureOptions {
   std::vector<Action> actions;  ///< each must have a slot in the hook
   std::uint32_t snaplen_bytes = 65535;
-  /// Of each possible CPU's ring; rounded up to a power of two of whole pages that holds at least one largest record.
+  /// Of each CPU's ring; rounded up to a power of two of whole pages that holds at least one largest record.
   std::uint64_t ring_bytes = 1U << 22;
   std::uint32_t watermark_bytes =
       1;  ///< at most half the ring, and what a largest record leaves of it
@@ -92,6 +92,8 @@ class HookCapture {
   Result<std::map<Action, UniqueFd>> load_probes() const;
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
+  /// What copies of packets in several buffers take, which filters read; 0 if there are none.
+  std::uint64_t whole_packets_bytes() const { return whole_packets_bytes_; }
   const Variant& variant() const { return variant_; }
   std::uint32_t watermark_bytes() const { return options_.watermark_bytes; }  ///< as it is used
   Transport transport() const { return transport_.transport; }  ///< unless it only counts
@@ -118,6 +120,7 @@ class HookCapture {
   UniqueFd shared_limits_fd_;
   UniqueFd flows_fd_;
   UniqueFd whole_packets_fd_;
+  std::uint64_t whole_packets_bytes_ = 0;
   Variant variant_;
   ChosenTransport transport_;
   Programs programs_;

@@ -52,7 +52,8 @@ void emit_find_ring(Assembly& code, const RecordCodeSpec& spec) {
   point_to_stack(code, Reg::R2, spec.key_slot);
   code.add_map_fd(Reg::R1, spec.rings_fd);
   code.add(call(helper::kMapLookupElem));
-  code.jump_if(Cmp::Equal, Reg::R0, 0, kLostLabel);  // never: each possible CPU has one
+  code.jump_if(Cmp::Equal, Reg::R0, 0,
+               kLostLabel);  // a CPU that came with the capture running has none
 }
 
 void emit_header(Assembly& code, const RecordCodeSpec& spec, Reg base, std::int16_t offset,

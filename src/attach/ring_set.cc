@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "attach/shared_ring.h"
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 
 namespace xdpcap {
@@ -30,7 +31,7 @@ Result<RingSet> RingSet::create(const RingSetOptions& options) {
   if (!set.wake_.is_open()) {
     return epoll_failure(errno);
   }
-  const std::uint32_t cpus = TRY(possible_cpus());
+  const std::uint32_t cpus = options.cpus ? *options.cpus : TRY(present_cpus());
   if (is_perf(options.transport)) {
     TRY(set.create_perf_buffers(cpus, options.watermark_bytes));
   } else if (options.transport == Transport::Shared) {

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The rings of a capture: one for each CPU the machine can have, so that CPUs share no lock.
+// The rings of a capture: one for each CPU the machine has, so that CPUs share no lock.
 //
 // A capture program finds its CPU's ring in a map: an array of maps of BPF ring buffers; for Transport::Shared an array
 // whose values are the rings; for Transport::Perf a perf event array.
 // Records of one CPU are in the order of their times, since XDP programs do not interrupt each other there.  Rings
 // are made before anything is attached; their memory is taken at once.
 //
-// Limits: memory is taken also for CPUs that are possible and not there; of perf buffers, only CPUs that are online
-// get one, and what a CPU that comes later records is lost, and counted.
+// Limits: a CPU that is offline has a ring, since it may come online during the capture.  One that is only possible has
+// none: virtual machines reserve numbers for 128 of them and more, for processors that would have to be plugged in first.  If
+// that happens during a capture, packets there are lost, and counted.  Of perf buffers, only CPUs that are online get one.
 // Tested by: tests/kernel/hook_capture_test.cc, transport_test.cc.
 
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "attach/transport.h"
@@ -27,6 +29,8 @@ struct RingSetOptions {
   Transport transport = Transport::Classes;
   std::uint64_t ring_bytes = 1U << 20;  ///< of each ring; a power of two of whole pages
   std::uint32_t watermark_bytes = 1;    ///< of perf buffers, whose programs do not decide about it
+  /// CPUs with numbers below this have a ring; nullopt: those that are present.
+  std::optional<std::uint32_t> cpus = std::nullopt;
 };
 
 class RingSet {

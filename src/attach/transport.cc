@@ -56,7 +56,8 @@ Result<ChosenTransport> try_transport(Transport transport, const Variant& varian
   }
   const RingSet rings = TRY(RingSet::create({.transport = transport,
                                              .ring_bytes = kSmallRingBytes,
-                                             .watermark_bytes = kSmallRingBytes / 2}));
+                                             .watermark_bytes = kSmallRingBytes / 2,
+                                             .cpus = 1}));
   const UniqueFd counters =
       TRY(create_per_cpu_array("xdpcap_probe", sizeof(abi::Counters), kActions));
   const auto insns = TRY(build_capture_program(match_all(), {.watermark_bytes = kSmallRingBytes / 2,

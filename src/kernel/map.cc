@@ -13,6 +13,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "kernel/cpus.h"
 #include "kernel/libbpf_quiet.h"
 
 namespace xdpcap {
@@ -181,14 +182,6 @@ Result<void> put_value(int map_fd, std::uint32_t key, std::span<const std::byte>
                           kMapCapabilities);
   }
   return {};
-}
-
-Result<std::uint32_t> possible_cpus() {
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus < 0) {
-    return kernel_failure("read the number of CPUs", -cpus, {});
-  }
-  return static_cast<std::uint32_t>(cpus);
 }
 
 Result<MapInfo> map_info(int map_fd) {

@@ -77,10 +77,6 @@ Result<void> put_maps(int array_fd, std::span<const int> map_fds);
 /// Errors: Kernel.
 Result<void> put_value(int map_fd, std::uint32_t key, std::span<const std::byte> value);
 
-/// How many CPUs this machine can have; their numbers are below that.
-/// Errors: Errc::Kernel.
-Result<std::uint32_t> possible_cpus();
-
 Result<MapInfo> map_info(int map_fd);
 
 /// "hash", "ring buffer"; "type 99" for one that this program does not know.

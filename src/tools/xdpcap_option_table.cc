@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <iterator>
 #include <limits>
@@ -14,9 +15,12 @@
 #include <utility>
 
 #include "attach/abi.h"
+#include "attach/filter_code.h"
+#include "attach/shared_ring.h"
 #include "cli/action_list.h"
 #include "cli/link_type.h"
 #include "cli/numbers.h"
+#include "pcapng/pcapng_writer.h"
 
 namespace xdpcap {
 
@@ -25,10 +29,10 @@ namespace {
 // Largest size of a BPF map that is a power of two; max_entries is 32 bits.
 constexpr std::uint64_t kMostRingBytes = 1ULL << 31U;
 constexpr std::uint64_t kMostRate = 1'000'000'000;  // packets a second
-constexpr std::uint64_t kUsualBufferBytes = 4ULL << 20U;
+constexpr std::uint64_t kMostUsualBufferBytes = 4ULL << 20U;
 
 std::uint64_t most_buffer_bytes(const MachineLimits& limits) {
-  return std::min(kMostRingBytes, limits.memory_bytes) / limits.possible_cpus;
+  return std::min(kMostRingBytes, limits.memory_bytes) / limits.cpus;
 }
 
 using ParseNumber = Result<std::uint64_t> (*)(std::string_view, std::uint64_t, std::uint64_t);
@@ -69,16 +73,18 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
       {.name = "buffer",
        .short_name = 'B',
        .argument = "BYTES",
-       .help =
-           fmt::format("ring buffer of each of the {} possible CPUs, from 1 to {},\n"
-                       "rounded up to a power of two; default: {}",
-                       limits.possible_cpus, most_buffer_bytes(limits), usual_buffer_bytes(limits)),
+       .help = fmt::format("ring buffer of each of the {} CPUs, from 1 to {}, rounded up\n"
+                           "to a power of two that holds a packet of -snaplen bytes: to {}\n"
+                           "at least, unless -snaplen is given; default: {}, so that a\n"
+                           "capture takes 64 MiB at most, or the smallest ring for each CPU",
+                           limits.cpus, most_buffer_bytes(limits), kLeastUsualBufferBytes,
+                           usual_buffer_bytes(limits)),
        .set = into_bytes(written.buffer_bytes, 1, most_buffer_bytes(limits))},
       {.name = "watermark",
        .argument = "BYTES",
        .help = "wake up when a ring holds this much; no packet waits longer\n"
                "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
-               "is at once, for rings smaller than that and with -flush; 0 means 1",
+               "is at once, for rings below 131072 and with -flush; 0 means 1",
        .set = into_bytes(written.watermark_bytes, 0, kMostRingBytes)},
       {.name = "transport",
        .argument = "NAME",
@@ -277,7 +283,14 @@ std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
 }  // namespace
 
 std::uint64_t usual_buffer_bytes(const MachineLimits& limits) {
-  return std::min(kUsualBufferBytes, most_buffer_bytes(limits));
+  const std::uint64_t around_bytes =
+      shared_ring_layout(0).value_bytes + kWholePacketBytes;  // for each CPU, beside its ring
+  const std::uint64_t share_bytes =
+      (kUsualMemoryBytes - PcapngWriter::buffer_bytes()) / limits.cpus;
+  const std::uint64_t ring_bytes =
+      std::bit_floor(share_bytes - std::min(share_bytes, around_bytes));
+  return std::min(std::clamp(ring_bytes, kLeastUsualBufferBytes, kMostUsualBufferBytes),
+                  most_buffer_bytes(limits));
 }
 
 std::vector<cli::Option> make_option_table(WrittenOptions& written, const MachineLimits& limits) {

@@ -23,7 +23,13 @@ struct WrittenOptions {
   bool wants_version = false;
 };
 
-/// The ring of a CPU if nobody asks for another.
+/// The smallest ring that holds a packet of any length.
+inline constexpr std::uint64_t kLeastUsualBufferBytes = 128ULL << 10U;
+/// What a capture takes unless more is asked for: rings, with what lies around them, copies of packets in several buffers,
+/// output buffer.  More only where it is not enough for kLeastUsualBufferBytes for each CPU: from 250 CPUs on.
+inline constexpr std::uint64_t kUsualMemoryBytes = 64ULL << 20U;
+
+/// The ring of a CPU if -buffer is not given: a power of two, from kLeastUsualBufferBytes to 4 MiB.
 std::uint64_t usual_buffer_bytes(const MachineLimits& limits);
 
 /// The table; its setters keep references to `written`.

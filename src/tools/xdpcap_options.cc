@@ -14,6 +14,7 @@
 #include "capture/flight_recorder.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
+#include "kernel/cpus.h"
 #include "tools/xdpcap_option_table.h"
 
 namespace xdpcap {
@@ -157,7 +158,7 @@ Result<void> set_defaults(WrittenOptions& written) {
     options.flush = true;
   }
   options.ring_bytes = written.buffer_bytes;
-  const bool is_ring_small = options.ring_bytes < kUsualMostWatermarkBytes;
+  const bool is_ring_small = options.ring_bytes < kLeastUsualBufferBytes;
   const std::uint64_t usual_bytes =
       options.flush || is_ring_small ? 1
                                      : std::min(options.ring_bytes / 8, kUsualMostWatermarkBytes);
@@ -178,7 +179,8 @@ MachineLimits machine_limits() {
   const auto ask = [](int name) {
     return static_cast<std::uint64_t>(std::max(1L, ::sysconf(name)));
   };
-  return {.possible_cpus = ask(_SC_NPROCESSORS_CONF),
+  // Where it is not known, the rings will say why.
+  return {.cpus = present_cpus().value_or(1),
           .memory_bytes = ask(_SC_PHYS_PAGES) * ask(_SC_PAGESIZE)};
 }
 

@@ -31,7 +31,7 @@ struct XdpcapOptions {
   std::string filter;                      ///< expression or program; empty: everything
   std::optional<std::string> filter_file;  ///< where the filter is instead
   std::optional<std::vector<Action>> actions;  ///< nullopt: all the hook has slots for
-  std::uint64_t ring_bytes = 0;                ///< of each possible CPU
+  std::uint64_t ring_bytes = 0;                ///< of each CPU
   std::uint32_t watermark_bytes = 1;
   std::uint32_t snaplen_bytes = 65535;
   cbpfc::LinkType link_type;
@@ -60,7 +60,7 @@ struct XdpcapOptions {
 
 /// What the ranges and defaults of sizes depend on.
 struct MachineLimits {
-  std::uint64_t possible_cpus = 1;
+  std::uint64_t cpus = 1;  ///< that get a ring
   std::uint64_t memory_bytes = 0;
 };
 MachineLimits machine_limits();

@@ -14,16 +14,24 @@ namespace xdpcap {
 namespace {
 
 // What grows with the options; programs and counters are some pages.
-std::string describe_memory(const RingSet& rings, const XdpcapOptions& options) {
+std::string describe_memory(const HookCapture& capture, const XdpcapOptions& options) {
+  const RingSet& rings = capture.rings();
   const std::uint64_t output_bytes = PcapngWriter::buffer_bytes();
   const std::uint64_t recorder_bytes = options.recorder_bytes.value_or(0);
-  std::string line = fmt::format("memory: {} of {} bytes, output buffer {} bytes",
-                                 counted(rings.count(), "ring"), rings.ring_bytes(), output_bytes);
+  std::string line =
+      fmt::format("memory: {} of {} bytes take {} bytes", counted(rings.count(), "ring"),
+                  rings.ring_bytes(), rings.memory_bytes());
+  if (capture.whole_packets_bytes() != 0) {
+    fmt::format_to(std::back_inserter(line), ", copies of packets in several buffers {} bytes",
+                   capture.whole_packets_bytes());
+  }
+  fmt::format_to(std::back_inserter(line), ", output buffer {} bytes", output_bytes);
   if (options.recorder_bytes) {
     fmt::format_to(std::back_inserter(line), ", flight recorder {} bytes", recorder_bytes);
   }
-  fmt::format_to(std::back_inserter(line), "; {} bytes in all",
-                 rings.memory_bytes() + output_bytes + recorder_bytes);
+  fmt::format_to(
+      std::back_inserter(line), "; {} bytes in all",
+      rings.memory_bytes() + capture.whole_packets_bytes() + output_bytes + recorder_bytes);
   return line;
 }
 
@@ -48,7 +56,7 @@ void describe(const HookCapture& capture, const cbpfc::Filter& filter,
                   capture.watermark_bytes(), options.snaplen_bytes));
   say(fmt::format("link type {}, filter {}", options.link_type.name,
                   counted(filter.insns().size(), "classic instruction")));
-  say(describe_memory(capture.rings(), options));
+  say(describe_memory(capture, options));
 }
 
 bool all_were_handed_on(const CaptureSummary& summary) {

@@ -16,8 +16,10 @@
 #include <memory>
 
 #include "attach/abi.h"
+#include "attach/counters.h"
 #include "attach/filter_code.h"
 #include "attach/ring_set.h"
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 #include "support/bpf_fixture.h"
@@ -218,6 +220,42 @@ TEST_F(CaptureProgramTest, RecordsEveryByteOfMultiBufferPackets) {
     EXPECT_TRUE(result.packet == packet) << size;
     EXPECT_EQ(result.action, index(Action::Drop));
   }
+}
+
+// As on a processor that is plugged in during the capture.
+TEST_F(CaptureProgramTest, LosesPacketsOfSeveralBuffersWhereNoneHoldsThemWhole) {
+  const RingSet rings = RingSet::create({.ring_bytes = 1U << 17, .cpus = 1}).value();
+  const UniqueFd counters = create_counters().value();
+  const UniqueFd whole = create_array("test_whole", kWholePacketBytes, 1).value();
+  constexpr std::uint32_t kOffset = 5000;  // behind the first buffer
+  std::vector<std::uint8_t> packet = make_packet(9000);
+  const auto insns = build_capture_program(test::byte_filter(kOffset, packet[kOffset]),
+                                           {.multi_buffer = true,
+                                            .rings_fd = rings.map_fd(),
+                                            .counters_fd = counters.get(),
+                                            .whole_packets_fd = whole.get()})
+                         .value();
+  const UniqueFd program = load_xdp_program({.name = "test_whole",
+                                             .insns = insns,
+                                             .expected_attach_type = kAttachTypeXdp,
+                                             .multi_buffer = true})
+                               .value();
+  for (const bool matches : {true, false}) {
+    packet[kOffset] = static_cast<std::uint8_t>(packet[kOffset] ^ (matches ? 0 : 1));
+    for (const int cpu : {0, 1}) {
+      const test::OnOneCpu here(cpu);
+      EXPECT_EQ(test::test_run(program.get(), packet).action, index(Action::Pass));
+    }
+  }
+  const auto by_cpu = read_counters_by_cpu(counters.get()).value();
+  const abi::Counters& with = by_cpu[0][index(Action::Pass)];
+  EXPECT_EQ(with.received, 2U);
+  EXPECT_EQ(with.matched, 1U);
+  EXPECT_EQ(with.lost, 0U);
+  const abi::Counters& without = by_cpu[1][index(Action::Pass)];
+  EXPECT_EQ(without.received, 2U);
+  EXPECT_EQ(without.matched, 2U) << "whether it matches is not known";
+  EXPECT_EQ(without.lost, 2U);
 }
 
 TEST_F(CaptureProgramTest, CutsPacketsBeyondWhatTheKernelCopies) {

@@ -15,6 +15,7 @@
 
 #include "attach/abi.h"
 #include "attach/capture_program.h"
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 #include "support/bpf_fixture.h"

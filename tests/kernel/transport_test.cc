@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include <cstring>
+#include <optional>
 
 #include "attach/abi.h"
 #include "attach/capture_program.h"
@@ -17,6 +18,7 @@
 #include "attach/ring_set.h"
 #include "capture/record.h"
 #include "capture/record_reader.h"
+#include "kernel/cpus.h"
 #include "kernel/map.h"
 #include "kernel/program.h"
 #include "support/bpf_fixture.h"
@@ -42,11 +44,14 @@ class Rig {
     std::uint32_t snaplen_bytes = 65535;
     std::uint64_t ring_bytes = 1U << 20;
     std::uint32_t watermark_bytes = 1;
+    std::optional<std::uint32_t> cpus = std::nullopt;  ///< that have a ring
   };
 
   Rig(Transport transport, const Options& options)
       : chosen_(find_transport(options.variant, transport).value()),
-        rings_(RingSet::create({.transport = transport, .ring_bytes = options.ring_bytes}).value()),
+        rings_(RingSet::create(
+                   {.transport = transport, .ring_bytes = options.ring_bytes, .cpus = options.cpus})
+                   .value()),
         readers_(make_readers(rings_).value()),
         counters_(create_per_cpu_array("test_counters", sizeof(abi::Counters), 5).value()) {
     const auto insns = build_capture_program(test::constant_filter(1),
@@ -216,6 +221,28 @@ TEST_P(TransportTest, FitsRecordsOfItsSnapLengthIntoTheSmallestRing) {
       EXPECT_EQ(rig.records().size(), 1U) << snaplen;
     }
   }
+}
+
+// As of a processor that is plugged in during the capture.
+TEST_P(TransportTest, LosesAndCountsWhatComesOnACpuWithoutARing) {
+  const Rig rig(GetParam(), {.cpus = 1});
+  constexpr std::uint32_t kPackets = 5;
+  {
+    const test::OnOneCpu without(1);
+    rig.run(test::make_packet(60), kPackets);
+  }
+  EXPECT_EQ(rig.lost(), kPackets);
+  EXPECT_TRUE(rig.records().empty());
+  const test::OnOneCpu with(0);
+  rig.run(test::make_packet(60));
+  EXPECT_EQ(rig.lost(), kPackets);
+  EXPECT_EQ(rig.records().size(), 1U);
+}
+
+TEST_P(TransportTest, HasARingForEachCpuThatIsPresent) {
+  const RingSet rings = RingSet::create({.transport = GetParam(), .ring_bytes = 1U << 16}).value();
+  EXPECT_EQ(rings.count(), present_cpus().value()) << "a CPU may be offline";
+  EXPECT_GE(rings.memory_bytes(), rings.count() << 16U);
 }
 
 class SharedTransport : public testing::Test {

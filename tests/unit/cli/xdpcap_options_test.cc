@@ -5,13 +5,16 @@
 #include <gtest/gtest.h>
 
 #include "arguments.h"
+#include "attach/filter_code.h"
+#include "attach/shared_ring.h"
+#include "pcapng/pcapng_writer.h"
 
 namespace xdpcap {
 namespace {
 
 using test::Arguments;
 
-constexpr MachineLimits kTwoCpus{.possible_cpus = 2, .memory_bytes = 8ULL << 30U};
+constexpr MachineLimits kTwoCpus{.cpus = 2, .memory_bytes = 8ULL << 30U};
 
 Result<XdpcapOptions> parse(const std::vector<std::string>& words,
                             const MachineLimits& limits = kTwoCpus) {
@@ -167,8 +170,31 @@ TEST(XdpcapOptions, HelpAndVersionNeedNoOperands) {
 }
 
 TEST(XdpcapOptions, SmallMachinesGetSmallerBuffers) {
-  constexpr MachineLimits kSmall{.possible_cpus = 1024, .memory_bytes = 1ULL << 30U};
-  EXPECT_EQ(parse({"/h", "f"}, kSmall)->ring_bytes, 1U << 20U);
+  constexpr MachineLimits kSmall{.cpus = 8, .memory_bytes = 4ULL << 20U};
+  EXPECT_EQ(parse({"/h", "f"}, kSmall)->ring_bytes, 512U << 10U);
+}
+
+TEST(XdpcapOptions, RingsTake64MiBInAllUnlessMoreIsAskedFor) {
+  constexpr std::uint64_t kMost = 64ULL << 20U;
+  struct Case {
+    std::uint64_t cpus;
+    std::uint64_t ring_bytes;
+  };
+  for (const auto& [cpus, ring_bytes] :
+       {Case{1, 4U << 20U}, Case{2, 4U << 20U}, Case{15, 4U << 20U}, Case{16, 2U << 20U},
+        Case{32, 1U << 20U}, Case{64, 512U << 10U}, Case{128, 256U << 10U}, Case{192, 128U << 10U},
+        Case{240, 128U << 10U}}) {
+    SCOPED_TRACE(cpus);
+    const auto options = parse({"/h", "f"}, {.cpus = cpus, .memory_bytes = 1ULL << 40U});
+    EXPECT_EQ(options->ring_bytes, ring_bytes);
+    const std::uint64_t of_cpu =
+        shared_ring_layout(options->ring_bytes).value_bytes + kWholePacketBytes;
+    EXPECT_LE(cpus * of_cpu + PcapngWriter::buffer_bytes(), kMost);
+    EXPECT_GT(options->watermark_bytes, 1U) << "a wake-up for each packet";
+  }
+  constexpr MachineLimits kHuge{.cpus = 1024, .memory_bytes = 1ULL << 40U};
+  EXPECT_EQ(parse({"/h", "f"}, kHuge)->ring_bytes, 128U << 10U) << "the smallest for any packet";
+  EXPECT_EQ(parse({"-buffer", "1M", "/h", "f"}, kHuge)->ring_bytes, 1U << 20U);
 }
 
 TEST(XdpcapOptions, Refuses) {
