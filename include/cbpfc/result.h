@@ -40,6 +40,10 @@ struct Error {
   std::string message;  ///< one line, outermost context first, no full stop
   std::string detail;   ///< long text shown on request (a verifier log); may be empty
   int sys_errno = 0;    ///< the errno that caused it; 0 if none did
+  /// The option of the called function that this is about, as its struct names it ("packet_end"): with InvalidArgument
+  /// the one that is wrong, otherwise the one that would help.  Empty: none.  `message` does not name it, because a
+  /// program that offers it may call it otherwise.
+  std::string option = {};
 };
 
 /// A value or an Error; a dropped one is a compiler warning.
@@ -64,6 +68,16 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
                                .message = std::move(message),
                                .detail = std::move(detail),
                                .sys_errno = sys_errno});
+}
+
+/// The same about an option.
+[[nodiscard]] inline std::unexpected<Error> fail_option(Errc code, std::string option,
+                                                        std::string message) {
+  return std::unexpected(Error{.code = code,
+                               .message = std::move(message),
+                               .detail = {},
+                               .sys_errno = 0,
+                               .option = std::move(option)});
 }
 
 }  // namespace cbpfc

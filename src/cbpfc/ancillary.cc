@@ -69,16 +69,15 @@ std::string_view ancillary::name_of(std::uint32_t offset) {
 
 namespace {
 
-std::unexpected<Error> without_meaning(std::size_t pc, std::string_view what,
-                                       std::string_view hint) {
-  return fail(
-      Errc::Unsupported,
-      fmt::format("instruction {}: {} has no meaning where only the packet's bytes are at hand{}",
-                  pc, what, hint));
+/// `option` is the one that would give it a meaning; empty: none would.
+std::unexpected<Error> without_meaning(std::size_t pc, std::string_view what, std::string option) {
+  return fail_option(
+      Errc::Unsupported, std::move(option),
+      fmt::format("instruction {}: {} has no meaning where only the packet's bytes are at hand", pc,
+                  what));
 }
 
-constexpr std::string_view kGivenByFrame =
-    "; option ancillary.from_frame reads it from the Ethernet frame";
+constexpr const char* kFromFrame = "ancillary.from_frame";
 
 class Expander {
  public:
@@ -135,7 +134,7 @@ class Expander {
       return without_meaning(pc,
                              is_network ? "a load relative to the network header"
                                         : "a load relative to the link-layer header",
-                             kGivenByFrame);
+                             kFromFrame);
     }
     if (is_network) {
       Snippet code;
@@ -151,9 +150,9 @@ class Expander {
   Result<void> expand(std::size_t pc, const LoadAncillary& load) {
     const std::string what =
         fmt::format("the ancillary load \"{}\"", ancillary::name_of(load.offset));
-    const auto keep_if = [&](bool given, std::string_view hint) -> Result<void> {
+    const auto keep_if = [&](bool given, const char* option) -> Result<void> {
       if (!given) {
-        return without_meaning(pc, what, hint);
+        return without_meaning(pc, what, option);
       }
       lines_.push_back({.insn = load});
       return {};
@@ -163,14 +162,9 @@ class Expander {
         lines_.push_back({.insn = Alu{.op = AluOp::Xor, .operand = {.is_x = true}}});
         return {};
       case ancillary::kIfindex:
-      case ancillary::kQueue:
-        return keep_if(options_.context.has_value(),
-                       "; option ancillary.context names the register with the struct xdp_md that "
-                       "has it");
+      case ancillary::kQueue: return keep_if(options_.context.has_value(), "ancillary.context");
       case ancillary::kCpu:
-      case ancillary::kRandom:
-        return keep_if(options_.helpers,
-                       "; option ancillary.helpers allows the call that gives it");
+      case ancillary::kRandom: return keep_if(options_.helpers, "ancillary.helpers");
       case ancillary::kProtocol:
       case ancillary::kPacketType:
       case ancillary::kVlanTag:
@@ -178,7 +172,7 @@ class Expander {
       case ancillary::kVlanTpid:
       case ancillary::kPayloadOffset:
         return options_.from_frame ? expand_from_frame(pc, load.offset)
-                                   : without_meaning(pc, what, kGivenByFrame);
+                                   : without_meaning(pc, what, kFromFrame);
       default: return without_meaning(pc, what, "");
     }
   }

@@ -23,8 +23,8 @@ namespace cbpfc {
 namespace {
 
 std::unexpected<Error> invalid_option(std::string_view option, const std::string& why) {
-  return fail(Errc::InvalidArgument,
-              fmt::format("compile filter to C: option {}: {}", option, why));
+  return fail_option(Errc::InvalidArgument, std::string(option),
+                     fmt::format("compile filter to C: {}", why));
 }
 
 Result<void> check_options(const COptions& options) {
@@ -38,8 +38,8 @@ Result<void> check_options(const COptions& options) {
   }
   if (options.ancillary.context || options.ancillary.helpers) {
     return invalid_option("ancillary",
-                          "context and helpers are registers and calls of eBPF: "
-                          "only from_frame has a meaning in C");
+                          "in C only what is read from the frame has a meaning; registers and "
+                          "calls are of eBPF");
   }
   return {};
 }

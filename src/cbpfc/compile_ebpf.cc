@@ -117,8 +117,8 @@ Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
     return fail(Errc::InvalidArgument, "compile filter set: there is no filter in it");
   }
   if (!options.match_label.empty()) {
-    return fail(Errc::InvalidArgument,
-                "compile filter set: option match_label: a set gives a number in `result`");
+    return fail_option(Errc::InvalidArgument, "match_label",
+                       "compile filter set: a set gives a number and does not end in labels");
   }
   std::vector<Cfg> cfgs;
   std::size_t classic_insns = 0;

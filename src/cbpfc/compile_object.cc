@@ -38,9 +38,9 @@ EbpfOptions fragment_options(const ObjectOptions& options) {
 
 Result<void> check_options(const ObjectOptions& options) {
   if (options.ancillary.context) {
-    return fail(Errc::InvalidArgument,
-                "compile filter to an object file: option ancillary.context: the function is given "
-                "the packet alone");
+    return fail_option(
+        Errc::InvalidArgument, "ancillary.context",
+        "compile filter to an object file: the function is given the packet alone, no context");
   }
   return {};
 }

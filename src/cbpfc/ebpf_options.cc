@@ -9,7 +9,8 @@
 
 #include <array>
 #include <string>
-#include <tuple>
+#include <string_view>
+#include <utility>
 
 namespace cbpfc {
 namespace {
@@ -33,40 +34,41 @@ Result<void> check_is_general(std::string_view option, Reg reg) {
 /// Registers with one use each.
 class RegisterUses {
  public:
-  Result<void> add(const std::string& option, Reg reg) {
+  /// `use` is what the register is then: "a working register".
+  Result<void> add(std::string_view option, Reg reg, std::string_view use) {
     TRY(check_is_general(option, reg));
-    std::string& use = use_of_[static_cast<std::size_t>(reg)];
-    if (!use.empty()) {
-      return invalid_option(option, fmt::format("R{} is already {}", number(reg), use));
+    std::string_view& known = use_of_[static_cast<std::size_t>(reg)];
+    if (!known.empty()) {
+      return invalid_option(option, fmt::format("R{} is already {}", number(reg), known));
     }
-    use = option;
+    known = use;
     return {};
   }
 
  private:
-  std::array<std::string, 10> use_of_;
+  std::array<std::string_view, 10> use_of_;
 };
 
 Result<void> check_registers(const EbpfOptions& options) {
   RegisterUses uses;
-  TRY(uses.add("packet_start", options.packet_start));
-  TRY(uses.add("packet_end", options.packet_end));
-  for (std::size_t i = 0; i < options.working.size(); ++i) {
-    TRY(uses.add(fmt::format("working[{}]", i), options.working[i]));
+  TRY(uses.add("packet_start", options.packet_start, "the packet's start"));
+  TRY(uses.add("packet_end", options.packet_end, "the packet's end"));
+  for (const Reg reg : options.working) {
+    TRY(uses.add("working", reg, "a working register"));
   }
   if (options.packet_length) {
-    TRY(uses.add("packet_length", *options.packet_length));
+    TRY(uses.add("packet_length", *options.packet_length, "the packet's length"));
   }
   if (options.ancillary.context) {
-    TRY(uses.add("ancillary.context", *options.ancillary.context));
+    TRY(uses.add("ancillary.context", *options.ancillary.context, "the context"));
   }
-  for (std::size_t i = 0; i < options.spare.size(); ++i) {
-    TRY(uses.add(fmt::format("spare[{}]", i), options.spare[i]));
+  for (const Reg reg : options.spare) {
+    TRY(uses.add("spare", reg, "a spare register"));
   }
   TRY(check_is_general("result", options.result));
   if (options.ancillary.context == options.result) {
     return invalid_option("result",
-                          fmt::format("R{} is already ancillary.context", number(options.result)));
+                          fmt::format("R{} is already the context", number(options.result)));
   }
   return {};
 }
@@ -84,11 +86,11 @@ Result<void> check_probe_registers(const EbpfOptions& options) {
   constexpr std::string_view kWhat = "probe reads";
   TRY(check_survives("packet_start", options.packet_start, kWhat));
   TRY(check_survives("packet_end", options.packet_end, kWhat));
-  TRY(check_survives("working[0]", options.working[0], kWhat));
-  TRY(check_survives("working[1]", options.working[1], kWhat));
+  TRY(check_survives("working", options.working[0], kWhat));
+  TRY(check_survives("working", options.working[1], kWhat));
   constexpr std::string_view kNoneLeft =
-      "no register is left that survives probe reads: packet_start, packet_end, working[0] and "
-      "working[1] are R6 to R9";
+      "no register is left that survives probe reads: the packet's start and end and the first two "
+      "working registers are R6 to R9";
   if (options.packet_length) {
     return invalid_option("packet_length", kNoneLeft);
   }
@@ -100,10 +102,10 @@ Result<void> check_probe_registers(const EbpfOptions& options) {
 
 /// Registers that must keep their values where ancillary loads are calls.
 Result<void> check_helper_registers(const EbpfOptions& options) {
-  constexpr std::string_view kWhat = "the calls that ancillary.helpers allows";
+  constexpr std::string_view kWhat = "the calls of ancillary loads";
   TRY(check_survives("packet_start", options.packet_start, kWhat));
   TRY(check_survives("packet_end", options.packet_end, kWhat));
-  TRY(check_survives("working[1]", options.working[1], kWhat));
+  TRY(check_survives("working", options.working[1], kWhat));
   if (options.packet_length) {
     TRY(check_survives("packet_length", *options.packet_length, kWhat));
   }
@@ -127,17 +129,21 @@ Result<void> check_access(const EbpfOptions& options) {
         fmt::format("{} is more than {}", options.packet_start_offset_bytes, kMaxPacketOffset));
   }
   if (options.access != PacketAccess::Direct && options.packet_start_offset_bytes != 0) {
-    return invalid_option("packet_start_offset_bytes",
-                          "it has a meaning with PacketAccess::Direct only");
+    return invalid_option("packet_start_offset_bytes", "it has a meaning with direct access only");
   }
   if (options.access != PacketAccess::Buffer && options.buffer_size_bytes != 0) {
-    return invalid_option("buffer_size_bytes", "it has a meaning with PacketAccess::Buffer only");
+    return invalid_option("buffer_size_bytes", "it has a meaning with access to a buffer only");
   }
   if (options.access != PacketAccess::Buffer && options.buffer_on_stack) {
-    return invalid_option("buffer_on_stack", "it has a meaning with PacketAccess::Buffer only");
+    return invalid_option("buffer_on_stack", "it has a meaning with access to a buffer only");
   }
-  if (options.access == PacketAccess::Buffer &&
-      (options.buffer_size_bytes == 0 || options.buffer_size_bytes > kMaxPacketOffset)) {
+  if (options.access == PacketAccess::Buffer && options.buffer_size_bytes == 0) {
+    return invalid_option(
+        "buffer_size_bytes",
+        fmt::format("it is missing: access to a buffer needs its size, 1 to {} bytes",
+                    kMaxPacketOffset));
+  }
+  if (options.buffer_size_bytes > kMaxPacketOffset) {
     return invalid_option(
         "buffer_size_bytes",
         fmt::format("{} is not in 1 to {}", options.buffer_size_bytes, kMaxPacketOffset));
@@ -181,18 +187,17 @@ Result<void> check_labels(const EbpfOptions& options) {
   if (options.match_label.empty() && options.no_match_label.empty()) {
     return check_label(options, "result_label", options.result_label);
   }
-  for (const auto& [option, label, other] :
-       {std::tuple{"match_label", options.match_label, "no_match_label"},
-        std::tuple{"no_match_label", options.no_match_label, "match_label"}}) {
+  for (const auto& [option, label] : {std::pair{"match_label", options.match_label},
+                                      std::pair{"no_match_label", options.no_match_label}}) {
     if (label.empty()) {
-      return invalid_option(
-          option, fmt::format("it is empty, but {} is given; give both or neither", other));
+      return invalid_option(option,
+                            "it is empty, but the other label is given; give both or neither");
     }
     TRY(check_label(options, option, label));
   }
   if (options.match_label == options.no_match_label) {
     return invalid_option("no_match_label",
-                          fmt::format(R"("{}" is match_label, too)", options.match_label));
+                          fmt::format(R"("{}" is the label of a match, too)", options.match_label));
   }
   return {};
 }
@@ -200,7 +205,8 @@ Result<void> check_labels(const EbpfOptions& options) {
 }  // namespace
 
 std::unexpected<Error> invalid_option(std::string_view option, std::string_view why) {
-  return fail(Errc::InvalidArgument, fmt::format("compile filter: option {}: {}", option, why));
+  return fail_option(Errc::InvalidArgument, std::string(option),
+                     fmt::format("compile filter: {}", why));
 }
 
 Result<void> check_counter_room(const EbpfOptions& options) {

@@ -35,7 +35,7 @@ constexpr std::int16_t loop_counter_offset(const EbpfOptions& options) {
 Result<void> check_counter_room(const EbpfOptions& options);
 
 /// Checks that options are legal by themselves, whatever the filter.
-/// Errors: Errc::InvalidArgument, "compile filter: option NAME: why".
+/// Errors: Errc::InvalidArgument, with the option.
 Result<void> check_options(const EbpfOptions& options);
 
 /// The error of an option that is not legal.

@@ -147,8 +147,8 @@ Bytes lay_out(std::vector<Section> sections) {
 Result<std::vector<std::uint8_t>> write_object(std::span<const ebpf::Insn> insns,
                                                const ObjectOptions& options) {
   if (const std::string fault = function_name_fault(options.function_name); !fault.empty()) {
-    return fail(Errc::InvalidArgument,
-                fmt::format("write object file: option function_name: {}", fault));
+    return fail_option(Errc::InvalidArgument, "function_name",
+                       fmt::format("write object file: {}", fault));
   }
   ObjectBtf btf = describe_function(options);
   Bytes text = encode(insns);

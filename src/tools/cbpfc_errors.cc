@@ -2,53 +2,53 @@
 
 #include "tools/cbpfc_errors.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
-#include <cstddef>
-#include <string>
 #include <string_view>
-#include <utility>
 
 namespace command {
 
 namespace {
 
-/// As they stand in messages; the first that fits is taken.
-constexpr std::array kOptions = std::to_array<std::pair<std::string_view, std::string_view>>({
-    {"packet_start_offset_bytes", "--start-offset"},
-    {"packet_start", "--packet-start"},
-    {"packet_end", "--packet-end"},
-    {"packet_length", "--packet-length"},
-    {"result", "--result"},
-    {"working", "--working"},
-    {"spare", "--spare"},
-    {"stack_offset_bytes", "--stack-offset"},
-    {"buffer_size_bytes", "--buffer-size"},
-    {"access", "--access"},
-    {"ancillary.from_frame", "--ancillary frame"},
-    {"ancillary.helpers", "--ancillary helpers"},
-    {"ancillary.context", "--ancillary context=REG"},
-    {"ancillary", "--ancillary"},
-    {"function_name", "--function"},
-});
+struct Spelling {
+  std::string_view name;     ///< in the library
+  std::string_view spelled;  ///< in --help
+  std::string_view help;     ///< what it does for a filter that is refused without it
+};
 
-void spell_behind(std::string& message, std::string_view marker) {
-  for (std::size_t place = message.find(marker); place != std::string::npos;
-       place = message.find(marker, place)) {
-    place += marker.size();
-    for (const auto& [name, spelled] : kOptions) {
-      if (std::string_view(message).substr(place).starts_with(name)) {
-        message.replace(place, name.size(), spelled);
-        break;
-      }
-    }
-  }
-}
+constexpr std::array kSpellings = std::to_array<Spelling>({
+    {"packet_start", "--packet-start", ""},
+    {"packet_end", "--packet-end", ""},
+    {"packet_length", "--packet-length", ""},
+    {"packet_start_offset_bytes", "--start-offset", ""},
+    {"result", "--result", ""},
+    {"working", "--working", ""},
+    {"spare", "--spare", ""},
+    {"stack_offset_bytes", "--stack-offset", ""},
+    {"buffer_size_bytes", "--buffer-size", ""},
+    {"function_name", "--function", ""},
+    {"match_label", "--branch", ""},
+    {"ancillary", "--ancillary", ""},
+    {"ancillary.from_frame", "--ancillary frame", "reads it from the Ethernet frame"},
+    {"ancillary.helpers", "--ancillary helpers", "allows the call that gives it"},
+    {"ancillary.context", "--ancillary context=REG",
+     "names the register with the struct xdp_md that has it"},
+});
 
 }  // namespace
 
 cbpfc::Error in_words_of_command(cbpfc::Error error) {
-  spell_behind(error.message, "option ");
-  spell_behind(error.message, "is already ");
+  const auto* spelling = std::ranges::find(kSpellings, error.option, &Spelling::name);
+  if (spelling == kSpellings.end()) {
+    return error;
+  }
+  if (error.code == cbpfc::Errc::InvalidArgument) {
+    error.message = fmt::format("option {}: {}", spelling->spelled, error.message);
+  } else if (!spelling->help.empty()) {
+    error.message = fmt::format("{}; {} {}", error.message, spelling->spelled, spelling->help);
+  }
   return error;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The library's errors in the words of the command line: "option packet_end" is --packet-end there.
+// The library's errors in the words of the command line: its option "packet_end" is --packet-end there.
 //
 // Tested by: tests/unit/tools/cbpfc_errors_test.cc.
 
@@ -10,7 +10,7 @@
 
 namespace command {
 
-/// The same error, with the names of options as the command has them.
+/// The same error; its message names the option that it is about, if the command has it.
 cbpfc::Error in_words_of_command(cbpfc::Error error);
 
 }  // namespace command

@@ -215,7 +215,7 @@ teardown() { rm -rf "$world"; }
   run_cbpfc "2,32 0 0 4294963232,6 0 0 1" # SKF_AD_RXHASH
   fails_with 1 "instruction 0: .*hash"
   run_cbpfc inbound
-  fails_with 1 "option --ancillary frame reads it from the Ethernet frame"
+  fails_with 1 "; --ancillary frame reads it from the Ethernet frame"
   run_cbpfc --ancillary frame inbound
   [ "$status" -eq 0 ]
 }
@@ -224,11 +224,12 @@ teardown() { rm -rf "$world"; }
   refused "unknown option --nonsense" --nonsense
   refused "option --to needs an argument" --to
   refused 'option --to: "x" is none of ebpf, ebpf-hex, c, cbpf, dot, object' --to x ip
-  refused "compile filter: option --working\[0\]: R2 is already --packet-start" --working R2,R5,R6,R7 ip
-  refused "compile filter: option --packet-end: R10 is not one of R0 to R9" --packet-end R10 ip
-  refused "compile filter: option --stack-offset: 7 is not a multiple of 4" --stack-offset 7 ip
+  refused "option --working: compile filter: R2 is already the packet's start" --working R2,R5,R6,R7 ip
+  refused "option --packet-end: compile filter: R10 is not one of R0 to R9" --packet-end R10 ip
+  refused "option --stack-offset: compile filter: 7 is not a multiple of 4" --stack-offset 7 ip
+  refused "option --buffer-size: compile filter: it is missing: access to a buffer needs its size, 1 to 65535 bytes" --access buffer ip
   refused "option -w: it has a meaning only with --match" -w out ip
-  refused '.*option --function: "0x" .*' --to object --function 0x -o out ip
+  refused 'option --function: write object file: "0x" is not an identifier of C.*' --to object --function 0x -o out ip
   refused "--explain and --prove do not go together, use one at a time" --explain --prove ip
 }
 

@@ -117,8 +117,7 @@ TEST(Sets, LargeOnesAreProven) {
 TEST(Check, SaysWhatWasCompiledAndWhy) {
   const Filter filter = compile("tcp port 80", true);
   EXPECT_EQ(check(filter, {}), "");
-  EXPECT_EQ(check(filter, {.result = Reg::R10}),
-            "compile filter: option result: R10 is not one of R0 to R9");
+  EXPECT_EQ(check(filter, {.result = Reg::R10}), "compile filter: R10 is not one of R0 to R9");
 }
 
 }  // namespace

@@ -240,32 +240,31 @@ TEST(Ancillary, TheInstructionsSayTheSame) {
 }
 
 TEST(Ancillary, RefusesWhatHasNoMeaning) {
-  const std::string frame_hint = "; option ancillary.from_frame reads it from the Ethernet frame";
-  const std::string context_hint =
-      "; option ancillary.context names the register with the struct xdp_md that has it";
-  const std::string helper_hint = "; option ancillary.helpers allows the call that gives it";
+  const std::string frame = "ancillary.from_frame";
+  const std::string context = "ancillary.context";
+  const std::string helpers = "ancillary.helpers";
   const struct {
     std::uint32_t k;
     const char* what;
-    std::string hint;
+    std::string option;  ///< that would help
   } cases[] = {
-      {kAncillaryOffset + 0, "the ancillary load \"protocol\"", frame_hint},
-      {kAncillaryOffset + 4, "the ancillary load \"packet type\"", frame_hint},
-      {kAncillaryOffset + 8, "the ancillary load \"ifindex\"", context_hint},
+      {kAncillaryOffset + 0, "the ancillary load \"protocol\"", frame},
+      {kAncillaryOffset + 4, "the ancillary load \"packet type\"", frame},
+      {kAncillaryOffset + 8, "the ancillary load \"ifindex\"", context},
       {kAncillaryOffset + 12, "the ancillary load \"netlink attribute\"", ""},
       {kAncillaryOffset + 16, "the ancillary load \"nested netlink attribute\"", ""},
       {kAncillaryOffset + 20, "the ancillary load \"mark\"", ""},
-      {kAncillaryOffset + 24, "the ancillary load \"rx queue\"", context_hint},
+      {kAncillaryOffset + 24, "the ancillary load \"rx queue\"", context},
       {kAncillaryOffset + 28, "the ancillary load \"hardware type\"", ""},
       {kAncillaryOffset + 32, "the ancillary load \"rx hash\"", ""},
-      {kAncillaryOffset + 36, "the ancillary load \"cpu\"", helper_hint},
-      {kAncillaryOffset + 44, "the ancillary load \"VLAN tag\"", frame_hint},
-      {kAncillaryOffset + 48, "the ancillary load \"VLAN tag present\"", frame_hint},
-      {kAncillaryOffset + 52, "the ancillary load \"payload offset\"", frame_hint},
-      {kAncillaryOffset + 56, "the ancillary load \"random\"", helper_hint},
-      {kAncillaryOffset + 60, "the ancillary load \"VLAN TPID\"", frame_hint},
-      {kNet, "a load relative to the network header", frame_hint},
-      {kLink, "a load relative to the link-layer header", frame_hint},
+      {kAncillaryOffset + 36, "the ancillary load \"cpu\"", helpers},
+      {kAncillaryOffset + 44, "the ancillary load \"VLAN tag\"", frame},
+      {kAncillaryOffset + 48, "the ancillary load \"VLAN tag present\"", frame},
+      {kAncillaryOffset + 52, "the ancillary load \"payload offset\"", frame},
+      {kAncillaryOffset + 56, "the ancillary load \"random\"", helpers},
+      {kAncillaryOffset + 60, "the ancillary load \"VLAN TPID\"", frame},
+      {kNet, "a load relative to the network header", frame},
+      {kLink, "a load relative to the link-layer header", frame},
   };
   for (const auto& c : cases) {
     const Filter filter = decode({{.code = 0x00}, {.code = 0x30, .k = c.k}, kRetA});
@@ -273,12 +272,12 @@ TEST(Ancillary, RefusesWhatHasNoMeaning) {
     ASSERT_FALSE(cfg) << c.what;
     EXPECT_EQ(cfg.error().code, Errc::Unsupported);
     EXPECT_EQ(cfg.error().message, std::string("instruction 1: ") + c.what +
-                                       " has no meaning where only the packet's bytes are at hand" +
-                                       c.hint);
+                                       " has no meaning where only the packet's bytes are at hand");
+    EXPECT_EQ(cfg.error().option, c.option);
     EXPECT_FALSE(interpret(filter, {}, 0)) << c.what;
     // What no option gives stays refused with all of them.
     const AncillaryOptions all = {.from_frame = true, .context = ebpf::Reg::R1, .helpers = true};
-    EXPECT_EQ(build_cfg(filter, 0xffff, all).has_value(), !c.hint.empty()) << c.what;
+    EXPECT_EQ(build_cfg(filter, 0xffff, all).has_value(), !c.option.empty()) << c.what;
   }
 }
 

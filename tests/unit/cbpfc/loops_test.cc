@@ -227,8 +227,9 @@ TEST(Loops, CountersNeedRoomOnTheStack) {
   const auto code = compile_ebpf(scan, {.stack_offset_bytes = 444});
   ASSERT_FALSE(code);
   EXPECT_EQ(code.error().code, Errc::InvalidArgument);
+  EXPECT_EQ(code.error().option, "stack_offset_bytes");
   EXPECT_EQ(code.error().message,
-            "compile filter: option stack_offset_bytes: 444 leaves no room for the counter of the "
+            "compile filter: 444 leaves no room for the counter of the "
             "filter's loop in 512 bytes of stack; the most is 440");
   EXPECT_TRUE(compile_ebpf(filter("(000) ret #1\n"), {.stack_offset_bytes = 448}));
 }

@@ -119,7 +119,8 @@ TEST(ObjectFile, RefusesWhatIsNoName) {
     const auto bytes = write_object(kReturnsOne, {.function_name = name});
     ASSERT_FALSE(bytes) << name;
     EXPECT_EQ(bytes.error().code, Errc::InvalidArgument);
-    EXPECT_TRUE(bytes.error().message.starts_with("write object file: option function_name: "));
+    EXPECT_EQ(bytes.error().option, "function_name");
+    EXPECT_TRUE(bytes.error().message.starts_with("write object file: "));
   }
   EXPECT_TRUE(write_object(kReturnsOne, {.function_name = "_F0"}));
 }

@@ -2,36 +2,51 @@
 
 #include "tools/cbpfc_errors.h"
 
+#include <cbpfc/compile.h>
+#include <cbpfc/compile_c.h>
 #include <gtest/gtest.h>
 
 namespace command {
 namespace {
 
+using cbpfc::Errc;
+
 TEST(CbpfcErrors, OptionsAreThoseOfTheCommand) {
   const struct {
-    const char* library;
-    const char* command;
+    Errc code;
+    const char* option;
+    const char* message;
   } cases[] = {
-      {"compile filter: option packet_end: R10 is not one",
-       "compile filter: option --packet-end: R10 is not one"},
-      {"option packet_start_offset_bytes: 9", "option --start-offset: 9"},
-      {"option packet_start: 9", "option --packet-start: 9"},
-      {"option working[0]: R2 is already packet_start",
-       "option --working[0]: R2 is already --packet-start"},
-      {"no meaning; option ancillary.from_frame reads it",
-       "no meaning; option --ancillary frame reads it"},
-      {"option packet_end: x; option result: y", "option --packet-end: x; option --result: y"},
-      {"option --to: x", "option --to: x"},
-      {"option ", "option "},
-      {"nothing to see", "nothing to see"},
+      {Errc::InvalidArgument, "packet_end", "option --packet-end: why"},
+      {Errc::InvalidArgument, "packet_start_offset_bytes", "option --start-offset: why"},
+      {Errc::InvalidArgument, "packet_start", "option --packet-start: why"},
+      {Errc::InvalidArgument, "working", "option --working: why"},
+      {Errc::InvalidArgument, "ancillary.context", "option --ancillary context=REG: why"},
+      {Errc::Unsupported, "ancillary.from_frame",
+       "why; --ancillary frame reads it from the Ethernet frame"},
+      {Errc::Unsupported, "packet_end", "why"},
+      {Errc::InvalidArgument, "", "why"},
+      {Errc::InvalidArgument, "an option the command does not have", "why"},
   };
   for (const auto& one : cases) {
-    const cbpfc::Error error{.code = cbpfc::Errc::Kernel, .message = one.library, .detail = "log"};
-    const cbpfc::Error spelled = in_words_of_command(error);
-    EXPECT_EQ(spelled.message, one.command);
-    EXPECT_EQ(spelled.code, error.code);
-    EXPECT_EQ(spelled.detail, error.detail);
+    const cbpfc::Error spelled = in_words_of_command({.code = one.code,
+                                                      .message = "why",
+                                                      .detail = "log",
+                                                      .sys_errno = 0,
+                                                      .option = one.option});
+    EXPECT_EQ(spelled.message, one.message);
+    EXPECT_EQ(spelled.code, one.code);
+    EXPECT_EQ(spelled.detail, "log");
   }
+}
+
+// Text that looks like an option's name, in a filter or a file's name, is left alone.
+TEST(CbpfcErrors, TextIsNotSearched) {
+  const cbpfc::Error error{.code = Errc::InvalidArgument,
+                           .message = "file option result: is already packet_end",
+                           .detail = {},
+                           .sys_errno = 0};
+  EXPECT_EQ(in_words_of_command(error).message, error.message);
 }
 
 }  // namespace
