@@ -27,11 +27,13 @@ bool is_device(int fd) {
   return ::fstat(fd, &status) == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode));
 }
 
+/// The process that has the lock, in words; empty if none has it.
 std::string holder_of(int fd) {
   struct flock range = write_lock();
-  const bool is_known =
-      ::fcntl(fd, F_GETLK, &range) == 0 && range.l_type != F_UNLCK && range.l_pid > 0;
-  return is_known ? fmt::format("process {}", range.l_pid) : "another process";
+  if (::fcntl(fd, F_GETLK, &range) != 0 || range.l_type == F_UNLCK) {
+    return {};
+  }
+  return range.l_pid > 0 ? fmt::format("process {}", range.l_pid) : "another process";
 }
 
 }  // namespace
@@ -44,13 +46,16 @@ cbpfc::Result<bool> lock_output(int fd, const std::string& name) {
   if (::fcntl(fd, F_SETLK, &range) == 0) {
     return true;
   }
-  if (errno == EACCES || errno == EAGAIN) {
+  const int error = errno;
+  // EACCES is also what security modules say that allow no locks.
+  const std::string holder = error == EAGAIN || error == EACCES ? holder_of(fd) : std::string();
+  if (error == EAGAIN || !holder.empty()) {
     return cbpfc::fail(cbpfc::Errc::Busy,
                        fmt::format("write to {}: {} is writing to it already; choose another "
                                    "output, or end that first",
-                                   name, holder_of(fd)));
+                                   name, holder.empty() ? "another process" : holder));
   }
-  return errno == EBADF;  // not open for writing: the first write says so
+  return error == EBADF;  // not open for writing: the first write says so
 }
 
 }  // namespace xdpcap

@@ -26,7 +26,7 @@ namespace xdpcap {
 
 /// Locks an output that is open for writing, until the process ends or closes a descriptor of it; before the first
 /// write, which may be to empty it.  Devices are for everybody.  `name` is for messages.
-/// Returns false where the file system has no locks: a second writer is not noticed then.
+/// Returns false where the file system or a security module allows no locks: a second writer is not noticed then.
 /// Errors: Errc::Busy naming the process that has it, if it is visible.
 cbpfc::Result<bool> lock_output(int fd, const std::string& name);
 

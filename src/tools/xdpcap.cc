@@ -249,9 +249,7 @@ Result<FileSink> open_output(const XdpcapOptions& options, UniqueFd pipe) {
   FileSink sink = TRY(FileSink::open(options.output, options.output_mode));
   pipe.reset();  // behind the lock, this would end it
   if (!TRY(sink.lock()) && !options.is_silent) {
-    say(
-        fmt::format("warning: {} cannot be locked on its file system; a second capture into it "
-                    "would not be refused",
+    say(fmt::format("warning: {} cannot be locked; a second capture into it would not be refused",
                     options.output));
   }
   return sink;

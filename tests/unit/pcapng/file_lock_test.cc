@@ -169,7 +169,7 @@ void refuse_locks(int error) {
 
 TEST(FileLock, WithoutLocksTheCaptureGoesOn) {
   const TemporaryDirectory directory;
-  for (const int error : {ENOLCK, EOPNOTSUPP, EINVAL, ENOSYS}) {
+  for (const int error : {ENOLCK, EOPNOTSUPP, EINVAL, ENOSYS, EACCES}) {
     const pid_t child = ::fork();
     if (child == 0) {
       refuse_locks(error);
