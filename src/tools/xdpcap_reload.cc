@@ -34,7 +34,7 @@ struct FilterReload::Worker {
         reload();
       } else if (signal == SIGUSR1) {
         cli::print_over_status(
-            "xdpcap: signal SIGUSR1: no -ring SIZE was given, so no packets are kept to be written; "
+            "xdpcap: signal SIGUSR1: no -ring BYTES was given, so no packets are kept to be written; "
             "the capture goes on\n");
       }
     }

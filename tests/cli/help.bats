@@ -17,6 +17,20 @@ load helper
   done
 }
 
+@test "messages spell options as the help does" {
+  local source=$BATS_TEST_DIRNAME/../../src option help
+  help=$("$xdpcap" -h)
+  # Words in string literals that begin with a dash, but those of other tools.
+  for option in $(cat "$source"/{attach,guard,capture,kernel,pcapng,privilege}/*.cc "$source"/tools/{diagnose,guarded,hook,output,xdpcap}*.cc |
+    sed -E 's/(ulimit -[a-z]|mount -t|nsenter --net)//g' | grep -oE '"[^"]*"' |
+    grep -oE '(^"|[ `(])--?[a-zA-Z][a-zA-Z-]*' | tr -d '" `(' | sort -u); do
+    [[ $help =~ (^|[[:space:]])$option([,[:space:]]|$) ]] || {
+      echo "the help has no $option"
+      return 1
+    }
+  done
+}
+
 @test "version names xdpcap and libpcap" {
   run "$xdpcap" --version
   [ "$status" -eq 0 ]
