@@ -56,8 +56,12 @@ std::string text_of(const ProgramName& program) {
 std::string text_of(const UserInterface& interface) {
   const std::string via =
       interface.via.id == 0 ? "" : fmt::format(", through {}", text_of(interface.via));
-  return fmt::format("{} ({}, {}{})", interface.name, name(interface.state), name(interface.mode),
-                     via);
+  const std::string space =
+      interface.network_namespace.empty()
+          ? ""
+          : fmt::format(", network namespace {}", interface.network_namespace);
+  return fmt::format("{} ({}, {}{}{})", interface.name, name(interface.state), name(interface.mode),
+                     space, via);
 }
 
 CapturedAction sum(std::span<const CapturedAction> captured) {
@@ -133,7 +137,7 @@ std::string interface_list(const Users& users, std::optional<InterfaceState> sta
   return list_of(names);
 }
 
-/// "; a link keeps it on interface number 3 of another network namespace".
+/// "; in a network namespace that cannot be seen a link keeps it on interface number 3".
 std::string elsewhere(const Users& users) {
   std::vector<std::string> numbers;
   for (const std::uint32_t ifindex : users.ifindexes_elsewhere) {
@@ -141,8 +145,9 @@ std::string elsewhere(const Users& users) {
   }
   return numbers.empty()
              ? ""
-             : fmt::format("; in another network namespace a link keeps it on interface number {}",
-                           list_of(numbers));
+             : fmt::format(
+                   "; in a network namespace that cannot be seen a link keeps it on interface number {}",
+                   list_of(numbers));
 }
 
 /// Why packets do not reach the hook, as far as facts tell; empty if they should.
@@ -159,12 +164,12 @@ std::string obstacle(const HookFacts& facts) {
   }
   const Users users = all_users(*facts.users);
   if (users.interfaces.empty()) {
-    return fmt::format("{} {} on no interface in this network namespace{}", users.names, users.run,
+    return fmt::format("{} {} on no interface that can be seen{}", users.names, users.run,
                        elsewhere(users));
   }
   if (interface_list(users, InterfaceState::Up).empty()) {
-    return fmt::format("{} {} on no interface in this network namespace that is up, only on {}{}",
-                       users.names, users.run, interface_list(users), elsewhere(users));
+    return fmt::format("{} {} on no interface that is up, only on {}{}", users.names, users.run,
+                       interface_list(users), elsewhere(users));
   }
   return "";
 }
@@ -193,6 +198,20 @@ std::string why_nothing_arrived(const CaptureSituation& situation) {
   const Users users = all_users(*situation.facts->users);
   return fmt::format("{}, although {} {} on {}; {}", nothing, users.names, users.run,
                      interface_list(users, InterfaceState::Up), kUnseen);
+}
+
+/// Nothing entered the hook: what is in the way as far as facts tell.
+std::optional<std::string> why_not_counted(const CaptureSituation& situation) {
+  if (!situation.facts.has_value()) {
+    return situation.facts.error().message;
+  }
+  const HookFacts& facts = *situation.facts;
+  const bool is_used = !facts.users.has_value() || !facts.users->empty();
+  if (facts.is_owned && is_used && situation.proof.has_value() && !situation.proof->is_hook()) {
+    return fmt::format("the program array is not shown to be a hook: {}", situation.proof->found);
+  }
+  std::string reason = obstacle(facts);
+  return reason.empty() ? std::nullopt : std::optional(std::move(reason));
 }
 
 std::string filter_text(const CaptureSituation& situation) {
@@ -234,15 +253,21 @@ void check_facts(const CaptureSituation& situation, bool is_reached, Checks& che
   add(facts.users->empty() ? No : Ok, "a program uses the hook",
       facts.users->empty() ? "none is loaded" : users.names,
       "if the program was loaded again, it has another hook: xdpcap -list shows all");
+  if (situation.proof.has_value()) {
+    const HookProof& proof = *situation.proof;
+    add(proof.is_hook() ? Ok : No, "the program array is a hook", proof.found,
+        fmt::format(
+            "if you know that it is one, use -force, or give its map a name that begins with \"{}\"",
+            kHookNamePrefix));
+  }
   // What follows from an answer above is not asked; and packets that came know a way that is not seen here.
   const auto whether = [&](bool is_so, bool is_asked) {
     return is_so ? Ok : is_reached || !is_asked ? Unknown : No;
   };
-  add(whether(!users.interfaces.empty(), !facts.users->empty()),
-      "it runs on an interface of this network namespace",
+  add(whether(!users.interfaces.empty(), !facts.users->empty()), "it runs on an interface",
       users.interfaces.empty() ? "on none" + elsewhere(users)
                                : interface_list(users) + elsewhere(users),
-      "attach it, or look in the namespace that it runs in (`nsenter --net=...`)");
+      "attach it: ip link set dev NAME xdp pinned PROGRAM");
   const std::string up = interface_list(users, InterfaceState::Up);
   add(whether(!up.empty(), !users.interfaces.empty()), "such an interface is up",
       up.empty() ? "none" : up, "`ip link set NAME up`; without carrier, look at the other end");
@@ -353,6 +378,9 @@ std::string certain_obstacle(const HookFacts& facts) {
 }
 
 std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situation) {
+  if (!situation.is_counted) {
+    return why_not_counted(situation);
+  }
   const CapturedAction all = sum(situation.captured);
   if (all.written != 0) {
     return std::nullopt;
@@ -382,7 +410,9 @@ std::vector<HookCheck> check_hook(const CaptureSituation& situation) {
       sum(situation.captured).received != 0 || !other_actions(situation).empty();
   Checks checks;
   check_facts(situation, is_reached, checks);
-  check_packets(situation, checks);
+  if (situation.is_counted) {
+    check_packets(situation, checks);
+  }
   return checks;
 }
 

@@ -23,6 +23,7 @@
 
 #include "attach/action.h"
 #include "attach/hook_inventory.h"
+#include "attach/hook_proof.h"
 
 namespace xdpcap {
 
@@ -47,6 +48,9 @@ struct CaptureSituation {
   std::string filter;       ///< the expression; empty: every packet
   std::vector<CapturedAction> captured;
   std::optional<std::vector<OtherAction>> others;  ///< nullopt: not counted
+  std::optional<HookProof> proof =
+      std::nullopt;        ///< nullopt: not looked for, as while a capture runs
+  bool is_counted = true;  ///< false: nothing was put into the hook, so nothing is known of packets
   bool is_recorded =
       true;  ///< false: packets were only counted, so nothing is asked of limits, rings and output
 };
@@ -55,7 +59,7 @@ struct CaptureSituation {
 /// they may to a program in another network namespace, or if the facts are not known.
 std::string certain_obstacle(const HookFacts& facts);
 
-/// One line, without full stop; nullopt if a packet was written.
+/// One line, without full stop; nullopt if a packet was written, or nothing was counted and nothing is in the way.
 std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situation);
 
 enum class CheckResult : std::uint8_t { Ok, No, Unknown };

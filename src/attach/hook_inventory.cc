@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <ranges>
@@ -15,6 +16,7 @@
 #include "attach/chain_state.h"
 #include "attach/program_reach.h"
 #include "kernel/map.h"
+#include "kernel/network_namespaces.h"
 #include "kernel/object_ids.h"
 #include "kernel/pinned_maps.h"
 #include "kernel/program.h"
@@ -146,12 +148,15 @@ Result<void> find_links(Machine& machine) {
   });
 }
 
-Result<Machine> look_at_machine() {
+Result<Machine> look_at_machine(Scope scope) {
   Machine machine;
   TRY(find_programs(machine));
   TRY(find_arrays(machine));
   TRY(find_links(machine));
   machine.interfaces = TRY(all_interfaces());
+  if (scope == Scope::AllNamespaces) {
+    std::ranges::move(TRY(xdp_interfaces_elsewhere()), std::back_inserter(machine.interfaces));
+  }
   return machine;
 }
 
@@ -185,7 +190,8 @@ HookUser describe_user(const Machine& machine, std::uint32_t program_id) {
                                  .mode = attached.mode,
                                  .via = attached.program_id == program_id
                                             ? ProgramName{}
-                                            : program_name_of(machine, attached.program_id)});
+                                            : program_name_of(machine, attached.program_id),
+                                 .network_namespace = interface.network_namespace});
     }
   }
   for (const XdpLink& link : machine.links) {
@@ -238,7 +244,7 @@ HookFacts describe_hook(const ProgramArray& array, std::span<const PinnedMap> pi
 }
 
 /// The facts of the program array behind `map_fd`, which is called `what` in messages.
-Result<HookFacts> facts_of(int map_fd, const std::string& what) {
+Result<HookFacts> facts_of(int map_fd, const std::string& what, Scope scope) {
   const std::optional<ProgramArray> array = TRY(read_array(map_fd).with_context(what));
   if (!array.has_value()) {
     return fail(Errc::InvalidArgument,
@@ -247,7 +253,7 @@ Result<HookFacts> facts_of(int map_fd, const std::string& what) {
                             what));
   }
   HookFacts facts = describe_hook(*array, TRY(pinned_maps()));
-  Result<Machine> machine = look_at_machine();
+  Result<Machine> machine = look_at_machine(scope);
   if (machine.has_value()) {
     facts.users = TRY(find_users(*machine, facts.map_id));
   } else if (machine.error().code == Errc::Permission) {
@@ -277,7 +283,7 @@ Result<bool> is_capture_program(const ProgramInfo& program) {
 }
 
 Result<std::vector<HookFacts>> find_hooks() {
-  Machine machine = TRY(look_at_machine());
+  Machine machine = TRY(look_at_machine(Scope::AllNamespaces));
   const std::vector<PinnedMap> pins = TRY(pinned_maps());
   std::vector<std::uint32_t> unused;
   for (const PinnedMap& pin : pins) {
@@ -301,16 +307,16 @@ Result<std::vector<HookFacts>> find_hooks() {
   return hooks;
 }
 
-Result<HookFacts> hook_facts(const Hook& hook) {
-  HookFacts facts = TRY(facts_of(hook.fd(), fmt::format("look at hook {}", hook.path())));
+Result<HookFacts> hook_facts(const Hook& hook, Scope scope) {
+  HookFacts facts = TRY(facts_of(hook.fd(), fmt::format("look at hook {}", hook.path()), scope));
   std::erase(facts.paths, hook.path());
   facts.paths.insert(facts.paths.begin(), hook.path());
   return facts;
 }
 
-Result<HookFacts> hook_facts(std::uint32_t map_id) {
+Result<HookFacts> hook_facts(std::uint32_t map_id, Scope scope) {
   const UniqueFd fd = TRY(open_map(map_id));
-  return facts_of(fd.get(), fmt::format("look at map {}", map_id));
+  return facts_of(fd.get(), fmt::format("look at map {}", map_id), scope);
 }
 
 }  // namespace xdpcap

@@ -8,16 +8,16 @@
 //                   (user)
 //
 // The kernel has no table of this.  It is put together from the programs and what maps they use, the pins, the
-// interfaces of this network namespace, and links.  An interface need not run a user itself: it may run a program that
+// interfaces of the network namespaces that can be found (kernel/network_namespaces.h), and links.  An interface need not run a user itself: it may run a program that
 // leads to the user, by tail calls through another program array, or by an extension in its place (the dispatcher
 // of libxdp).  Such a user counts as running on the interface, `via` that program.
 //
 // What cannot be known:
 //
 // * Which programs there are, without CAP_SYS_ADMIN.  find_hooks() then fails; hook_facts() says so in `users`.
-// * Where a program runs in another network namespace.  A link gives its interface's number there, and nothing else; of a
-//   program that was attached without a link (`ip link set ... xdp`) there is not even that.  A link whose number and program
-//   are those of an interface here is taken for the one here.
+// * What runs in a network namespace that neither a process nor a mount shows.  A link there gives its interface's number, and
+//   nothing else; of a program that was attached without a link (`ip link set ... xdp`) there is not even that.  A link whose
+//   number and program are those of an interface that was found is taken for the one there.
 //
 // The machine does not stand still meanwhile: what vanishes between two questions is left out.
 //
@@ -47,13 +47,14 @@ struct ProgramName {
   bool operator==(const ProgramName&) const = default;
 };
 
-/// An interface of this network namespace that a user runs on.
+/// An interface that a user runs on.
 struct UserInterface {
   std::uint32_t ifindex = 0;
   std::string name;
   InterfaceState state = InterfaceState::Down;
   XdpMode mode = XdpMode::Native;
   ProgramName via;  ///< what the interface runs, if it is not the user itself; id 0: it is
+  std::string network_namespace = {};  ///< empty: that of this process
   bool operator==(const UserInterface&) const = default;
 };
 
@@ -61,8 +62,8 @@ struct UserInterface {
 struct HookUser {
   ProgramName program;
   std::vector<UserInterface> interfaces;
-  /// Numbers of interfaces of other network namespaces that links keep it on, itself or through another program; one
-  /// a link, so several may be equal.
+  /// Numbers of interfaces of network namespaces that were not looked into, which links keep it on, itself or through another
+  /// program; one a link, so several may be equal.
   std::vector<std::uint32_t> ifindexes_elsewhere;
 };
 
@@ -83,17 +84,23 @@ struct HookFacts {
   std::vector<SlotProgram> holders;  ///< of the first kMostSlotsLookedInto slots
 };
 
-/// All hooks, in the order of their map ids.
+/// Where interfaces are looked for.
+enum class Scope : std::uint8_t {
+  ThisNamespace,
+  AllNamespaces,  ///< enters each for a moment: only in a process with one thread
+};
+
+/// All program arrays that may be hooks, of all namespaces, in the order of their map ids.
 /// Errors: Permission without CAP_SYS_ADMIN; Kernel, Io.
 Result<std::vector<HookFacts>> find_hooks();
 
 /// The facts of one hook, whose path comes first.  `users` and names of programs need CAP_SYS_ADMIN, the rest does not.
 /// Errors: Permission, Kernel, Io.
-Result<HookFacts> hook_facts(const Hook& hook);
+Result<HookFacts> hook_facts(const Hook& hook, Scope scope = Scope::ThisNamespace);
 
 /// The same by the id of its map.
 /// Errors: also NotFound; Permission without CAP_SYS_ADMIN; InvalidArgument when the map is no program array.
-Result<HookFacts> hook_facts(std::uint32_t map_id);
+Result<HookFacts> hook_facts(std::uint32_t map_id, Scope scope = Scope::ThisNamespace);
 
 /// Whether a program is one that a capture put into a hook: it has a map called chain::kStateMapName.
 /// Errors: Permission without CAP_SYS_ADMIN; Kernel.

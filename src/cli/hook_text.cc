@@ -75,25 +75,29 @@ void put_user(Block& block, const HookUser& user) {
   block.line("program", text_of(user.program));
   block.list(user.interfaces, "", [&](const UserInterface& interface) {
     block.detail(fmt::format(
-        "on {} ({}, {}){}", shown(interface.name), name(interface.state), name(interface.mode),
+        "on {} ({}, {}){}{}", shown(interface.name), name(interface.state), name(interface.mode),
+        interface.network_namespace.empty()
+            ? ""
+            : ", network namespace " + shown(interface.network_namespace),
         interface.via.id == 0 ? "" : ", through program " + text_of(interface.via)));
   });
   if (user.interfaces.empty()) {
-    block.detail("on no interface of this network namespace");
+    block.detail("on no interface that can be seen");
   }
   block.list(user.ifindexes_elsewhere, "", [&](std::uint32_t ifindex) {
-    block.detail(fmt::format("on interface number {} of another network namespace", ifindex));
+    block.detail(
+        fmt::format("on interface number {} of a network namespace that cannot be seen", ifindex));
   });
 }
 
-void put_users(Block& block, const HookFacts& facts) {
+void put_users(Block& block, const HookFacts& facts, bool is_hook) {
   if (!facts.users.has_value()) {
     block.line("program", "not known: " + printable(facts.users.error().message));
   } else if (!facts.users->empty()) {
     block.list(*facts.users, "program", [&](const HookUser& user) { put_user(block, user); });
   } else if (facts.is_owned) {
-    block.line("program", "none any more: the one that used this hook was unloaded");
-  } else {
+    block.line("program", "none any more: the one that used it was unloaded");
+  } else if (is_hook) {
     block.line("program", "none: until one that calls this hook is loaded, no capture can enter");
   }
 }
@@ -116,29 +120,35 @@ void put_capture(Block& block, const CaptureOnHook& capture) {
 
 std::string hook_text(const ListedHook& hook) {
   const HookFacts& facts = hook.facts;
+  const bool is_hook = hook.proof.is_hook();
   // Paths are not cut off: they are there to be copied.
-  Block block(facts.paths.empty() ? fmt::format("map {}, not pinned", facts.map_id)
-                                  : printable(facts.paths.front()));
+  Block block((facts.paths.empty() ? fmt::format("map {}, not pinned", facts.map_id)
+                                   : printable(facts.paths.front())) +
+              (is_hook ? "" : ": program array, not a hook"));
+  if (!is_hook) {
+    block.line("because", shown(hook.proof.found));
+  }
   block.line("map", fmt::format("{} \"{}\", {}", facts.map_id, shown(facts.name),
                                 counted(facts.slots, "slot")));
-  if (facts.paths.empty()) {
+  if (facts.paths.empty() && is_hook) {
     block.line("to do",
                fmt::format("pin it, to capture from it: bpftool map pin id {} /sys/fs/bpf/NAME",
                            facts.map_id));
-  } else {
+  } else if (!facts.paths.empty()) {
     block.list(std::span(facts.paths).subspan(1), "also at",
                [&](const std::string& path) { block.line("also at", printable(path)); });
   }
-  put_users(block, facts);
-  if (hook.captures.empty()) {
+  put_users(block, facts, is_hook);
+  if (hook.captures.empty() && is_hook) {
     block.line("capture", "none");
   }
   block.list(hook.captures, "capture",
              [&](const CaptureOnHook& capture) { put_capture(block, capture); });
   block.list(facts.holders, "slot", [&](const SlotProgram& holder) {
     block.line("slot",
-               fmt::format("{}: program {}{}", slot_name(holder.slot), text_of(holder.program),
-                           holder.is_capture ? ", of a capture" : ""));
+               fmt::format("{}: program {}{}",
+                           is_hook ? slot_name(holder.slot) : std::to_string(holder.slot),
+                           text_of(holder.program), holder.is_capture ? ", of a capture" : ""));
   });
   return std::move(block).take();
 }
@@ -173,6 +183,7 @@ void put_interface(JsonWriter& json, const UserInterface& interface) {
   json.key("name").text(interface.name);
   json.key("state").text(name(interface.state));
   json.key("mode").text(name(interface.mode));
+  json.key("network_namespace").text(interface.network_namespace);
   json.key("via");
   if (interface.via.id == 0) {
     json.null();
@@ -250,6 +261,8 @@ std::string hooks_json(std::span<const ListedHook> hooks) {
     json.key("slots").number(facts.slots);
     put_array(json, "paths", facts.paths, [&](const std::string& path) { json.text(path); });
     json.key("is_owned").boolean(facts.is_owned);
+    json.key("is_hook").boolean(hook.proof.is_hook());
+    json.key("is_hook_because").text(hook.proof.found);
     put_users(json, facts.users);
     put_array(json, "holders", facts.holders,
               [&](const SlotProgram& holder) { put_holder(json, holder); });

@@ -12,6 +12,13 @@
 //                   12 received, 7 matched; capturing
 //       slot      2 XDPPass: program 40 "xdpcap_pass", of a capture
 //
+// A program array that is not shown to be a hook (attach/hook_proof.h) is listed as such, without advice:
+//
+//     /sys/fs/bpf/plugins: program array, not a hook
+//       because   program 33 "lb" tail-calls slot 1, and returns 2 if the slot is empty
+//       map       14 "plugins", 32 slots
+//       program   33 "lb"
+//
 // Lists end after kMostListed, long texts after kMostTextBytes.
 //
 // In JSON, one object a line, nothing is left out; what is not known is null, and `users_unknown` says why.
@@ -28,6 +35,7 @@
 
 #include "attach/hook_diagnosis.h"
 #include "attach/hook_inventory.h"
+#include "attach/hook_proof.h"
 
 namespace xdpcap::cli {
 
@@ -46,9 +54,10 @@ struct CaptureOnHook {
   std::string state;                                     ///< "capturing", "paused", ...
 };
 
-/// What is known of a hook.
+/// What is known of a program array: a hook, or one that is not shown to be any.
 struct ListedHook {
   HookFacts facts;
+  HookProof proof;
   std::vector<CaptureOnHook> captures;
 };
 

@@ -44,6 +44,7 @@ struct Interface {
   std::string name;
   InterfaceState state = InterfaceState::Down;
   std::vector<XdpAttachment> xdp;
+  std::string network_namespace = {};  ///< its name; empty: that of this process
   bool operator==(const Interface&) const = default;
 };
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kMountInfo = "/proc/self/mountinfo";
 constexpr std::size_t kDeviceField = 2;
+constexpr std::size_t kRootField = 3;
 constexpr std::size_t kPathField = 4;
 constexpr std::size_t kFirstOptionalField = 6;
 
@@ -53,31 +54,32 @@ std::string unescape(std::string_view text) {
 
 }  // namespace
 
-std::vector<BpfMount> parse_bpf_mounts(std::string_view mountinfo) {
-  std::vector<BpfMount> mounts;
+std::vector<Mount> parse_mounts(std::string_view mountinfo, std::string_view type) {
+  std::vector<Mount> mounts;
   for (const std::string_view line : split(mountinfo, '\n')) {
     const std::vector<std::string_view> fields = split(line, ' ');
     if (fields.size() <= kFirstOptionalField) {
       continue;
     }
     const auto dash = std::find(fields.begin() + kFirstOptionalField, fields.end(), "-");
-    if (dash != fields.end() && std::next(dash) != fields.end() && *std::next(dash) == "bpf") {
-      mounts.push_back(
-          {.device = std::string(fields[kDeviceField]), .path = unescape(fields[kPathField])});
+    if (dash != fields.end() && std::next(dash) != fields.end() && *std::next(dash) == type) {
+      mounts.push_back({.device = std::string(fields[kDeviceField]),
+                        .root = unescape(fields[kRootField]),
+                        .path = unescape(fields[kPathField])});
     }
   }
   return mounts;
 }
 
-Result<std::vector<BpfMount>> bpf_mounts() {
+Result<std::vector<Mount>> mounts_of_type(std::string_view type) {
   std::ifstream file(kMountInfo);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (text.empty()) {
     return fail(Errc::Io,
-                fmt::format("find BPF file systems in {}: it cannot be read; is /proc mounted?",
-                            kMountInfo));
+                fmt::format("find mounts of type {} in {}: it cannot be read; is /proc mounted?",
+                            type, kMountInfo));
   }
-  return parse_bpf_mounts(text);
+  return parse_mounts(text, type);
 }
 
 }  // namespace xdpcap

@@ -39,7 +39,7 @@ std::optional<MapInfo> pinned_map(const std::string& path) {
 
 class Walk {
  public:
-  void look_at(const BpfMount& mount) {
+  void look_at(const Mount& mount) {
     struct stat info{};
     if (::stat(mount.path.c_str(), &info) == 0 &&
         mount.device == fmt::format("{}:{}", major(info.st_dev), minor(info.st_dev))) {
@@ -81,7 +81,7 @@ class Walk {
 Result<std::vector<PinnedMap>> pinned_maps() {
   silence_libbpf();
   Walk walk;
-  for (const BpfMount& mount : TRY(bpf_mounts())) {
+  for (const Mount& mount : TRY(mounts_of_type("bpf"))) {
     walk.look_at(mount);
   }
   std::vector<PinnedMap> found = std::move(walk).take();

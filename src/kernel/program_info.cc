@@ -37,4 +37,26 @@ Result<ProgramInfo> program_info(int program_fd) {
   return result;
 }
 
+Result<std::vector<cbpfc::ebpf::Insn>> program_instructions(int program_fd) {
+  using cbpfc::ebpf::Insn;
+  std::vector<Insn> insns;
+  for (std::size_t size_bytes = 0;;) {
+    insns.resize(size_bytes / sizeof(Insn));
+    bpf_prog_info info{};
+    info.xlated_prog_len = static_cast<__u32>(size_bytes);
+    info.xlated_prog_insns = reinterpret_cast<std::uintptr_t>(insns.data());
+    __u32 size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(program_fd, &info, &size) != 0) {
+      return kernel_failure("ask for the instructions of a program", errno, kProgramCapabilities);
+    }
+    if (info.xlated_prog_len == 0 || (size_bytes != 0 && info.xlated_prog_insns == 0)) {
+      return std::vector<Insn>();
+    }
+    if (info.xlated_prog_len == size_bytes) {
+      return insns;
+    }
+    size_bytes = info.xlated_prog_len;
+  }
+}
+
 }  // namespace xdpcap

@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <cbpfc/ebpf.h>
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -33,5 +35,13 @@ struct ProgramInfo {
 
 /// Errors: Permission, Kernel.
 Result<ProgramInfo> program_info(int program_fd);
+
+/// The instructions of a loaded program, translated: with ids of maps, and numbers of helpers, which are 0 where the kernel
+/// hides addresses (kernel.kptr_restrict, no CAP_SYSLOG).  Empty when the kernel shows none, as it does not without CAP_BPF,
+/// or of programs with blinded constants (net.core.bpf_jit_harden) where it hides addresses.
+///
+/// Source: Linux v6.18 kernel/bpf/syscall.c bpf_insn_prepare_dump().
+/// Errors: Permission, Kernel.
+Result<std::vector<cbpfc::ebpf::Insn>> program_instructions(int program_fd);
 
 }  // namespace xdpcap

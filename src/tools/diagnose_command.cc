@@ -37,11 +37,14 @@ Result<ActionCounters> count_packets(const Hook& hook, const HookLock& lock,
 
 CaptureSituation describe(const Hook& hook, const ActionCounters& counters,
                           const XdpcapOptions& options) {
-  CaptureSituation situation{.facts = hook_facts(hook),
+  CaptureSituation situation{.facts = hook_facts(hook, Scope::AllNamespaces),
                              .filter = options.filter,
                              .captured = {},
                              .others = std::vector<OtherAction>(),
                              .is_recorded = false};
+  if (situation.facts.has_value()) {
+    situation.proof = prove_hook(*situation.facts);
+  }
   const std::vector<Action> chosen = choose_actions(hook, options);
   for (const Action action : hook.actions()) {
     const abi::Counters& one = counters[index(action)];
@@ -64,8 +67,15 @@ Result<CaptureSituation> look(const XdpcapOptions& options) {
   const cbpfc::Filter filter = TRY(make_filter(options.filter, options.link_type));
   const Hook hook = TRY(Hook::open(options.hook_path));
   const cli::StopSignals signals = TRY(cli::StopSignals::block());
-  if (!TRY(hook.has_owner())) {
-    return describe(hook, {}, options);
+  CaptureSituation situation = describe(hook, {}, options);
+  situation.is_counted = !options.is_passive && TRY(hook.has_owner()) &&
+                         (options.force || (situation.proof && situation.proof->is_hook()));
+  if (!situation.is_counted) {
+    return situation;
+  }
+  if (!options.is_silent) {
+    say(fmt::format("entering hook {} for {} s to count packets; -passive does without",
+                    options.hook_path, kCountingTime.count()));
   }
   const HookLock lock = open_lock(options);
   const ActionCounters counters = TRY(count_packets(hook, lock, filter, options, signals));
@@ -82,7 +92,9 @@ int diagnose_hook(const XdpcapOptions& options) {
   const std::vector<HookCheck> checks = check_hook(*situation);
   const std::string verdict =
       why_nothing_was_captured(*situation)
-          .value_or("packets that match reach the hook: a capture gets them");
+          .value_or(situation->is_counted ? "packets that match reach the hook: a capture gets them"
+                                          : "nothing is seen that keeps packets from a capture; "
+                                            "they were not counted");
   const Result<void> printed =
       cli::print_to_stdout(cli::checks_text(checks) + "\n" + cli::printable(verdict) + "\n");
   if (!printed) {

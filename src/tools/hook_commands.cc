@@ -81,8 +81,10 @@ Result<std::vector<cli::ListedHook>> find_all() {
     if (!captures && captures.error().code == Errc::NotFound) {
       continue;  // gone since
     }
+    HookProof proof = prove_hook(facts);
     hooks.push_back(
         {.facts = std::move(facts),
+         .proof = std::move(proof),
          .captures = captures ? describe(*captures) : std::vector<cli::CaptureOnHook>()});
   }
   return hooks;
@@ -94,9 +96,11 @@ AskOthers ask_in(const XdpcapOptions& options, const Hook& hook) {
 
 Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
-  HookFacts facts = TRY(hook_facts(hook));
+  HookFacts facts = TRY(hook_facts(hook, Scope::AllNamespaces));
   const std::vector<CaptureStatus> captures = TRY(captures_on(hook, ask_in(options, hook)));
-  return cli::ListedHook{.facts = std::move(facts), .captures = describe(captures)};
+  HookProof proof = prove_hook(facts);
+  return cli::ListedHook{
+      .facts = std::move(facts), .proof = std::move(proof), .captures = describe(captures)};
 }
 
 // That no chain was found says that there is none if one would have been found, or if the slots are empty.

@@ -17,7 +17,11 @@ std::vector<IngressInterface> ingress_of(const HookFacts& facts) {
   }
   for (const HookUser& user : *facts.users) {
     for (const UserInterface& interface : user.interfaces) {
-      ingress.push_back({.ifindex = interface.ifindex, .name = interface.name});
+      const std::string& space = interface.network_namespace;
+      ingress.push_back(
+          {.ifindex = interface.ifindex,
+           .name = space.empty() ? interface.name
+                                 : fmt::format("{}, network namespace {}", interface.name, space)});
     }
     for (const std::uint32_t ifindex : user.ifindexes_elsewhere) {
       ingress.push_back({.ifindex = ifindex, .name = {}});

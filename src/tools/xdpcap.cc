@@ -24,6 +24,7 @@
 #include "attach/hook_diagnosis.h"
 #include "attach/hook_inventory.h"
 #include "attach/hook_lock.h"
+#include "attach/hook_proof.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
 #include "cli/no_memory.h"
@@ -73,8 +74,8 @@ struct PreparedCapture {
   const Signals& signals;
   const std::optional<User>& user;
   std::optional<FlightRecorder>& recorder;
-  std::vector<IngressInterface> ingress = {};       ///< once it has a place
-  std::string obstacle = {};                        ///< to packets on their way to the hook
+  std::vector<IngressInterface> ingress;            ///< where packets come from
+  std::string obstacle;                             ///< to packets on their way to the hook
   std::unique_ptr<StatisticsOutlets> outlets = {};  ///< once the capture is ready
 };
 
@@ -111,20 +112,26 @@ StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCaptur
   return readers;
 }
 
-// What is known now: where packets come from, and why they cannot, which is not worth waiting for.
-void look_at_hook(PreparedCapture& prepared) {
-  if (const Result<HookFacts> facts = hook_facts(prepared.hook)) {
-    prepared.ingress = ingress_of(*facts);
-    prepared.obstacle = certain_obstacle(*facts);
+// Other network namespaces are looked into only if the program runs on no interface in this one.
+Result<HookFacts> look_at(const Hook& hook) {
+  Result<HookFacts> facts = hook_facts(hook);
+  return !facts || certain_obstacle(*facts).empty() ? std::move(facts)
+                                                    : hook_facts(hook, Scope::AllNamespaces);
+}
+
+Result<void> may_enter(const Hook& hook, const Result<HookFacts>& facts,
+                       const XdpcapOptions& options) {
+  if (options.force) {
+    return {};
   }
+  return facts ? check_is_hook(hook, *facts) : Result<void>(std::unexpected(facts.error()));
 }
 
 // A place on the hook with a guardian, and programs that are loaded; what only that takes is given up.
-Result<std::unique_ptr<GuardedCapture>> start_capture(PreparedCapture& prepared,
+Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
                                                       const HookCaptureOptions& options) {
   std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
       prepared.hook, prepared.lock, prepared.filter, prepared.options, options));
-  look_at_hook(prepared);
   TRY(give_up_before_output(prepared.options, prepared.user));
   return guarded;
 }
@@ -352,6 +359,10 @@ int run(const XdpcapOptions& given) {
   if (const Result<void> may_capture = check_may_capture(*hook, actions); !may_capture) {
     return report(may_capture.error(), options.verbose);
   }
+  const Result<HookFacts> facts = look_at(*hook);
+  if (const Result<void> entry = may_enter(*hook, facts, options); !entry) {
+    return report(entry.error(), options.verbose);
+  }
   const HookLock lock = open_lock(options);
   PreparedCapture prepared{.options = options,
                            .hook = *hook,
@@ -360,7 +371,9 @@ int run(const XdpcapOptions& given) {
                            .actions = actions,
                            .signals = *signals,
                            .user = *user,
-                           .recorder = *recorder};
+                           .recorder = *recorder,
+                           .ingress = facts ? ingress_of(*facts) : std::vector<IngressInterface>(),
+                           .obstacle = facts ? certain_obstacle(*facts) : ""};
   return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 

@@ -210,8 +210,11 @@ std::vector<cli::Option> make_request_rows(WrittenOptions& written) {
        .set = into_request(written, Request::Detach)},
       {.name = "diagnose",
        .help = "say, step by step, where packets get lost on the way to a capture:\n"
-               "-diagnose <hook> [<filter>]; counts for three seconds",
+               "-diagnose <hook> [<filter>]; enters the hook to count for three seconds",
        .set = into_request(written, Request::Diagnose)},
+      {.name = "passive",
+       .help = "with -diagnose: only look, and put nothing into the hook",
+       .set = cli::into(written.options.is_passive)},
       {.name = "json",
        .help = "with -list and -status: a line of JSON for each hook",
        .set = cli::into(written.options.wants_json)},

@@ -100,6 +100,9 @@ Result<void> check_combination(const XdpcapOptions& options) {
     return fail(Errc::InvalidArgument,
                 "option -json: it goes with -list and -status; for statistics use -stats-json");
   }
+  if (options.is_passive && options.request != Request::Diagnose) {
+    return fail(Errc::InvalidArgument, "option -passive: it goes with -diagnose");
+  }
   if (options.counts_only && options.output_mode) {
     return fail(Errc::InvalidArgument,
                 "option -count: no file is written, so -mode is for none; leave one of them out");

@@ -41,6 +41,7 @@ struct XdpcapOptions {
   std::vector<RateLimit> triggers;              ///< which write it out
   OnBusy on_busy = OnBusy::Chain;
   bool force = false;       ///< also what is not shown to be a hook
+  bool is_passive = false;  ///< of Request::Diagnose: nothing enters the hook
   std::string run_directory = kUsualRunDirectory;  ///< of the lock, and of guardians' sockets
   std::optional<std::uint32_t> detach_pid;         ///< of Request::Detach; nullopt: all
   bool wants_json = false;                         ///< of Request::List and Status

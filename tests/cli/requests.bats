@@ -55,6 +55,7 @@ refused() {
   refused -json hook file -- "option -json: it goes with"
   refused -json -detach hook -- "option -json: it goes with"
   refused -json -diagnose hook -- "option -json: it goes with"
+  refused -passive hook out -- "option -passive: it goes with -diagnose"
 }
 
 @test "what to do about others, and where they are met" {
@@ -102,22 +103,32 @@ refused() {
   fi
 }
 
-@test "the status of a hook that nobody owns" {
-  make_hook
+@test "the status of a hook that no program owns" {
+  bpftool map create "$bpffs/hook" type prog_array key 4 value 4 entries 5 name xdpcap_test
   run_xdpcap -status "$bpffs/hook"
   [ "$status" -eq 0 ]
   [ "${lines[0]}" = "$bpffs/hook" ]
-  [[ ${lines[1]} =~ ^\ \ map\ +[0-9]+\ \"test_hook\",\ 5\ slots$ ]]
+  [[ ${lines[1]} =~ ^\ \ map\ +[0-9]+\ \"xdpcap_test\",\ 5\ slots$ ]]
   [ "${lines[2]}" = "  program   none: until one that calls this hook is loaded, no capture can enter" ]
   [ "${lines[3]}" = "  capture   none" ]
   [ "${#lines[@]}" -eq 4 ]
   run_xdpcap -json -status "$bpffs/hook"
   [ "$status" -eq 0 ]
-  [[ $output == "{\"map_id\":"*",\"is_owned\":false,\"users\":[],"*"\"captures\":[]}" ]]
-  # Looking has not made it anybody's.
+  [[ $output == "{\"map_id\":"*",\"is_owned\":false,\"is_hook\":true,"*",\"users\":[],"*"\"captures\":[]}" ]]
+  # Looking has not made xdpcap its owner.
   bpftool prog load "$XDPCAP_EXAMPLES/minimal.o" "$bpffs/program" type xdp map name xdpcap_hook pinned "$bpffs/hook"
   run_xdpcap -status "$bpffs/hook"
   [[ ${lines[2]} =~ ^\ \ program\ +[0-9]+\ \" ]]
+}
+
+@test "the status of a program array that nothing shows to be a hook" {
+  make_hook
+  run_xdpcap -status "$bpffs/hook"
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = "$bpffs/hook: program array, not a hook" ]
+  [ "${lines[1]}" = "  because   no loaded program makes a tail call into it" ]
+  [[ ${lines[2]} =~ ^\ \ map\ +[0-9]+\ \"test_hook\",\ 5\ slots$ ]]
+  [ "${#lines[@]}" -eq 3 ]
 }
 
 @test "detaching from a hook without captures" {

@@ -11,11 +11,14 @@
 #include <gtest/gtest.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -97,16 +100,16 @@ class HookInventoryTest : public testing::Test {
   std::uint32_t hook_id() const { return id_of_map(hook_.get()); }
   UniqueFd load_user() const { return test::load_target(hook_.get(), {}, kPlain); }
 
-  /// The only user of the hook, asked for one hook and for all: the same answer.
+  /// The only user of the hook, as seen from this namespace.  All hooks and one, in all namespaces: the same answer.
   HookUser only_user() const {
-    const Result<HookFacts> one = hook_facts(hook_id());
+    const Result<HookFacts> one = hook_facts(hook_id(), Scope::AllNamespaces);
     const std::optional<HookFacts> all = found(hook_id());
     EXPECT_TRUE(one.has_value() && all.has_value());
     EXPECT_EQ(one->users->size(), 1U);
     EXPECT_EQ(all->users->size(), 1U);
     EXPECT_EQ(one->users->front().interfaces, all->users->front().interfaces);
     EXPECT_EQ(one->users->front().ifindexes_elsewhere, all->users->front().ifindexes_elsewhere);
-    return one->users->front();
+    return hook_facts(hook_id())->users->front();
   }
 
   test::BpfDirectory directory_;
@@ -372,6 +375,63 @@ TEST_F(HookInventoryTest, FindsAHundredInterfaces) {
   const UniqueFd link = test::attach_xdp(user.get(), ::if_nametoindex("many50"), false);
   ASSERT_EQ(only_user().interfaces.size(), 1U);
   EXPECT_EQ(only_user().interfaces.front().name, "many50");
+}
+
+TEST_F(HookInventoryTest, NamesOtherNamespaces) {
+  const UniqueFd user = load_user();
+  const test::NetNamespace there;
+  const test::NetNamespace here;
+  UniqueFd link;
+  {
+    const auto inside = there.enter();
+    attach_without_link(user.get(), there.right_ifindex(), XDP_FLAGS_DRV_MODE);
+    link = test::attach_xdp(user.get(), there.left_ifindex());
+  }
+  const auto inside = here.enter();
+  const HookFacts facts = hook_facts(hook_id(), Scope::AllNamespaces).value();
+  ASSERT_EQ(facts.users->size(), 1U);
+  const std::vector<UserInterface>& interfaces = facts.users->front().interfaces;
+  ASSERT_EQ(interfaces.size(), 2U);
+  EXPECT_NE(interfaces[0].name, interfaces[1].name);
+  for (const UserInterface& interface : interfaces) {
+    EXPECT_EQ(interface.network_namespace, there.name());
+  }
+  EXPECT_THAT(facts.users->front().ifindexes_elsewhere, IsEmpty());
+  // And this process is where it was.
+  EXPECT_EQ(all_interfaces().value().size(), 3U);
+}
+
+TEST_F(HookInventoryTest, NamesAProcessOfANamespaceWithoutName) {
+  const UniqueFd user = load_user();
+  const test::NetNamespace here;
+  const auto inside = here.enter();
+  std::array<int, 2> ready{};
+  std::array<int, 2> stop{};
+  ASSERT_EQ(::pipe(ready.data()), 0);
+  ASSERT_EQ(::pipe(stop.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(stop[1]);
+    char byte = ::unshare(CLONE_NEWNET) == 0 &&
+                        bpf_xdp_attach(1, user.get(), XDP_FLAGS_SKB_MODE, nullptr) == 0
+                    ? 'y'
+                    : 'n';
+    static_cast<void>(!::write(ready[1], &byte, 1));
+    ::_exit(static_cast<int>(::read(stop[0], &byte, 1)));
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y');
+  const HookFacts facts = hook_facts(hook_id(), Scope::AllNamespaces).value();
+  for (const int fd : {ready[0], ready[1], stop[0], stop[1]}) {
+    ::close(fd);
+  }
+  ::waitpid(child, nullptr, 0);
+  ASSERT_EQ(facts.users->size(), 1U);
+  ASSERT_EQ(facts.users->front().interfaces.size(), 1U);
+  EXPECT_EQ(facts.users->front().interfaces.front().name, "lo");
+  EXPECT_THAT(facts.users->front().interfaces.front().network_namespace,
+              HasSubstr(fmt::format("of process {} (", child)));
 }
 
 TEST_F(HookInventoryTest, SaysWhatLiesInAnotherNamespace) {

@@ -61,7 +61,7 @@ TEST_F(NothingCaptured, SaysWhy) {
        down,
        {},
        "",
-       " runs on no interface in this network namespace that is up, only on to_a (down, native)"},
+       " runs on no interface that is up, only on to_a (down, native)"},
       {"no packet", quiet, {}, "", "no packet reached the hook, although program "},
       {"no packet, another user",
        quiet,
@@ -133,8 +133,8 @@ TEST_F(NothingCaptured, AProgramOnNoInterfaceIsNamedAtOnce) {
     }
     Capture capture(nowhere.hook_fd(), arguments);
     const auto warning = testing::MatchesRegex(fmt::format(
-        "xdpcap: warning: hook {}: program [0-9]+ \"target\" runs on no interface in this network "
-        "namespace\n.*",
+        "xdpcap: warning: hook {}: program [0-9]+ \"target\" runs on no interface that can "
+        "be seen\n.*",
         path));
     if (!is_quiet) {
       EXPECT_TRUE(becomes_true([&] { return !capture.process().errors().empty(); }, Millis(900)));

@@ -112,31 +112,29 @@ TEST(HookDiagnosisTest, FindsTheStepThatIsMissing) {
                         used_hook({}),
                         kNothing,
                         {},
-                        "program 31 \"firewall\" runs on no interface in this network namespace"},
+                        "program 31 \"firewall\" runs on no interface that can be seen"},
           DiagnosisCase{
               "elsewhere",
               "+++-.......",
               used_hook({}, {3}),
               kNothing,
               {},
-              "program 31 \"firewall\" runs on no interface in this network namespace; in another network "
-              "namespace a link keeps it on interface number 3"},
-          DiagnosisCase{
-              "down",
-              "++++-......",
-              down,
-              kNothing,
-              {},
-              "program 31 \"firewall\" runs on no interface in this network namespace that is up, only on eth1 "
-              "(down, native)"},
-          DiagnosisCase{
-              "no carrier",
-              "++++-......",
-              used_hook({on(3, "eth1", InterfaceState::NoCarrier)}),
-              kNothing,
-              {},
-              "program 31 \"firewall\" runs on no interface in this network namespace that is up, only on eth1 "
-              "(no carrier, native)"},
+              "program 31 \"firewall\" runs on no interface that can be seen; in a network namespace that "
+              "cannot be seen a link keeps it on interface number 3"},
+          DiagnosisCase{"down",
+                        "++++-......",
+                        down,
+                        kNothing,
+                        {},
+                        "program 31 \"firewall\" runs on no interface that is up, only on eth1 "
+                        "(down, native)"},
+          DiagnosisCase{"no carrier",
+                        "++++-......",
+                        used_hook({on(3, "eth1", InterfaceState::NoCarrier)}),
+                        kNothing,
+                        {},
+                        "program 31 \"firewall\" runs on no interface that is up, only on eth1 "
+                        "(no carrier, native)"},
           DiagnosisCase{
               "nothing came",
               "+++++......",
@@ -291,9 +289,9 @@ TEST(HookDiagnosisTest, FactsAloneTellWhatNoPacketComesPast) {
   EXPECT_EQ(certain_obstacle(unknown_users()), "");
   EXPECT_EQ(certain_obstacle(used_hook({}, {3})), "") << "packets may come there";
   EXPECT_EQ(certain_obstacle(used_hook({})),
-            "program 31 \"firewall\" runs on no interface in this network namespace");
+            "program 31 \"firewall\" runs on no interface that can be seen");
   EXPECT_THAT(certain_obstacle(used_hook({on(3, "eth1", InterfaceState::Down)})),
-              HasSubstr("no interface in this network namespace that is up"));
+              HasSubstr("no interface that is up"));
   EXPECT_THAT(certain_obstacle(owned_hook()), HasSubstr("no program uses the hook any more"));
 }
 

@@ -28,8 +28,10 @@ UserInterface on(std::uint32_t ifindex, const std::string& name, InterfaceState 
   return {.ifindex = ifindex, .name = name, .state = state, .mode = mode, .via = via};
 }
 
+const HookProof kProof = {.kind = HookProof::Kind::ByName, .found = "its map is called \"x\""};
+
 ListedHook busy_hook() {
-  ListedHook hook{.facts = plain_facts(), .captures = {}};
+  ListedHook hook{.facts = plain_facts(), .proof = kProof, .captures = {}};
   hook.facts.paths.emplace_back("/sys/fs/bpf/second");
   hook.facts.users = std::vector<HookUser>{
       {.program = {.id = 31, .name = "firewall"},
@@ -38,6 +40,7 @@ ListedHook busy_hook() {
                          {.id = 30, .name = "first"})},
        .ifindexes_elsewhere = {7}},
       {.program = {.id = 32, .name = ""}, .interfaces = {}, .ifindexes_elsewhere = {}}};
+  hook.facts.users->front().interfaces.back().network_namespace = "blue";
   hook.facts.holders = {
       {.slot = 2, .program = {.id = 40, .name = "xdpcap_pass"}, .is_capture = true},
       {.slot = 5, .program = {.id = 41, .name = ""}, .is_capture = false}};
@@ -61,19 +64,19 @@ ListedHook busy_hook() {
 }
 
 ListedHook without_rights() {
-  ListedHook hook{.facts = plain_facts(), .captures = {}};
+  ListedHook hook{.facts = plain_facts(), .proof = kProof, .captures = {}};
   hook.facts.users = fail(Errc::Permission, "list the BPF programs: not permitted");
   return hook;
 }
 
 ListedHook unpinned() {
-  ListedHook hook{.facts = plain_facts(), .captures = {}};
+  ListedHook hook{.facts = plain_facts(), .proof = kProof, .captures = {}};
   hook.facts.paths.clear();
   return hook;
 }
 
 ListedHook unowned() {
-  ListedHook hook{.facts = plain_facts(), .captures = {}};
+  ListedHook hook{.facts = plain_facts(), .proof = kProof, .captures = {}};
   hook.facts.is_owned = false;
   hook.facts.slots = 1;
   return hook;
@@ -86,10 +89,10 @@ TEST(HookText, SaysWhatIsKnown) {
   also at   /sys/fs/bpf/second
   program   31 "firewall"
               on eth0 (up, native)
-              on eth1 (down, generic), through program 30 "first"
-              on interface number 7 of another network namespace
+              on eth1 (down, generic), network namespace blue, through program 30 "first"
+              on interface number 7 of a network namespace that cannot be seen
   program   32
-              on no interface of this network namespace
+              on no interface that can be seen
   capture   pid 4242, user 1000: xdpcap /sys/fs/bpf/hook out.pcapng tcp port 80
               tcp port 80; XDPDrop, XDPPass
               12 received, 7 matched; capturing
@@ -107,7 +110,7 @@ TEST(HookText, SaysWhatIsKnown) {
 map 12, not pinned
   map       12 "xdpcap_hook", 5 slots
   to do     pin it, to capture from it: bpftool map pin id 12 /sys/fs/bpf/NAME
-  program   none any more: the one that used this hook was unloaded
+  program   none any more: the one that used it was unloaded
   capture   none
 
 /sys/fs/bpf/hook
@@ -116,6 +119,38 @@ map 12, not pinned
   capture   none
 )");
   EXPECT_EQ(hooks_text({}), "");
+}
+
+TEST(HookText, AProgramArrayThatIsNoHookGetsNoAdvice) {
+  ListedHook array = busy_hook();
+  array.proof = {.kind = HookProof::Kind::Refuted, .found = "program 31 returns 2"};
+  array.captures.clear();
+  array.facts.users->resize(1);
+  array.facts.users->front().interfaces.clear();
+  array.facts.users->front().ifindexes_elsewhere.clear();
+  ListedHook unused = unpinned();
+  unused.proof = {.kind = HookProof::Kind::NotShown, .found = "no program"};
+  ListedHook untouched = unowned();
+  untouched.proof = unused.proof;
+  EXPECT_EQ(hooks_text(std::vector{array, unused, untouched}),
+            R"(/sys/fs/bpf/hook: program array, not a hook
+  because   program 31 returns 2
+  map       12 "xdpcap_hook", 5 slots
+  also at   /sys/fs/bpf/second
+  program   31 "firewall"
+              on no interface that can be seen
+  slot      2: program 40 "xdpcap_pass", of a capture
+  slot      5: program 41
+
+map 12, not pinned: program array, not a hook
+  because   no program
+  map       12 "xdpcap_hook", 5 slots
+  program   none any more: the one that used it was unloaded
+
+/sys/fs/bpf/hook: program array, not a hook
+  because   no program
+  map       12 "xdpcap_hook", 1 slot
+)");
 }
 
 TEST(HookText, LongListsEnd) {
@@ -155,6 +190,7 @@ TEST(HookText, NamesCannotDriveATerminal) {
     user.program.name = bad;
     for (UserInterface& interface : user.interfaces) {
       interface.name = bad;
+      interface.network_namespace = bad;
       interface.via = {.id = 1, .name = bad};
     }
   }
@@ -175,9 +211,10 @@ TEST(HookText, Json) {
   EXPECT_EQ(
       hooks_json(std::vector{busy_hook(), without_rights()}),
       R"({"map_id":12,"name":"xdpcap_hook","slots":5,"paths":["/sys/fs/bpf/hook","/sys/fs/bpf/second"],"is_owned":true,)"
+      R"("is_hook":true,"is_hook_because":"its map is called \"x\"",)"
       R"("users":[{"program_id":31,"program_name":"firewall","interfaces":[)"
-      R"({"ifindex":2,"name":"eth0","state":"up","mode":"native","via":null},)"
-      R"({"ifindex":3,"name":"eth1","state":"down","mode":"generic","via":{"program_id":30,"program_name":"first"}}],)"
+      R"({"ifindex":2,"name":"eth0","state":"up","mode":"native","network_namespace":"","via":null},)"
+      R"({"ifindex":3,"name":"eth1","state":"down","mode":"generic","network_namespace":"blue","via":{"program_id":30,"program_name":"first"}}],)"
       R"("ifindexes_elsewhere":[7]},)"
       R"({"program_id":32,"program_name":"","interfaces":[],"ifindexes_elsewhere":[]}],"users_unknown":null,)"
       R"("holders":[{"slot":2,"action":"XDPPass","program_id":40,"program_name":"xdpcap_pass","is_capture":true},)"
@@ -187,7 +224,8 @@ TEST(HookText, Json) {
       R"({"pid":4243,"user_id":0,"command_line":"xdpcap /sys/fs/bpf/hook -","filter":"","actions":["XDPPass"],)"
       R"("received":0,"matched":0,"state":"paused"}]})"
       "\n"
-      R"({"map_id":12,"name":"xdpcap_hook","slots":5,"paths":["/sys/fs/bpf/hook"],"is_owned":true,"users":null,)"
+      R"({"map_id":12,"name":"xdpcap_hook","slots":5,"paths":["/sys/fs/bpf/hook"],"is_owned":true,)"
+      R"("is_hook":true,"is_hook_because":"its map is called \"x\"","users":null,)"
       R"("users_unknown":"list the BPF programs: not permitted","holders":[],"captures":[]})"
       "\n");
   EXPECT_EQ(hooks_json({}), "");
@@ -207,7 +245,7 @@ TEST(HookText, Checks) {
       R"(ok  the hook is pinned: at /sys/fs/bpf/hook
 ok  a program owns the hook: one has used it
 ok  a program uses the hook: program 31 "firewall"
-ok  it runs on an interface of this network namespace: eth1 (down, native)
+ok  it runs on an interface: eth1 (down, native)
 no  such an interface is up: none
       `ip link set NAME up`; without carrier, look at the other end
 ?   packets reach the hook: none with a captured action did; others are not counted
