@@ -276,7 +276,7 @@ class Capture {
     auto writer = PcapngWriter::start(sink_, section);
     require(writer.has_value(), "no writer");
     file_.emplace(std::move(*writer));
-    writer_.emplace(*file_, clock_, actions_);
+    writer_.emplace(*file_, clock_, actions_, std::nullopt);
   }
 
   void act(Input& input) {

@@ -72,7 +72,8 @@ TEST_F(Busy, ReplaceEndsTheOthersWithWholeFiles) {
   EXPECT_GT(totals.received, 0U);
   EXPECT_EQ(count_with_tcpdump(file), totals.written);
   const std::string errors = first.process().errors();
-  EXPECT_EQ(std::ranges::count(errors, '\n'), 2) << errors;  // why, and the totals
+  // The totals by action, why it ended, and the totals.
+  EXPECT_EQ(std::ranges::count(errors, '\n'), 3) << errors;
   EXPECT_TRUE(stage.are_members({last.pid()}, Millis(0)));
   const std::uint64_t before = traffic.tally().sent();
   traffic.await_more(5'000);
