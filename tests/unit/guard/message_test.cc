@@ -171,7 +171,8 @@ TEST(Message, TooLong) {
   send_raw(sockets.left(), std::string(kMostMessageBytes + 1, 'x'));
   EXPECT_EQ(receive_message(sockets.right(), kAtOnce).error().code, Errc::InvalidArgument);
   const std::vector<int> many(kMostMessageDescriptors + 3, STDIN_FILENO);
-  alignas(cmsghdr) std::array<char, 256> control{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE((kMostMessageDescriptors + 3) * sizeof(int))>
+      control{};
   char body = 1;
   iovec vector{.iov_base = &body, .iov_len = 1};
   msghdr header{};
