@@ -100,6 +100,9 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
                     counted(summary.corrupt_records, "record")));
     exit_code = cli::kExitFailure;
   }
+  if (summary.end == CaptureEnd::Failed && all.unwritten != 0 && options.quiet) {
+    say(fmt::format("output {}: {} not written", options.output, counted(all.unwritten, "packet")));
+  }
   if (all.lost != 0) {
     say(fmt::format(
         "{} of {} that matched were lost: the rings were full; try a larger -buffer, a smaller -snaplen, a narrower "

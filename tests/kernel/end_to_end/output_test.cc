@@ -180,6 +180,30 @@ TEST_F(Output, ToASlowReaderSaysWhatWasLost) {
   }
 }
 
+TEST_F(Output, ThatIsFullIsSaidWithWhatIsMissingAlsoWithQ) {
+  constexpr std::uint32_t kFrames = 1000;
+  const Rig rig;
+  const WorkDirectory small(256 << 10);
+  Capture capture(rig.target().hook_fd(), {"-q", rig.hook(), small.file("out.pcapng")});
+  const PacketSocket delivered = rig.delivered();
+  for (std::uint32_t i = 0; i < kFrames; ++i) {
+    rig.sending().send(numbered_frame(i, 1000));
+  }
+  const Ended end = capture.wait(Millis(5'000));
+  EXPECT_TRUE(end.is_over);
+  EXPECT_EQ(end.exit_code, 1);
+  const std::string errors = capture.process().errors();
+  std::smatch match;
+  ASSERT_TRUE(std::regex_match(
+      errors, match,
+      std::regex(
+          "xdpcap: write to .*no space left.*\n"
+          "xdpcap: output .*out.pcapng: ([0-9]+) packets not written\n(?:xdpcap: .* lost.*\n)?")))
+      << errors;
+  EXPECT_GT(std::stoul(match[1]), 0U);
+  EXPECT_GT(packets_in(small.file("out.pcapng")).size(), 0U);
+}
+
 TEST_F(Output, MayBeANamedPipe) {
   const Rig rig;
   const std::string fifo = rig.file("fifo");

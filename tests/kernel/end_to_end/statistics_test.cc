@@ -77,7 +77,7 @@ TEST_F(Statistics, OfChosenActionsNameOnlyThose) {
   const PacketSocket delivered = rig.delivered();
   rig.sending().send(frames());
   EXPECT_EQ(delivered.receive(3).size(), 3U);
-  const std::string line = "XDPDrop: 2/2 XDPRedirect: 5/5 (received/matched packets)";
+  const std::string line = "XDPRedirect: 5/5 XDPDrop: 2/2 (received/matched packets)";
   EXPECT_TRUE(becomes_true([&] { return capture.last_line() == line; }, Millis(2'000)))
       << capture.process().errors();
   capture.stop();
