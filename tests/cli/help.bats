@@ -12,7 +12,7 @@ load helper
 @test "help names every option, and needs neither hook nor root" {
   run setpriv --reuid 65534 --clear-groups "$xdpcap" -h
   [ "$status" -eq 0 ]
-  for option in -actions -buffer -watermark -flush -linktype -snaplen -ring -trigger -mode -Z -list -status -detach -diagnose -passive -json -on-busy -force -run-dir -wait -q -v -help -version; do
+  for option in -actions -buffer -watermark -flush -linktype -snaplen -ring -trigger -mode -Z -list -status -detach -diagnose -passive -json -compat -on-busy -force -run-dir -wait -q -v -help -version; do
     [[ $output == *$option* ]]
   done
 }
