@@ -269,6 +269,11 @@ accepted() {
   [ "$status" -eq 0 ]
   [[ $output == *"warning: hook $bpffs/hook has 40 slots; xdpcap captures from the first 32, packets with action 32 and above cannot be seen"* ]]
   [[ $output == *'"action 31":{"received":1,"matched":1'* ]]
+  during send 1 -- -actions drop,31 "$bpffs/hook" "$file"
+  [ "$status" -eq 0 ]
+  [[ $output == *"XDPDrop: 1/1 action 31: 0/0 (received/matched packets)"* ]]
+  run_xdpcap -diagnose "$bpffs/hook"
+  [[ $output == *"a program uses the hook: program "*" \"hooked\""* ]]
   run_xdpcap -actions 32 "$bpffs/hook" "$file"
   fails_with 2 "option -actions: unknown action \"32\""
   wait_until "! has_capture"
