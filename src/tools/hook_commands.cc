@@ -14,8 +14,8 @@
 #include "cli/hook_text.h"
 #include "cli/report.h"
 #include "guard/chain_service.h"
-#include "kernel/map.h"
 #include "kernel/object_ids.h"
+#include "tools/foreign_programs.h"
 #include "tools/guarded_capture.h"
 #include "tools/xdpcap_report.h"
 
@@ -125,82 +125,6 @@ Result<std::size_t> remove_all_remains(const Hook& hook, const HookLock& lock) {
     removed += TRY(remove_remains(hook, remains)) > 0 ? 1U : 0U;
   }
   return removed;
-}
-
-// Programs in the slots that are not of captures of ours, such as those that a killed original has left.
-Result<std::vector<SlotProgram>> foreign_programs(const Hook& hook, bool must_know) {
-  HookFacts facts = TRY(hook_facts(hook));
-  if (!facts.users) {  // without the right to look, ours cannot be told from others
-    return must_know && !facts.holders.empty()
-               ? Result<std::vector<SlotProgram>>(std::unexpected(facts.users.error()))
-               : std::vector<SlotProgram>();
-  }
-  std::erase_if(facts.holders, &SlotProgram::is_capture);
-  return std::move(facts.holders);
-}
-
-std::string names_of(const std::vector<SlotProgram>& programs) {
-  std::string names;
-  for (std::size_t i = 0; i < std::min(programs.size(), cli::kMostListed); ++i) {
-    const auto& [slot, program, is_capture] = programs[i];
-    names += fmt::format(
-        "{}program {}{} in slot {}", i == 0 ? "" : ", ", program.id,
-        program.name.empty() ? "" : fmt::format(" ({})", program.name),
-        slot < kActions.size() ? std::string(name(kActions[slot])) : std::to_string(slot));
-  }
-  return names + (programs.size() > cli::kMostListed
-                      ? fmt::format(" and {} more", programs.size() - cli::kMostListed)
-                      : "");
-}
-
-// Empties the slots that still hold what was named.
-Result<std::string> remove_foreign(const Hook& hook, const HookLock& lock,
-                                   const XdpcapOptions& options) {
-  const std::vector<SlotProgram> foreign = TRY(foreign_programs(hook, true));
-  if (foreign.empty()) {
-    return std::string();
-  }
-  if (!options.quiet) {
-    say(fmt::format("hook {}: removing {}", options.hook_path, names_of(foreign)));
-  }
-  const HookLock::Turn turn = lock.take();
-  std::vector<SlotProgram> changed;
-  for (const SlotProgram& named : foreign) {
-    const std::optional<std::uint32_t> holder = TRY(program_in_slot(hook.fd(), named.slot));
-    if (holder == named.program.id) {
-      TRY(remove_program(hook.fd(), named.slot));
-    } else if (holder) {
-      changed.push_back(named);
-    }
-  }
-  if (!changed.empty()) {
-    return fail(Errc::Busy,
-                fmt::format("hook {}: another program has replaced {} meanwhile, and stays; see "
-                            "xdpcap -status {}",
-                            options.hook_path, names_of(changed), options.hook_path));
-  }
-  return fmt::format("; removed {} foreign {}", foreign.size(),
-                     foreign.size() == 1 ? "program" : "programs");
-}
-
-// What to do about foreign programs: an error if there was nothing else to detach.
-Result<std::string> advise_on_foreign(const Hook& hook, bool has_detached,
-                                      const XdpcapOptions& options) {
-  const std::vector<SlotProgram> foreign = TRY(foreign_programs(hook, false));
-  if (foreign.empty()) {
-    return std::string();
-  }
-  const std::string advice = fmt::format(
-      "{}, not put there by this xdpcap; whether a process still uses {} is not known ("
-      "bpftool prog show id {} may name it); to remove what a killed one has left: "
-      "xdpcap -detach -force {}",
-      names_of(foreign), foreign.size() == 1 ? "it" : "them", foreign.front().program.id,
-      options.hook_path);
-  if (has_detached) {
-    return "; still there: " + advice;
-  }
-  return fail(Errc::Busy, fmt::format("hook {}: no capture is running on it, but there is {}",
-                                      options.hook_path, advice));
 }
 
 Result<std::string> detach(const XdpcapOptions& options) {

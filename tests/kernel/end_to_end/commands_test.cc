@@ -2,7 +2,6 @@
 //
 // What xdpcap does with hooks besides capturing: -list, -status, -detach, -diagnose.
 
-#include <attach/hook_lock.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -224,110 +223,6 @@ TEST_F(Commands, DetachTakesOutACaptureThatDoesNotLeave) {
   EXPECT_EQ(end.exit_code, 1);
   EXPECT_THAT(stopped.process().errors(),
               HasSubstr("another process has taken this capture out of the hook"));
-}
-
-/// Programs in slots that no xdpcap of ours has put there, as a killed original leaves them.
-class LeftPrograms {
- public:
-  LeftPrograms(const Rig& rig, const std::vector<std::uint32_t>& slots)
-      : hook_(rig.target().hook_fd()) {
-    for (const std::uint32_t slot : slots) {
-      put(slot, slot, "left_by_other");
-    }
-    note_bpf_objects(::getpid());
-  }
-  /// A program that returns `action`; its id.
-  std::uint32_t put(std::uint32_t slot, std::uint32_t action, const std::string& name) {
-    programs_.push_back(load_returning(action, TargetOptions().variant, name));
-    EXPECT_TRUE(put_program(hook_, slot, programs_.back().get()).has_value());
-    ids_.push_back(program_id(programs_.back().get()).value());
-    return ids_.back();
-  }
-  std::uint32_t id(std::size_t i) const { return ids_[i]; }
-
- private:
-  int hook_;
-  std::vector<UniqueFd> programs_;
-  std::vector<std::uint32_t> ids_;
-};
-
-void expect_drop_and_pass(const Rig& rig) {
-  const PacketSocket delivered = rig.delivered();
-  rig.sending().send(
-      {order_frame(kDrop, 1), order_frame(kPass, 2), order_frame(kDrop, 3), order_frame(kPass, 4)});
-  EXPECT_EQ(delivered.receive(2),
-            (std::vector<Bytes>{order_frame(kPass, 2), order_frame(kPass, 4)}));
-  EXPECT_TRUE(delivered.receive(1, Millis(20)).empty());
-}
-
-TEST_F(Commands, DetachNamesForeignProgramsAndRemovesThemWhenForced) {
-  const Rig rig;
-  const int hook = rig.target().hook_fd();
-  LeftPrograms left(rig, {kDrop, kPass});
-  const std::string named = fmt::format(
-      "program {} (left_by_other) in slot XDPDrop, program {} (left_by_other) in slot XDPPass",
-      left.id(0), left.id(1));
-  const std::string advice = fmt::format(
-      "{}, not put there by this xdpcap; whether a process still uses them is not known (bpftool prog show id {} "
-      "may name it); to remove what a killed one has left: xdpcap -detach -force {}\n",
-      named, left.id(0), rig.hook());
-  EXPECT_EQ(detach({rig.hook()}, 1),
-            fmt::format("xdpcap: hook {}: no capture is running on it, but there is {}", rig.hook(),
-                        advice));
-  EXPECT_EQ(detach({"-q", rig.hook()}, 1).substr(0, 8), "xdpcap: ");
-  EXPECT_EQ(filled_slots(hook), 2U);
-  {
-    Capture capture(hook, {"-q", rig.hook(), rig.file("1")});
-    EXPECT_EQ(detach({rig.hook()}),
-              fmt::format("xdpcap: hook {}: 1 capture ended; still there: {}", rig.hook(), advice));
-    EXPECT_EQ(capture.process().wait().exit_code, 0);
-  }
-  EXPECT_EQ(slots_of(hook)[kDrop], left.id(0));
-  expect_drop_and_pass(rig);
-  EXPECT_EQ(
-      detach({"-force", rig.hook()}),
-      fmt::format("xdpcap: hook {0}: removing {1}\n"
-                  "xdpcap: hook {0}: no capture is running on it; removed 2 foreign programs\n",
-                  rig.hook(), named));
-  EXPECT_EQ(filled_slots(hook), 0U);
-  expect_drop_and_pass(rig);
-  EXPECT_EQ(detach({"-force", rig.hook()}),
-            fmt::format("xdpcap: hook {}: no capture is running on it\n", rig.hook()));
-}
-
-TEST_F(Commands, DetachForcedRemovesOnlyWhatItHasNamed) {
-  const Rig rig;
-  const int hook = rig.target().hook_fd();
-  LeftPrograms left(rig, {kDrop, kPass});
-  const std::string directory = rig.file("run");
-  ASSERT_TRUE(std::filesystem::create_directory(directory));
-  HookLock lock = HookLock::open(directory).value();
-  std::optional<HookLock::Turn> turn(lock.take());
-  ASSERT_TRUE(turn->is_granted());
-  Process forced(xdpcap_command({"-run-dir", directory, "-detach", "-force", rig.hook()}));
-  ASSERT_TRUE(becomes_true([&] {
-    return forced.errors().find("removing program") != std::string::npos;
-  })) << forced.errors();
-  const std::uint32_t newer = left.put(kPass, kPass, "newer");
-  turn.reset();
-  EXPECT_EQ(forced.wait().exit_code, 1);
-  EXPECT_THAT(
-      forced.errors(),
-      HasSubstr(fmt::format(
-          "another program has replaced program {} (left_by_other) in slot XDPPass meanwhile, and stays",
-          left.id(1))));
-  EXPECT_EQ(slots_of(hook), (std::vector<std::uint32_t>{0, 0, newer, 0, 0}));
-}
-
-TEST_F(Commands, DetachForcedNeedsToKnowWhoseProgramsAreThere) {
-  const Rig rig;
-  LeftPrograms left(rig, {kDrop});
-  const Outcome outcome =
-      run({"setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", XDPCAP_COMMAND,
-           "-run-dir", rig.file("elsewhere"), "-detach", "-force", rig.hook()});
-  EXPECT_EQ(outcome.end.exit_code, 1);
-  EXPECT_THAT(outcome.errors, HasSubstr("CAP_SYS_ADMIN"));
-  EXPECT_EQ(slots_of(rig.target().hook_fd())[kDrop], left.id(0));
 }
 
 // Without the right to look, "none" would be a guess.
