@@ -81,8 +81,9 @@ TEST_F(Errors, PacketsThatCouldNotBeHandedOnAreSaid) {
     EXPECT_EQ(delivered.receive(1).size(), 1U);
     records.state().next[index(Action::Pass)][1] = chain::kEndOfChain;
   }
-  capture.stop();
-  EXPECT_THAT(capture.process().errors(), HasSubstr("1 packets could not be handed on"));
+  capture.process().signal(SIGINT);
+  EXPECT_EQ(capture.wait(Millis(5'000)).exit_code, 1);
+  EXPECT_THAT(capture.process().errors(), HasSubstr("1 packet could not be handed on"));
 }
 
 TEST_F(Errors, AnOwnerlessHookIsRefusedAndStaysUsable) {
