@@ -233,8 +233,7 @@ std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
        }},
       {.name = "force",
        .help = "capture from a program array that is not shown to be a hook: where it\n"
-               "is none, a capture changes what happens to packets; with -detach:\n"
-               "also take out programs that are not xdpcap's",
+               "is none, a capture changes what happens to packets",
        .set = cli::into(options.force)},
       {.name = "run-dir",
        .argument = "DIR",
