@@ -46,8 +46,8 @@ struct ExpressionOptions {
   PacketSource source = PacketSource::Live;
   std::uint32_t match_value = 262144;  ///< what the program returns on a match, as tcpdump's
   bool optimize = true;                ///< run libpcap's optimiser (slow beyond some 100 terms)
-  /// The program goes to compile_ebpf(), which need not have it short: long lists of alternatives are
-  /// compiled in parts and not optimised by libpcap, which would take seconds for a thousand of them.
+  /// The program goes to compile_ebpf(), which need not have it short: long lists, of what matches and of what does
+  /// not, are compiled in parts and not optimised by libpcap, which would take seconds for a thousand terms.
   bool for_compiler = false;
 };
 

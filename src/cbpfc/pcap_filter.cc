@@ -18,9 +18,9 @@
 //
 // Loads that the kernel takes for others: pcap_loads.cc.
 //
-// Limits: kMostWords words.  libpcap recurses once a term and overruns an 8 MiB stack between 6,000
-// and 8,000 terms of "host"; with its optimiser a few hundred terms over both addresses or ports
-// take seconds. Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18
+// Limits: kMostWords words for libpcap at a time; what is cut into parts (pcap_list.h) may have any number.  libpcap
+// recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host"; with its optimiser a few
+// hundred terms over both addresses or ports take seconds.  Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18
 // net/core/filter.c check_load_and_stores().
 // Tested by: pcap_filter_test.cc.
 
@@ -80,30 +80,6 @@ Compiled compile(const std::string& expression, const ExpressionOptions& options
   }
   pcap_freecode(&program);
   return insns;
-}
-
-/// Compiles a long list in parts, each going on where the one before it ends without a match; empty if
-/// `expression` is no such list, or has a fault.
-std::vector<RawInsn> compile_list(std::string_view expression, std::span<const Word> words,
-                                  const ExpressionOptions& options) {
-  constexpr std::size_t kMostTerms = 40;
-  std::vector<RawInsn> whole;
-  const std::vector<std::string> parts = list_parts(expression, words, kMostTerms);
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    Compiled part = compile(parts[i], options, false);
-    if (!part) {
-      return {};
-    }
-    for (std::size_t pc = 0; pc < part->size() && i + 1 < parts.size(); ++pc) {
-      RawInsn& insn = (*part)[pc];
-      if (insn.code == opcode::kRet && insn.k == 0) {
-        insn = {.code = opcode::kJmp | opcode::kJa,
-                .k = static_cast<std::uint32_t>(part->size() - pc - 1)};
-      }
-    }
-    whole.insert(whole.end(), part->begin(), part->end());
-  }
-  return whole;
 }
 
 /// Words as large as needed not to cut an address ("::1", "1:2:3:4:5:6", "10.0.0.1") or a name in
@@ -255,10 +231,76 @@ bool counts(std::string_view expression, const Word& word) {
   return expression[word.start] != '(' && expression[word.start] != ')';
 }
 
+/// Refuses what would make libpcap overrun its stack.
+Result<void> check_length(std::string_view expression, const std::vector<Word>& words) {
+  const auto counted = static_cast<std::size_t>(
+      std::ranges::count_if(words, [&](const Word& word) { return counts(expression, word); }));
+  if (counted > kMostWords) {
+    return fail_in(
+        expression, std::nullopt,
+        fmt::format("{} words, libpcap can handle about {}: shorten \"host a or host b\" to "
+                    "\"host (a or b)\", use networks, or give a program instead",
+                    counted, kMostWords));
+  }
+  return {};
+}
+
+Result<std::vector<RawInsn>> compile_whole(std::string_view expression,
+                                           const std::vector<Word>& words,
+                                           const ExpressionOptions& options) {
+  TRY(check_length(expression, words));
+  Compiled program = compile(std::string(expression), options, options.optimize);
+  if (!program) {
+    return fail_in(expression, find_place(expression, words, options, program.error()),
+                   program.error());
+  }
+  return *std::move(program);
+}
+
+/// Compiles each part by itself.  Where one ends it goes on at another, or the whole does end.
+Result<std::vector<RawInsn>> compile_parts(std::string_view expression,
+                                           const std::vector<ListPart>& parts,
+                                           const ExpressionOptions& options) {
+  std::vector<std::vector<RawInsn>> programs;
+  std::vector<std::size_t> starts = {0};
+  for (const ListPart& part : parts) {
+    const std::vector<Word> words = split(part.text);
+    TRY(check_length(part.text, words));
+    Compiled program = compile(part.text, options, false);
+    if (!program) {
+      auto place = find_place(part.text, words, options, program.error());
+      if (place) {
+        place->offset = part.place(place->offset);
+      }
+      return fail_in(expression, place, program.error());
+    }
+    starts.push_back(starts.back() + program->size());
+    programs.push_back(*std::move(program));
+  }
+  std::vector<RawInsn> whole;
+  whole.reserve(starts.back());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    for (RawInsn insn : programs[i]) {
+      if (insn.code == opcode::kRet) {
+        const std::size_t next = insn.k != 0 ? parts[i].on_match : parts[i].on_miss;
+        if (next == ListPart::kMatch || next == ListPart::kNoMatch) {
+          insn.k = next == ListPart::kMatch ? kSnapshotLength : 0;
+        } else {
+          insn = {.code = opcode::kJmp | opcode::kJa,
+                  .k = static_cast<std::uint32_t>(starts[next] - whole.size() - 1)};
+        }
+      }
+      whole.push_back(insn);
+    }
+  }
+  return whole;
+}
+
 }  // namespace
 
 Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                                                 const ExpressionOptions& options) {
+  constexpr std::size_t kMostTermsOfPart = 40;
   if (options.match_value == 0) {
     return fail(Errc::InvalidArgument,
                 "compile an expression: match value 0 would mean \"no match\"");
@@ -267,38 +309,25 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
     return fail_in(expression, Place{.offset = nul, .word = std::string(1, '\0')}, "NUL character");
   }
   const std::vector<Word> words = split(expression);
-  const auto counted = static_cast<std::size_t>(std::count_if(
-      words.begin(), words.end(), [&](const Word& word) { return counts(expression, word); }));
-  if (counted > kMostWords) {
-    return fail_in(
-        expression, std::nullopt,
-        fmt::format("{} words, libpcap can handle about {}: shorten \"host a or host b\" to "
-                    "\"host (a or b)\", use networks, or give a program instead",
-                    counted, kMostWords));
-  }
-  Compiled program =
-      options.for_compiler ? compile_list(expression, words, options) : std::vector<RawInsn>();
-  if (program->empty()) {
-    program = compile(std::string(expression), options, options.optimize);
-  }
-  if (!program) {
-    return fail_in(expression, find_place(expression, words, options, program.error()),
-                   program.error());
-  }
-  settle_loads(*program);  // of the whole: what ends there does not go on at another part
-  for (RawInsn& insn : *program) {
+  const std::vector<ListPart> parts = options.for_compiler
+                                          ? list_parts(expression, words, kMostTermsOfPart)
+                                          : std::vector<ListPart>();
+  std::vector<RawInsn> program = TRY(parts.empty() ? compile_whole(expression, words, options)
+                                                   : compile_parts(expression, parts, options));
+  settle_loads(program);  // of the whole: what ends there does not go on at another part
+  for (RawInsn& insn : program) {
     if (insn.code == opcode::kRet && insn.k != 0) {
       insn.k = options.match_value;
     }
   }
-  if (const auto reads = unset_scratch_reads(*program)) {
+  if (const auto reads = unset_scratch_reads(program)) {
     std::uint16_t unset = 0;
     for (const UnsetRead& read : *reads) {
       unset |= static_cast<std::uint16_t>(1U << read.slot);
     }
-    clear_slots(*program, unset);
+    clear_slots(program, unset);
   }
-  return std::move(*program);
+  return program;
 }
 
 }  // namespace cbpfc

@@ -3,84 +3,135 @@
 #include "pcap_list.h"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace cbpfc {
 namespace {
 
-constexpr std::array<std::string_view, 21> kStartsTerm = {
-    "host", "net", "port", "portrange", "src",  "dst",  "ether", "ip",      "ip6",   "arp", "rarp",
-    "tcp",  "udp", "icmp", "icmp6",     "sctp", "igmp", "less",  "greater", "proto", "len"};
-constexpr std::array<std::string_view, 10> kChangesMeaning = {
-    "vlan", "mpls", "pppoed", "pppoes", "geneve", "gateway", "llc", "wlan", "type", "subtype"};
+using Node = ListNode;
 
-template <std::size_t N>
-bool is_one_of(const std::array<std::string_view, N>& all, std::string_view word) {
-  return std::ranges::find(all, word) != all.end();
-}
-
-class ListReader {
+/// Lays parts out in the order of the text.  Where the next one begins is a label until all are there.
+class Cutter {
  public:
-  ListReader(std::string_view expression, std::span<const Word> words)
-      : expression_(expression), words_(words) {}
+  Cutter(std::string_view expression, std::span<const Word> words, std::size_t most_terms)
+      : expression_(expression), words_(words), most_terms_(most_terms) {}
 
-  /// The words at which a part may begin, the first among them; empty if the expression cannot be cut.
-  std::vector<std::size_t> beginnings() const {
-    std::vector<std::size_t> found = {0};
-    int depth = 0;
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-      const std::string_view word = text(i);
-      if (is_one_of(kChangesMeaning, word)) {
-        return {};
-      }
-      depth += word == "(" || word == "[" ? 1 : word == ")" || word == "]" ? -1 : 0;
-      if (depth != 0) {
-        continue;
-      }
-      if (word == "and" || word == "&&") {
-        return {};
-      }
-      if ((word == "or" || word == "||") && names_what_it_looks_for(i + 1)) {
-        found.push_back(i + 1);
-      }
+  /// Empty where some part would begin with what is not known to begin one.
+  std::vector<ListPart> run(Node whole) {
+    const auto behind = std::ranges::find_if(
+        whole.children, [](const Node& node) { return node.kind != Node::Kind::MovesHeaders; });
+    if (behind != whole.children.begin()) {
+      // A part by itself first: what is below a "not" may rely on it.
+      const std::size_t next = new_label();
+      add_part(whole.children.front(), (behind - 1)->end, next, kNoMatch);
+      prefix_ = parts_.front().text + " and (";
+      whole.children.erase(whole.children.begin(), behind);
+      place(next);
+      lay_list(whole, kMatch, kNoMatch);
+    } else {
+      lay(whole, kMatch, kNoMatch);
     }
-    return found;
+    for (ListPart& part : parts_) {
+      part.on_match = labels_[part.on_match];
+      part.on_miss = labels_[part.on_miss];
+    }
+    return can_be_cut_ && parts_.size() > 1 ? std::move(parts_) : std::vector<ListPart>();
   }
 
  private:
-  std::string_view text(std::size_t i) const {
-    return expression_.substr(words_[i].start, words_[i].end - words_[i].start);
+  static constexpr std::size_t kMatch = 0;
+  static constexpr std::size_t kNoMatch = 1;
+
+  std::size_t new_label() {
+    labels_.push_back(0);
+    return labels_.size() - 1;
+  }
+  void place(std::size_t label) { labels_[label] = parts_.size(); }
+
+  void lay(const Node& node, std::size_t on_match, std::size_t on_miss) {
+    if (node.terms <= most_terms_ || node.children.empty()) {
+      add_part(node, node.end, on_match, on_miss);
+    } else if (node.kind == Node::Kind::Not) {
+      lay(node.children.front(), on_miss, on_match);
+    } else {
+      lay_list(node, on_match, on_miss);
+    }
   }
 
-  bool names_what_it_looks_for(std::size_t i) const {
-    while (i < words_.size() && (text(i) == "(" || text(i) == "not" || text(i) == "!")) {
-      ++i;
+  void lay_list(const Node& list, std::size_t on_match, std::size_t on_miss) {
+    const bool is_and = list.kind == Node::Kind::And;
+    const std::vector<Node>& all = list.children;
+    for (std::size_t i = 0, next = 0; i < all.size(); i = next) {
+      next = end_of_part(all, i);
+      const bool is_last = next == all.size();
+      const std::size_t behind = is_last ? kMatch : new_label();
+      const std::size_t match = is_and && !is_last ? behind : on_match;
+      const std::size_t miss = !is_and && !is_last ? behind : on_miss;
+      if (next == i + 1) {
+        lay(all[i], match, miss);
+      } else {
+        add_part(all[i], all[next - 1].end, match, miss);
+      }
+      if (!is_last) {
+        place(behind);
+      }
     }
-    return i < words_.size() && is_one_of(kStartsTerm, text(i));
+  }
+
+  /// The first of the terms behind number `i` that does not come into its part.
+  std::size_t end_of_part(const std::vector<Node>& all, std::size_t i) {
+    std::size_t terms = all[i].terms;
+    bool has_qualifier = all[i].sets_qualifier || all[i].start == Node::Start::Value;
+    std::size_t next = i + 1;
+    for (; next < all.size(); ++next) {
+      const bool is_unknown = all[next].start == Node::Start::Unknown;
+      const bool is_value = all[next].start == Node::Start::Value;
+      terms += all[next].terms;
+      if (!is_unknown && (terms > most_terms_ || (is_value && !has_qualifier))) {
+        break;
+      }
+      can_be_cut_ = can_be_cut_ && (!is_unknown || has_qualifier || all[i].first == 0);
+      has_qualifier = has_qualifier || all[next].sets_qualifier;
+    }
+    return next;
+  }
+
+  /// A part from `first` on to the word `end`.
+  void add_part(const Node& first, std::size_t end, std::size_t on_match, std::size_t on_miss) {
+    can_be_cut_ = can_be_cut_ && (first.start != Node::Start::Unknown || first.first == 0);
+    ListPart part{.text = prefix_, .on_match = on_match, .on_miss = on_miss};
+    part.start = words_[first.first].start;
+    if (first.start == Node::Start::Value) {
+      part.text += std::string(first.qualifier) + " ";
+    }
+    part.before_bytes = part.text.size();
+    part.text += expression_.substr(part.start, words_[end - 1].end - part.start);
+    part.text += prefix_.empty() ? "" : ")";
+    parts_.push_back(std::move(part));
   }
 
   std::string_view expression_;
   std::span<const Word> words_;
+  std::size_t most_terms_;
+  std::string prefix_;
+  std::vector<ListPart> parts_;
+  std::vector<std::size_t> labels_ = {ListPart::kMatch, ListPart::kNoMatch};  ///< where they are
+  bool can_be_cut_ = true;
 };
 
 }  // namespace
 
-std::vector<std::string> list_parts(std::string_view expression, std::span<const Word> words,
-                                    std::size_t most_terms) {
-  const std::vector<std::size_t> beginnings = ListReader(expression, words).beginnings();
-  if (beginnings.size() <= most_terms) {
+std::size_t ListPart::place(std::size_t offset) const {
+  return start + offset - std::min(offset, before_bytes);
+}
+
+std::vector<ListPart> list_parts(std::string_view expression, std::span<const Word> words,
+                                 std::size_t most_terms) {
+  auto whole = read_terms(expression, words);
+  if (!whole || whole->terms <= most_terms) {
     return {};
   }
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < beginnings.size(); i += most_terms) {
-    const std::size_t start = words[beginnings[i]].start;
-    const std::size_t next = i + most_terms;
-    // A part ends in front of the "or" that the next one stands behind.
-    const std::size_t end =
-        next < beginnings.size() ? words[beginnings[next] - 1].start : expression.size();
-    parts.emplace_back(expression.substr(start, end - start));
-  }
-  return parts;
+  return Cutter(expression, words, most_terms).run(*std::move(whole));
 }
 
 }  // namespace cbpfc

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Long lists, cut into parts that libpcap compiles in no time.
+// Long expressions, cut into parts that libpcap compiles in no time.
 //
-// libpcap takes time that grows with the square of a list's length: a thousand hosts take three seconds,
-// without its optimiser.  But "a or b or c or d" means what "a or b" and "c or d" mean one behind the
-// other, so
+// libpcap takes time that grows with the square of a list's length: a thousand hosts take three seconds, a thousand
+// "not host" ten, without its optimiser.  But an expression is a tree of lists, and a list can be compiled in parts
+// that go on at each other:
 //
-//     host a or host b or host c or host d   ->   host a or host b
-//                                                 host c or host d
+//     tcp and not (port 1 or 2 or 3 or 4)   ->   0: tcp               match: 1      miss: no match
+//                                                1: port 1 or 2       match: no match   miss: 2
+//                                                2: port 3 or 4       match: no match   miss: match
 //
-// Parts begin only where a term names what it looks for, because "port 80 or 443" means "port 443"; not at all
-// where "and" stands beside "or" outside of brackets; and not in expressions with words that change what the
-// words behind them mean (vlan, mpls, ...).
+// A load outside the packet ends each of them with no match, as it ends the whole, also below "not".
 //
-// Source: libpcap 1.10.3 grammar.y (qualifiers are inherited by bare values, "and" and "or" bind alike),
-// gencode.c gen_vlan().
+// "and" and "or" bind alike, to the left: "a or b and c" is the list (a or b), c.  A value without a qualifier has
+// that of the one before it, which is put in front of it where a part begins; brackets end what began in them.
+// "vlan" and its like change what every word behind them means: such an expression is cut only where they stand
+// alone in front ("vlan 5 and mpls and (...)"), and each part then begins with them.  What begins with a word that is
+// neither known to begin a term nor a value stays in one part with what is before it.
+//
+// Source: libpcap 1.10.3 grammar.y, gencode.c gen_vlan().
 // Tested by: pcap_list_test.cc.
 
 #pragma once
@@ -25,17 +29,30 @@
 #include <string_view>
 #include <vector>
 
+#include "pcap_terms.h"
+
 namespace cbpfc {
 
-/// The words of an expression, as offsets into it.
-struct Word {
-  std::size_t start;
-  std::size_t end;
+/// A part of an expression, an expression by itself.
+struct ListPart {
+  /// Ends in place of the number of a part.
+  static constexpr std::size_t kMatch = ~std::size_t{0};
+  static constexpr std::size_t kNoMatch = kMatch - 1;
+
+  std::string text;
+  std::size_t on_match;  ///< the later part at which it goes on when it matches, or an end
+  std::size_t on_miss;
+
+  /// Where in the whole expression the character at `offset` of `text` stands, or the next one that is from there.
+  std::size_t place(std::size_t offset) const;
+
+  std::size_t start = 0;         ///< of what is from the expression, in it
+  std::size_t before_bytes = 0;  ///< of `text`, in front of that
 };
 
-/// The parts of a list of more than `most_terms` alternatives, at least that long each but the last; empty
-/// for what is no such list.
-std::vector<std::string> list_parts(std::string_view expression, std::span<const Word> words,
-                                    std::size_t most_terms);
+/// The parts of an expression with more than `most_terms` terms, each of no more than that if it can be cut, the
+/// first of them the one to begin with; empty for an expression that is short or cannot be cut at all.
+std::vector<ListPart> list_parts(std::string_view expression, std::span<const Word> words,
+                                 std::size_t most_terms);
 
 }  // namespace cbpfc
