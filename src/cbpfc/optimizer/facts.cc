@@ -3,8 +3,7 @@
 #include "facts.h"
 
 #include <algorithm>
-
-#include "../overloaded.h"
+#include <limits>
 
 namespace cbpfc::optimizer {
 namespace {
@@ -202,31 +201,65 @@ std::optional<NodeId> Facts::decide_fits(const Values& values, const Fits& node)
   return std::nullopt;
 }
 
+std::optional<NodeId> Facts::decide_bits(const AnyBit& node) const {
+  const ValueFact* fact = find(node.value);
+  if (fact == nullptr) {
+    return std::nullopt;
+  }
+  if ((node.mask & ~fact->clear) == 0 ||
+      (fact->low == fact->high && (fact->low & node.mask) == 0)) {
+    return node.if_clear;
+  }
+  const bool is_set = (fact->any_of != 0 && (fact->any_of & ~node.mask) == 0) ||
+                      (fact->low == fact->high && (fact->low & node.mask) != 0);
+  return is_set ? std::optional(node.if_set) : std::nullopt;
+}
+
+/// The most frequent kinds first: threading asks this of every question of a list for each edge that skips it.
 std::optional<NodeId> Facts::decide(const Values& values, const Node& node) const {
-  return std::visit(Overloaded{
-                        [&](const Switch& n) { return decide_switch(n); },
-                        [&](const AnyBit& n) -> std::optional<NodeId> {
-                          const ValueFact* fact = find(n.value);
-                          if (fact == nullptr) {
-                            return std::nullopt;
-                          }
-                          if ((n.mask & ~fact->clear) == 0 ||
-                              (fact->low == fact->high && (fact->low & n.mask) == 0)) {
-                            return n.if_clear;
-                          }
-                          const bool is_set =
-                              (fact->any_of != 0 && (fact->any_of & ~n.mask) == 0) ||
-                              (fact->low == fact->high && (fact->low & n.mask) != 0);
-                          return is_set ? std::optional(n.if_set) : std::nullopt;
-                        },
-                        [](const Compare&) { return std::optional<NodeId>(); },
-                        [&](const Fits& n) { return decide_fits(values, n); },
-                        [](const WideEqual&) { return std::optional<NodeId>(); },
-                        [](const SetPhi&) { return std::optional<NodeId>(); },
-                        [](const Return&) { return std::optional<NodeId>(); },
-                        [](const Forward& n) { return std::optional<NodeId>(n.next); },
-                    },
-                    node);
+  if (const auto* many = std::get_if<Switch>(&node)) {
+    return decide_switch(*many);
+  }
+  if (const auto* fits = std::get_if<Fits>(&node)) {
+    return decide_fits(values, *fits);
+  }
+  if (const auto* bits = std::get_if<AnyBit>(&node)) {
+    return decide_bits(*bits);
+  }
+  const auto* forward = std::get_if<Forward>(&node);
+  return forward != nullptr ? std::optional(forward->next) : std::nullopt;
+}
+
+std::pair<std::uint32_t, std::uint32_t> Facts::bounds(ValueId value) const {
+  const ValueFact* fact = find(value);
+  return fact != nullptr ? std::pair(fact->low, fact->high)
+                         : std::pair(0U, std::numeric_limits<std::uint32_t>::max());
+}
+
+bool Facts::implies(const ValueFact& fact, const ValueFact& other) {
+  return fact.low >= other.low && fact.high <= other.high && (other.clear & ~fact.clear) == 0 &&
+         (other.any_of == 0 || other.any_of == fact.any_of) &&
+         std::ranges::all_of(other.not_equal, [&](std::uint32_t number) {
+           return number < fact.low || number > fact.high ||
+                  std::ranges::find(fact.not_equal, number) != fact.not_equal.end();
+         });
+}
+
+std::optional<std::vector<ValueId>> Facts::values_known_less(const Facts& other) const {
+  const bool is_less_of_bytes = std::ranges::any_of(other.spans_, [&](const SpanFact& span) {
+    return std::ranges::find(spans_, span) == spans_.end();
+  });
+  if (length_low_ < other.length_low_ || length_high_ > other.length_high_ || is_less_of_bytes) {
+    return std::nullopt;
+  }
+  std::vector<ValueId> less;
+  for (const ValueFact& its : other.values_) {
+    const ValueFact* fact = find(its.value);
+    if (fact == nullptr || !implies(*fact, its)) {
+      less.push_back(its.value);
+    }
+  }
+  return less;
 }
 
 Facts Facts::meet(const Facts& left, const Facts& right) {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "graph.h"
@@ -38,6 +39,13 @@ class Facts {
   /// Whether value can be in [low, high] at all.
   bool may_be_in(ValueId value, std::uint32_t low, std::uint32_t high) const;
 
+  /// The bounds of a value, which are those of 32 bits where nothing is known.
+  std::pair<std::uint32_t, std::uint32_t> bounds(ValueId value) const;
+
+  /// The values of which `other` knows what this does not say as well; nullopt if there is more of that: of the
+  /// packet's length, or of bytes relative to an index.
+  std::optional<std::vector<ValueId>> values_known_less(const Facts& other) const;
+
   /// What holds on both ways.
   static Facts meet(const Facts& left, const Facts& right);
 
@@ -57,12 +65,15 @@ class Facts {
     std::int64_t inside_end = 0;   ///< begin: not known
     std::int64_t outside_end = 0;  ///< 0 with has_outside false
     bool has_outside = false;
+    bool operator==(const SpanFact&) const = default;
   };
 
   const ValueFact* find(ValueId value) const;
+  static bool implies(const ValueFact& fact, const ValueFact& other);
   ValueFact& find_or_add(ValueId value, std::uint32_t max);
   static void tighten(ValueFact& fact);
   std::optional<NodeId> decide_switch(const Switch& node) const;
+  std::optional<NodeId> decide_bits(const AnyBit& node) const;
   std::optional<NodeId> decide_fits(const Values& values, const Fits& node) const;
 
   std::uint32_t length_low_ = 0;

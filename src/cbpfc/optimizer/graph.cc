@@ -118,6 +118,26 @@ std::vector<NodeId> topological_order(const Graph& graph) {
   return order;
 }
 
+void remove_dead_nodes(Graph& graph) {
+  std::vector<bool> lives(graph.nodes.size(), false);
+  for (const NodeId id : Walk(graph).postorder(edges_of)) {
+    lives[id] = true;
+  }
+  std::vector<NodeId> moved(graph.nodes.size(), 0);
+  std::vector<Node> living;
+  for (NodeId id = 0; id < graph.nodes.size(); ++id) {
+    if (lives[id]) {
+      moved[id] = static_cast<NodeId>(living.size());
+      living.push_back(std::move(graph.nodes[id]));
+    }
+  }
+  for (Node& node : living) {
+    for_each_edge(node, [&](NodeId& target) { target = moved[target]; });
+  }
+  graph.nodes = std::move(living);
+  graph.entry = moved[graph.entry];
+}
+
 std::vector<std::uint32_t> count_predecessors(const Graph& graph,
                                               const std::vector<NodeId>& order) {
   std::vector<std::uint32_t> count(graph.nodes.size(), 0);

@@ -141,6 +141,9 @@ std::vector<ValueId> values_of(const Node& node);
 /// comes right behind the question.
 std::vector<NodeId> topological_order(const Graph& graph);
 
+/// Takes out the nodes that no edge leads to; the others get new numbers, in the order they had.
+void remove_dead_nodes(Graph& graph);
+
 /// How many edges lead to each node, counted from the living ones.
 std::vector<std::uint32_t> count_predecessors(const Graph& graph, const std::vector<NodeId>& order);
 

@@ -131,6 +131,7 @@ void merge_equal(Graph& graph) {
     merged[*id] = only ? *only : known.try_emplace(key_of(node), *id).first->second;
   }
   graph.entry = merged[graph.entry];
+  remove_dead_nodes(graph);
 }
 
 }  // namespace cbpfc::optimizer
