@@ -15,6 +15,7 @@
 #include "ebpf_branches.h"
 #include "ebpf_islands.h"
 #include "ebpf_opcodes.h"
+#include "ebpf_pending.h"
 
 namespace cbpfc::ebpf {
 namespace {
@@ -202,6 +203,7 @@ Result<std::vector<Insn>> Assembly::assemble() const {
   }
   turn_branches(program);
   remove_empty_jumps(program);
+  limit_pending(program);
   std::vector<Insn> placed = TRY(place(program));
   if (placed.size() > kMaxInsns) {
     return fail(

@@ -26,11 +26,12 @@ namespace {
 
 constexpr int kComparison = 0xf0;
 
+}  // namespace
+
 bool is_goto(const Insn& insn) {
   return insn.opcode == (opcode::kJmp | opcode::kJa);
 }
 
-/// The opcode of the comparison that holds exactly when this one does not.
 std::optional<std::uint8_t> inverse(std::uint8_t code) {
   const auto with = [&](Cmp condition) {
     return static_cast<std::uint8_t>((code & ~kComparison) | static_cast<int>(condition));
@@ -46,8 +47,6 @@ std::optional<std::uint8_t> inverse(std::uint8_t code) {
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 void turn_branches(Unplaced& program) {
   std::vector<bool> is_target(program.insns.size() + 1, false);

@@ -226,10 +226,13 @@ TEST(Ebpf, IslandsOfManyTargets) {
   std::uint32_t jumps = 0;
   for (std::size_t pc = 0; pc < insns->size(); ++pc) {
     const Insn& insn = (*insns)[pc];
-    if (insn.opcode == 0x16) {
+    // Of this many branches some are turned: a jump around a jump (ebpf_pending.h).
+    const bool is_turned = insn.opcode == 0x56;
+    if (insn.opcode == 0x16 || is_turned) {
       ++jumps;
       const auto target =
-          static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insn.offset);
+          is_turned ? pc + 1
+                    : static_cast<std::size_t>(static_cast<std::ptrdiff_t>(pc) + 1 + insn.offset);
       const auto from = static_cast<std::uint32_t>(insn.immediate);
       const std::uint32_t wanted = from + kApart < kEntries ? from + kApart : kEntries;
       ASSERT_EQ((*insns)[landing(*insns, target)].immediate, static_cast<int>(wanted)) << pc;
@@ -237,6 +240,30 @@ TEST(Ebpf, IslandsOfManyTargets) {
   }
   EXPECT_EQ(jumps, kEntries / 10);
   EXPECT_TRUE(all_reachable(*insns));
+}
+
+/// Branches to the end, more than the verifier keeps: they are turned to go on behind a jump there, but no more of
+/// them than is needed.
+TEST(Ebpf, BranchesAreTurnedWhereTheVerifierWouldKeepTooMany) {
+  const auto list = [](std::uint32_t tests) {
+    Assembly code;
+    for (std::uint32_t i = 0; i < tests; ++i) {
+      code.jump_if32(Cmp::Equal, Reg::R1, i, "end");
+      code.add(mov32(Reg::R0, i));
+    }
+    code.label("end");
+    code.add(exit_insn());
+    return code.assemble().value();
+  };
+  EXPECT_EQ(list(8000).size(), 2U * 8000 + 1) << "left as they are";
+  const std::vector<Insn> turned = list(9000);
+  const std::size_t jumps = turned.size() - (2U * 9000 + 1);
+  EXPECT_GE(jumps, 1000U);
+  EXPECT_LT(jumps, 9000U);
+  EXPECT_EQ(turned[0].opcode, 0x56) << "jne";
+  EXPECT_EQ(turned[0].offset, 1);
+  EXPECT_EQ(landing(turned, 1), turned.size() - 1);
+  EXPECT_TRUE(all_reachable(turned));
 }
 
 /// Blocks that end in a jump, so that nobody walks into an island.
