@@ -111,7 +111,8 @@ bool reads_length(const Filter& filter);
 /// Compiles a filter to a fragment.
 ///
 /// Errors: Errc::InvalidArgument for options that are not legal, naming the option;
-/// Errc::Unsupported, naming the instruction and what it loads, for ancillary loads without meaning.
+/// Errc::Unsupported, naming the instruction and what it loads, for ancillary loads without meaning;
+/// Errc::TooLarge for more instructions than the kernel takes.
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options);
 
 /// Compiles filters into one fragment whose `result` is the number, from 1, of the first that matches, 0 for

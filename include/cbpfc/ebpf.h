@@ -31,6 +31,11 @@ namespace cbpfc::ebpf {
 /// include/linux/bpf.h BPF_COMPLEXITY_LIMIT_INSNS.
 inline constexpr std::size_t kMaxInsns = 1'000'000;
 
+/// What to do about a filter that makes a program too long, for messages.
+inline constexpr std::string_view kHowToShorten =
+    "write networks and port ranges for values that lie together, or divide the filter and run one part after "
+    "the other";
+
 /// R0 result, R1..R5 arguments, R6..R9 kept across calls, R10 frame pointer (read only).
 enum class Reg : std::uint8_t { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 };
 
@@ -140,7 +145,7 @@ class Assembly {
   ///
   /// A jump reaches 32,767 instructions; where one must go further, jumps are chained on the way,
   /// so any length up to kMaxInsns assembles. Errors: Errc::InvalidArgument for a label without
-  /// definition or with two; Errc::Unsupported for more than kMaxInsns instructions, or more than some
+  /// definition or with two; Errc::TooLarge for more than kMaxInsns instructions, or more than some
   /// 10,000 distinct targets that are out of reach.
   Result<std::vector<Insn>> assemble() const;
 

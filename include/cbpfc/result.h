@@ -27,6 +27,7 @@ enum class Errc {
   Syntax,            ///< text that does not parse
   InvalidProgram,    ///< a classic program the kernel would refuse
   Unsupported,       ///< valid, but neither we nor this kernel can do it
+  TooLarge,          ///< valid, but longer than the kernel takes
   NotFound,          ///< a named thing does not exist
   Permission,        ///< a capability or file permission is missing
   Busy,              ///< somebody else holds the thing

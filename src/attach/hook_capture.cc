@@ -93,8 +93,6 @@ Error explain_refusal(Error error, const CaptureLimits& limits) {
     error.code = Errc::Unsupported;
     error.message +=
         "; -c, -rate and -per-flow need Linux 5.12, the first with atomic operations that return a value";
-  } else if (says("BPF program is too large")) {
-    error.message += "; the filter has more paths than the verifier follows: shorten it";
   }
   return error;
 }

@@ -77,10 +77,10 @@ Result<ebpf::Assembly> compile_plain_set(const std::vector<Cfg>& cfgs, const Ebp
 Result<ebpf::Assembly> check_size(ebpf::Assembly code, std::size_t classic_insns) {
   if (code.size() > ebpf::kMaxInsns) {
     return fail(
-        Errc::Unsupported,
+        Errc::TooLarge,
         fmt::format("compile filter: {} classic instructions became {} eBPF instructions, the "
-                    "kernel takes at most {} in a program",
-                    classic_insns, code.size(), ebpf::kMaxInsns));
+                    "kernel takes at most {} in a program; {}",
+                    classic_insns, code.size(), ebpf::kMaxInsns, ebpf::kHowToShorten));
   }
   return code;
 }

@@ -207,9 +207,9 @@ Result<std::vector<Insn>> Assembly::assemble() const {
   std::vector<Insn> placed = TRY(place(program));
   if (placed.size() > kMaxInsns) {
     return fail(
-        Errc::Unsupported,
-        fmt::format("assemble: the program has {} instructions, the kernel takes at most {}",
-                    placed.size(), kMaxInsns));
+        Errc::TooLarge,
+        fmt::format("assemble: the program has {} instructions, the kernel takes at most {}; {}",
+                    placed.size(), kMaxInsns, kHowToShorten));
   }
   return placed;
 }

@@ -166,10 +166,12 @@ class Placer {
       }
     }
     if (!furthest) {
-      return fail(Errc::Unsupported,
-                  fmt::format("assemble: too many jumps further than {} instructions: no way from "
-                              "instruction {} to {}",
-                              std::numeric_limits<std::int16_t>::max(), from, target));
+      return fail(
+          Errc::TooLarge,
+          fmt::format("assemble: too many jumps further than {} instructions in a program of "
+                      "{}: no way from instruction {} to {}; {}",
+                      std::numeric_limits<std::int16_t>::max(), program_.insns.size(), from, target,
+                      kHowToShorten));
     }
     Harbour& harbour = harbours_[*furthest];
     const auto [island, is_new] = harbour.island_of_label.emplace(label, harbour.islands.size());

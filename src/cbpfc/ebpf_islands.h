@@ -24,7 +24,7 @@ struct Unplaced {
 };
 
 /// The instructions with every distance filled in, and islands between them.
-/// Errors: Errc::Unsupported when there are more distant targets than islands can serve.
+/// Errors: Errc::TooLarge when there are more distant targets than islands can serve.
 Result<std::vector<Insn>> place(const Unplaced& program);
 
 }  // namespace cbpfc::ebpf

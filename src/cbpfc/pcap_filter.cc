@@ -20,8 +20,9 @@
 //
 // Limits: kMostWords words for libpcap at a time; what is cut into parts (pcap_list.h) may have any number.  libpcap
 // recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host"; with its optimiser a few
-// hundred terms over both addresses or ports take seconds.  Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18
-// net/core/filter.c check_load_and_stores().
+// hundred terms over both addresses or ports take seconds.
+// Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18 net/core/filter.c
+// check_load_and_stores().
 // Tested by: pcap_filter_test.cc.
 
 #include <cbpfc/pcap_filter.h>

@@ -34,15 +34,21 @@ constexpr std::array<std::string_view, 8> kProgramTypeNames = {"unspecified",
                                                                "XDP",
                                                                "perf event"};
 
+/// What the verifier writes.  Source: Linux v6.18 include/linux/bpf_verifier.h BPF_LOG_LEVEL1, BPF_LOG_STATS.
+enum class Log : std::uint32_t {
+  EachInstruction = 1,
+  Reason = 4,  ///< and statistics, Linux 5.2
+};
+
 /// Loads once.  Returns the descriptor, or -1 with errno; a log is written when `log` has room.
-int load_once(const XdpProgramSpec& spec, std::vector<char>& log) {
+int load_once(const XdpProgramSpec& spec, std::vector<char>& log, Log level = Log::Reason) {
   bpf_prog_load_opts options{};
   options.sz = sizeof(options);
   options.expected_attach_type = static_cast<bpf_attach_type>(spec.expected_attach_type);
   options.prog_flags = spec.multi_buffer ? std::uint32_t{BPF_F_XDP_HAS_FRAGS} : 0U;
   if (!log.empty()) {
     log.front() = '\0';
-    options.log_level = 1;
+    options.log_level = static_cast<std::uint32_t>(level);
     options.log_buf = log.data();
     options.log_size = static_cast<std::uint32_t>(log.size());
   }
@@ -69,19 +75,41 @@ bool is_summary(std::string_view line) {
   return std::ranges::any_of(kStarts, [line](std::string_view s) { return line.starts_with(s); });
 }
 
+/// What the verifier does no more than, if it gave up on a program for that; empty if it found a fault.
+std::string exceeded_limit(std::string_view reason) {
+  if (reason.starts_with("The sequence of ")) {
+    return "keeps at most 8,192 branches whose other way it has yet to look at";
+  }
+  if (reason.starts_with("BPF program is too large")) {
+    return "looks at no more than 1,000,000, and at some once for each way that leads there";
+  }
+  return "";
+}
+
 std::unexpected<Error> load_failure(const XdpProgramSpec& spec, int error_number,
                                     const std::string& log) {
   const std::string attempt = fmt::format("load program {}", spec.name);
   const std::string reason = last_words(log);
+  const bool lacks_rights =
+      !missing_capabilities(kProgramCapabilities, effective_capabilities()).empty();
   if (reason.empty()) {
-    return kernel_failure(attempt, error_number, kProgramCapabilities);
+    // Without rights the kernel takes no more than 4,096 instructions, and says so before anything else.
+    const int said = error_number == E2BIG && lacks_rights ? EPERM : error_number;
+    return kernel_failure(attempt, said, kProgramCapabilities);
   }
   const bool is_refused = error_number == EPERM || error_number == EACCES;
-  if (is_refused && !missing_capabilities(kProgramCapabilities, effective_capabilities()).empty()) {
+  if (is_refused && lacks_rights) {
     return fail(Errc::Permission,
                 fmt::format("{}: {} (the verifier said: {})", attempt,
                             describe_errno(error_number, kProgramCapabilities), reason),
                 error_number, log);
+  }
+  if (const std::string limit = exceeded_limit(reason); !limit.empty()) {
+    return fail(
+        Errc::VerifierRejected,
+        fmt::format("{}: its {} instructions are too much for the kernel's verifier, which {}; {}",
+                    attempt, spec.insns.size(), limit, cbpfc::ebpf::kHowToShorten),
+        error_number, log);
   }
   return fail(Errc::VerifierRejected,
               fmt::format("{}: the kernel verifier refused it: {}", attempt, reason), error_number,
@@ -114,10 +142,20 @@ Result<UniqueFd> load_xdp_program(const XdpProgramSpec& spec) {
   silence_libbpf();
   std::vector<char> log;
   int fd = load_once(spec, log);
+  if (fd >= 0) {
+    return UniqueFd(fd);
+  }
   int error_number = errno;
-  for (std::size_t size = kFirstLogBytes; fd < 0 && size <= kLastLogBytes; size *= 4) {
+  const auto text = [&] {
+    return log.empty() ? std::string() : std::string(log.data(), ::strnlen(log.data(), log.size()));
+  };
+  log.assign(kFirstLogBytes, '\0');
+  fd = load_once(spec, log, Log::Reason);
+  // Of a program that is too much, the log of each instruction takes long and tells nothing.
+  const bool is_known = !exceeded_limit(last_words(text())).empty();
+  for (std::size_t size = kFirstLogBytes; fd < 0 && !is_known && size <= kLastLogBytes; size *= 4) {
     log.assign(size, '\0');
-    fd = load_once(spec, log);
+    fd = load_once(spec, log, Log::EachInstruction);
     if (fd >= 0 || errno != ENOSPC) {
       // The reason is the same as of the first try, but for a log that did not fit.
       error_number = errno;
@@ -127,9 +165,7 @@ Result<UniqueFd> load_xdp_program(const XdpProgramSpec& spec) {
   if (fd >= 0) {
     return UniqueFd(fd);
   }
-  return load_failure(
-      spec, error_number,
-      log.empty() ? "" : std::string(log.data(), ::strnlen(log.data(), log.size())));
+  return load_failure(spec, error_number, text());
 }
 
 Result<std::uint32_t> program_id(int program_fd) {

@@ -124,6 +124,26 @@ bool reads_length(const Subject& subject) {
       subject.sources, [](const Source& source) { return cbpfc::reads_length(source.filter); });
 }
 
+/// What runs in place of the kernel, and why.
+class InPlaceOfKernel final : public FilterEngine {
+ public:
+  InPlaceOfKernel(std::unique_ptr<FilterEngine> engine, std::string why)
+      : engine_(std::move(engine)), why_(std::move(why)) {}
+
+  Result<std::uint32_t> run(std::span<const std::uint8_t> packet,
+                            std::uint32_t wire_length_bytes) override {
+    return engine_->run(packet, wire_length_bytes);
+  }
+  std::uint64_t packets() const override { return engine_->packets(); }
+  std::string describe() const override {
+    return fmt::format("{}, none by the kernel: {}", engine_->describe(), why_);
+  }
+
+ private:
+  std::unique_ptr<FilterEngine> engine_;
+  std::string why_;
+};
+
 class KernelEngine final : public FilterEngine {
  public:
   explicit KernelEngine(UniqueFd program) : program_(std::move(program)) {}
@@ -220,8 +240,17 @@ Result<std::unique_ptr<FilterEngine>> make_engine(const Subject& subject, const 
       }
       // In a container, what the capabilities allow may be forbidden all the same.
       Result<std::unique_ptr<FilterEngine>> kernel = make_kernel_engine(subject, options);
-      const bool is_forbidden = !kernel && kernel.error().sys_errno == EPERM;
-      return is_forbidden ? make_interpreter(subject, options) : std::move(kernel);
+      if (!kernel && kernel.error().sys_errno == EPERM) {
+        return make_interpreter(subject, options);
+      }
+      // A filter that is too much for the kernel has an answer all the same.
+      const bool is_too_much = !kernel && (kernel.error().code == cbpfc::Errc::VerifierRejected ||
+                                           kernel.error().code == cbpfc::Errc::TooLarge);
+      if (is_too_much) {
+        return std::make_unique<InPlaceOfKernel>(make_interpreter(subject, options),
+                                                 kernel.error().message);
+      }
+      return kernel;
     }
     case Engine::Kernel: return make_kernel_engine(subject, options);
     case Engine::Interpreter: return make_interpreter(subject, options);

@@ -56,6 +56,16 @@ counts() {
   fails_with 1 "load program cbpfc_match: Operation not permitted: .*CAP_BPF"
 }
 
+@test "a filter that is too much for the verifier is interpreted, and why is said" {
+  { seq -f 'ip6 host 2001:db8::%g or' 1 6000; echo udp port 53; } >filter
+  counts 3 -F filter
+  local why="load program cbpfc_match: its [0-9]+ instructions are too much for the kernel's verifier, which keeps at \
+most 8,192 branches whose other way it has yet to look at; write networks"
+  [[ ${lines[1]} =~ "of 7 packets match; ran 7 packets by the interpreter, none by the kernel: "$why ]]
+  run_cbpfc --match in.pcap --engine kernel -F filter
+  fails_with 1 "$why"
+}
+
 @test "what matches is written, byte for byte as tcpdump writes it" {
   counts 3 -w out.pcap udp port 53
   tcpdump -r in.pcap -w tcpdump.pcap udp port 53 2>/dev/null

@@ -293,9 +293,10 @@ TEST(Ebpf, RefusesMoreThanTheKernelTakes) {
   code.add(exit_insn());
   const auto insns = code.assemble();
   ASSERT_FALSE(insns);
-  EXPECT_EQ(insns.error().code, Errc::Unsupported);
+  EXPECT_EQ(insns.error().code, Errc::TooLarge);
   EXPECT_EQ(insns.error().message,
-            "assemble: the program has 1000001 instructions, the kernel takes at most 1000000");
+            "assemble: the program has 1000001 instructions, the kernel takes at most 1000000; " +
+                std::string(kHowToShorten));
 }
 
 TEST(Ebpf, RefusesMoreDistantTargetsThanIslandsServe) {
@@ -311,7 +312,7 @@ TEST(Ebpf, RefusesMoreDistantTargetsThanIslandsServe) {
   code.add(exit_insn());
   const auto insns = code.assemble();
   ASSERT_FALSE(insns);
-  EXPECT_EQ(insns.error().code, Errc::Unsupported);
+  EXPECT_EQ(insns.error().code, Errc::TooLarge);
   EXPECT_TRUE(insns.error().message.starts_with("assemble: too many jumps further than 32767"))
       << insns.error().message;
 }
