@@ -53,6 +53,8 @@ class CaptureLoop {
   CaptureSummary run() {
     start_ns_ = time_.monotonic_ns();
     last_status_ns_ = last_flush_ns_ = start_ns_;
+    // Numbers matter most while the output is too slow.
+    sink_.set_while_waiting([this] { give_statistics(time_.monotonic_ns()); });
     while (!is_stopped_) {
       Next next = take();
       keep_time();  // may ask for a dump
@@ -64,6 +66,7 @@ class CaptureLoop {
       }
     }
     finish();
+    sink_.set_while_waiting({});
     return std::move(summary_);
   }
 
@@ -131,6 +134,11 @@ class CaptureLoop {
       last_flush_ns_ = now_ns;
       flush();
     }
+    give_statistics(now_ns);
+  }
+
+  // Once a second.
+  void give_statistics(std::uint64_t now_ns) {
     if (options_.readers.once_a_second && now_ns - last_status_ns_ >= kSecondNs) {
       last_status_ns_ += kSecondNs * ((now_ns - last_status_ns_) / kSecondNs);
       Result<CaptureStatistics> statistics = read_statistics();

@@ -6,7 +6,7 @@
 //     take   what is in the rings, in time order (time_order.h)
 //     write  it into the file or a flight recorder's memory (packet_output.h), give the space back
 //     go on  with writing out that memory, if somebody asked (dump_requests.h)
-//     once a second: counters to the status line, buffered blocks to the file
+//     once a second: counters to the status line, also while a write waits for a slow reader; buffered blocks to the file
 //
 // Waiting.  While a ring holds anything, the loop looks again after the look-back, a millisecond,
 // and does not ask the kernel about the ring: poll() reports a ring as readable as long as it holds

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "kernel/result.h"
@@ -19,6 +20,10 @@ class ByteSink {
   /// Errors: Errc::Io; what reached the output then ends at a block boundary wherever the output
   /// allows (a regular file is cut back), and `written_bytes()` says how much that is.
   virtual Result<void> write(std::span<const std::uint8_t> bytes) = 0;
+
+  /// Has `call` called while a write waits until the output takes more, ten times a second at least; what it calls must not
+  /// write here.  A sink that never waits never calls it.
+  virtual void set_while_waiting(std::function<void()> call) { static_cast<void>(call); }
 
   /// Closes; a later write is a bug.  Errors: Errc::Io.
   virtual Result<void> finish() = 0;

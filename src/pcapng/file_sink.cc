@@ -32,6 +32,9 @@ constexpr std::size_t kPieceBytes = 4096;
 /// How long a reader may stand still after the stop descriptor became readable.
 constexpr std::chrono::milliseconds kStopGrace{500};
 
+/// How often a writer that waits is called back.
+constexpr std::chrono::milliseconds kCallInterval{100};
+
 std::string reason(int error) {
   switch (error) {
     case EPIPE: return "nobody reads the other end any more (broken pipe)";
@@ -148,10 +151,9 @@ int FileSink::wait_for_room() const {
   using Clock = std::chrono::steady_clock;
   std::array<pollfd, 2> polled = {pollfd{.fd = fd_.get(), .events = POLLOUT, .revents = 0},
                                   pollfd{.fd = stop_fd_, .events = POLLIN, .revents = 0}};
-  int timeout_ms = -1;
-  Clock::time_point deadline;
-  while (true) {
-    const int ready = ::poll(polled.data(), polled.size(), timeout_ms);
+  std::optional<Clock::time_point> deadline;
+  for (std::chrono::milliseconds patience{0};;) {
+    const int ready = ::poll(polled.data(), polled.size(), static_cast<int>(patience.count()));
     if (ready < 0 && errno != EINTR) {
       return errno;
     }
@@ -162,13 +164,16 @@ int FileSink::wait_for_room() const {
       polled[1].fd = -1;  // stays readable; asked once
       deadline = Clock::now() + kStopGrace;
     }
-    if (polled[1].fd != stop_fd_) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-      if (left <= 0) {
+    if (while_waiting_) {
+      while_waiting_();
+    }
+    patience = kCallInterval;
+    if (deadline) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now());
+      if (left.count() <= 0) {
         return EINTR;
       }
-      timeout_ms = static_cast<int>(left);
+      patience = std::min(patience, left);
     }
   }
 }

@@ -22,9 +22,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "kernel/unique_fd.h"
 #include "pcapng/byte_sink.h"
@@ -60,6 +62,8 @@ class FileSink final : public ByteSink {
   /// sys_errno EINTR, half a second later at most, in which a reader that is merely slow can go on.
   /// Ownership: borrows `fd`.
   void set_stop_fd(int fd) { stop_fd_ = fd; }
+
+  void set_while_waiting(std::function<void()> call) override { while_waiting_ = std::move(call); }
 
   /// Errors: Errc::Io with the write's errno; EPIPE: nobody reads any more; EINTR: see
   /// set_stop_fd(). The process has to ignore SIGPIPE, and SIGXFSZ where file sizes are limited.
@@ -102,6 +106,7 @@ class FileSink final : public ByteSink {
   bool had_name_ = false;      ///< a regular file that was in a directory when it was opened
   bool is_torn_ = false;       ///< the output ends inside a block
   int stop_fd_ = -1;
+  std::function<void()> while_waiting_;
   std::uint64_t start_offset_bytes_ = 0;
   std::uint64_t written_bytes_ = 0;
   std::optional<Created> created_;

@@ -16,6 +16,7 @@
 #include <fstream>
 
 #include "capture.h"
+#include "flood.h"
 #include "rig.h"
 
 namespace xdpcap::test {
@@ -169,6 +170,27 @@ TEST_F(Statistics, NobodyReadsDoNotHoldUpTheCapture) {
   EXPECT_EQ(delivered.receive(3).size(), 3U);
   capture.stop();
   EXPECT_EQ(capture.last_line(), "15 packets received, 15 matched, 15 written, 0 lost");
+}
+
+TEST_F(Statistics, AreGivenWhileTheReaderOfTheOutputIsStuck) {
+  const Rig rig;
+  const std::string pipe = rig.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const Process reader({"sh", "-c", "exec 3<\"$0\"; sleep 30", pipe});
+  Capture capture(rig.target().hook_fd(), {"-buffer", "4096", rig.hook(), pipe});
+  flood(rig, 20'000);
+  for (int second = 0; second < 2; ++second) {
+    const std::size_t before = capture.process().errors().size();
+    EXPECT_TRUE(becomes_true(
+        [&] {
+          const std::string errors = capture.process().errors();
+          return errors.find(" lost\n", before) != std::string::npos;
+        },
+        Millis(2'500)))
+        << capture.process().errors();
+  }
+  capture.process().signal(SIGINT);
+  EXPECT_EQ(capture.wait(Millis(3'000)).exit_code, 1);
 }
 
 TEST_F(Statistics, ForPrometheusNeedAPlaceThatCanBe) {

@@ -264,6 +264,28 @@ TEST_F(Pipe, WithoutAStopAWriteWaitsForTheReader) {
   EXPECT_EQ(result.packets, 200U);
 }
 
+TEST_F(Pipe, AWriteThatWaitsCallsBack) {
+  const Ends ends = make_pipe();
+  FileSink sink = make_sink(ends.write.get());
+  std::vector<std::uint8_t> received;
+  int calls = 0;
+  sink.set_while_waiting([&] {
+    if (++calls % 3 == 0) {
+      const auto some = drain(ends.read.get());
+      received.insert(received.end(), some.begin(), some.end());
+    }
+  });
+  auto writer = PcapngWriter::start(sink, make_section(2));
+  ASSERT_TRUE(writer.has_value());
+  EXPECT_TRUE(write_packets(*writer, 1000, 150).has_value());
+  EXPECT_EQ(calls % 3, 0) << "it goes on as soon as there is room";
+  EXPECT_GE(calls, 3);
+  ASSERT_TRUE(sink.finish().has_value());
+  const auto rest = drain(ends.read.get());
+  received.insert(received.end(), rest.begin(), rest.end());
+  EXPECT_EQ(test::read_with_libpcap(received).packets, 1000U);
+}
+
 TEST_F(Pipe, AStopDuringTheWaitEndsIt) {
   Ends ends = make_pipe();
   FileSink sink = make_sink(ends.write.get());
