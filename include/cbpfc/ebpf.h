@@ -143,7 +143,7 @@ class Assembly {
 
   /// The program with every jump resolved.
   ///
-  /// A jump reaches 32,767 instructions; where one must go further, jumps are chained on the way,
+  /// A jump goes 30,000 instructions at most; where one must go further, jumps are chained on the way,
   /// so any length up to kMaxInsns assembles. Errors: Errc::InvalidArgument for a label without
   /// definition or with two; Errc::TooLarge for more than kMaxInsns instructions, or more than some
   /// 10,000 distinct targets that are out of reach.

@@ -29,7 +29,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -43,9 +42,12 @@ namespace {
 /// even when each holds 10,000 islands.
 constexpr std::size_t kStride = 10'000;
 
+/// How far a jump goes, with room for what the kernel makes of the instructions in between: it replaces loads from the
+/// context and calls by several, and refuses a program in which a distance then does not fit any more.
+constexpr std::ptrdiff_t kReach = 30'000;
+
 bool in_reach(std::ptrdiff_t distance) {
-  return distance >= std::numeric_limits<std::int16_t>::min() &&
-         distance <= std::numeric_limits<std::int16_t>::max();
+  return distance >= -kReach && distance <= kReach;
 }
 
 struct IslandId {
@@ -170,8 +172,7 @@ class Placer {
           Errc::TooLarge,
           fmt::format("assemble: too many jumps further than {} instructions in a program of "
                       "{}: no way from instruction {} to {}; {}",
-                      std::numeric_limits<std::int16_t>::max(), program_.insns.size(), from, target,
-                      kHowToShorten));
+                      kReach, program_.insns.size(), from, target, kHowToShorten));
     }
     Harbour& harbour = harbours_[*furthest];
     const auto [island, is_new] = harbour.island_of_label.emplace(label, harbour.islands.size());

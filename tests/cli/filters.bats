@@ -57,7 +57,7 @@ rejected() {
 @test "signals end the compilation of a filter" {
   filter="port 1"
   for port in $(seq 3 2 2699); do filter+=" or port $port"; done
-  filter="ip and ($filter)"  # which libpcap has to take whole
+  filter="not vlan and ($filter)"  # which libpcap has to take whole
   for signal in INT TERM HUP; do
     run timeout -k 5 -s $signal 1 "$xdpcap" "$bpffs/hook" "$file" "$filter"
     echo "$signal: $status"

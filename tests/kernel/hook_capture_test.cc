@@ -4,6 +4,7 @@
 
 #include "attach/hook_capture.h"
 
+#include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -115,6 +116,29 @@ TEST_F(HookCaptureTest, EntersEveryVariantOfHookAndLeavesVerdictsAlone) {
     for (const std::uint32_t verdict : kVerdicts) {
       EXPECT_EQ(rig.verdict(verdict), verdict);
     }
+  }
+}
+
+/// A filter of tens of thousands of instructions: jumps that go as far as they can, over code in which the kernel
+/// replaces instructions by more.
+TEST_F(HookCaptureTest, TakesFiltersOfThousandsOfTerms) {
+  const Rig rig;
+  for (const std::uint32_t terms : {850U, 1000U, 1100U, 2000U}) {
+    SCOPED_TRACE(terms);
+    std::string expression;
+    for (std::uint32_t i = 0; i < terms; ++i) {
+      const std::uint32_t word = (i + 1) * 0x9e3779b1U;
+      expression += fmt::format("{}ip6 host {:x}:{:x}:{:x}::{:x}", i == 0 ? "" : " or ", word >> 16,
+                                word & 0xffff, i, word & 0xfff);
+    }
+    const auto program = cbpfc::compile_expression(expression, {.for_compiler = true});
+    ASSERT_TRUE(program) << program.error().message;
+    const auto filter = cbpfc::Filter::decode(*program, cbpfc::Accept::Compiler);
+    ASSERT_TRUE(filter) << filter.error().message;
+    const auto capture =
+        HookCapture::attach(rig.hook, *filter, {.actions = {Action::Pass}}, OnBusy::Chain);
+    ASSERT_TRUE(capture) << capture.error().message;
+    EXPECT_EQ(rig.verdict(2), 2U);
   }
 }
 

@@ -313,7 +313,7 @@ TEST(Ebpf, RefusesMoreDistantTargetsThanIslandsServe) {
   const auto insns = code.assemble();
   ASSERT_FALSE(insns);
   EXPECT_EQ(insns.error().code, Errc::TooLarge);
-  EXPECT_TRUE(insns.error().message.starts_with("assemble: too many jumps further than 32767"))
+  EXPECT_TRUE(insns.error().message.starts_with("assemble: too many jumps further than 30000"))
       << insns.error().message;
 }
 
