@@ -21,7 +21,7 @@
 // which takes one instruction more, on the way out only.  Guards likewise.
 //
 // Does not: help where both ways of a branch lead to the rest of the program; each such branch keeps one.
-// Assembling does the same for whatever program (ebpf_pending.h), but cannot turn a test of bits, for which it has no
+// Assembling does the same for any program (ebpf_pending.h), but cannot turn a test of bits, for which it has no
 // register.
 //
 // Cost: one sweep.  Source: Linux v6.18 kernel/bpf/verifier.c push_stack(), BPF_COMPLEXITY_LIMIT_JMP_SEQ.

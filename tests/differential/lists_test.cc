@@ -149,6 +149,16 @@ std::vector<Kind> kinds() {
        port_packet},
       {"host and port", [=](int i) { return fmt::format("({} and {})", host(i), a_port(i)); },
        [](int i) { return with_port(host_packet(i), 34, i); }},
+      {"src and dst host",
+       [](int i) {
+         return fmt::format("(src host {} and dst host {})", ip4(address(i)),
+                            ip4(address(i + 2 * kTerms)));
+       },
+       [](int i) {
+         Packet packet = source_packet(i);
+         put(packet, 30, address(i + 2 * kTerms));
+         return packet;
+       }},
       {"ip6 host and port", [=](int i) { return fmt::format("({} and {})", host_6(i), a_port(i)); },
        [](int i) { return with_port(host6_packet(i), 54, i); }},
       {"net and portrange",
@@ -312,13 +322,13 @@ TEST_F(Lists, SetsOfIpv6HostsLoad) {
   }
 }
 
-/// Each entry looks at three values of its own, and goes on at the next from each: 9,000 ways for later, if the
+/// Each entry looks at three values of its own, and goes on at the next from each: 10,000 ways for later, if the
 /// branches are as they come.
 TEST_F(Lists, ProgramsThatKeepMoreWaysThanTheVerifierLoad) {
-  constexpr std::uint32_t kEntries = 3000;
+  constexpr std::uint32_t kEntries = 5000;
   std::vector<RawInsn> program;
   for (std::uint32_t i = 0; i < kEntries; ++i) {
-    program.insert(program.end(), {{.code = 0x20, .k = 26},
+    program.insert(program.end(), {{.code = 0x20, .k = 20 + i % 5},
                                    {.code = 0x15, .jt = 0, .jf = 5, .k = 3 * i},
                                    {.code = 0x20, .k = 30 + i % 7},
                                    {.code = 0x15, .jt = 0, .jf = 3, .k = 3 * i + 1},
@@ -335,7 +345,7 @@ TEST_F(Lists, ProgramsThatKeepMoreWaysThanTheVerifierLoad) {
     ASSERT_NO_FATAL_FAILURE(load(engine, *filter));
     for (const std::uint32_t i : {0U, kEntries / 2, kEntries - 1, kEntries}) {
       Packet packet(64);
-      put(packet, 26, 3 * i);
+      put(packet, 20 + i % 5, 3 * i);
       put(packet, 30 + i % 7, 3 * i + 1);
       put(packet, 40 + i % 11, 3 * i + 2);
       EXPECT_EQ(run_fragment(engine, "in the kernel", packet, i < kEntries ? i + 1 : 0), "") << i;

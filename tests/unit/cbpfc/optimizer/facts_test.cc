@@ -299,5 +299,34 @@ TEST_F(FactsTest, EdgesTeachWhatTheyAnswer) {
   EXPECT_EQ(decide(facts_on_edge(values, compare, 0, facts), compare), kOpen);
 }
 
+TEST_F(FactsTest, TellsWhichValuesOthersKnowMoreOf) {
+  using Ids = std::vector<ValueId>;
+  constexpr std::uint32_t kMost = std::numeric_limits<std::uint32_t>::max();
+  Facts other = facts;
+  EXPECT_EQ(facts.values_known_less(other), Ids{});
+  other.learn_interval(word, 5, 9, kMost);
+  other.learn_not(word, 7, 7, kMost);
+  EXPECT_EQ(facts.values_known_less(other), Ids{word});
+  EXPECT_EQ(other.values_known_less(facts), Ids{}) << "knowing more is no loss";
+  facts.learn_interval(word, 6, 7, kMost);
+  EXPECT_EQ(facts.values_known_less(other), Ids{word}) << "it may be 7";
+  facts.learn_not(word, 7, 7, kMost);
+  EXPECT_EQ(facts.values_known_less(other), Ids{});
+  EXPECT_EQ(facts.bounds(word), std::pair(6U, 6U));
+  EXPECT_EQ(facts.bounds(byte), std::pair(0U, kMost)) << "nothing is known";
+
+  other.learn_any_bit(byte, 4, false, 0xff);
+  EXPECT_EQ(facts.values_known_less(other), Ids{byte});
+  facts.learn_any_bit(byte, 6, false, 0xff);
+  EXPECT_EQ(facts.values_known_less(other), Ids{});
+
+  other.learn_fits(std::nullopt, 0, 34, true);
+  EXPECT_EQ(facts.values_known_less(other), std::nullopt) << "the length";
+  facts.learn_fits(std::nullopt, 0, 40, true);
+  EXPECT_EQ(facts.values_known_less(other), Ids{});
+  other.learn_fits(word, 14, 16, true);
+  EXPECT_EQ(facts.values_known_less(other), std::nullopt) << "bytes at an index";
+}
+
 }  // namespace
 }  // namespace cbpfc::optimizer
