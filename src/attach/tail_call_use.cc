@@ -23,9 +23,6 @@ constexpr std::size_t kArguments = 5;
 /// Calls within calls that the kernel allows.
 constexpr int kMostFrames = 8;
 
-/// Meetings, one behind the other, whose ways are judged apart.
-constexpr int kMostSplits = 4;
-
 /// What is known before each instruction that was reached.
 using States = std::map<std::size_t, ValueState>;
 /// What a function is given, as far as it is a map or a constant.
@@ -81,7 +78,7 @@ class Program {
       for (const auto& [point, state] : states) {
         const Value& map = state[kMapArgument];
         if (is_tail_call(insns_[point], state) && (!map.is(Map) || map.number == map_id_)) {
-          found.push_back(judge({.point = point, .state = state}, states, kMostSplits));
+          found.push_back(judge({.point = point, .state = state}, start, states));
         }
       }
     }
@@ -187,12 +184,13 @@ class Program {
     return true;
   }
 
-  /// Judges a tail call; `states` are those of the walk that came to it.  An unclear one whose index is one value or another,
-  /// depending on the way, is judged for each way by itself, at most `splits` times one behind the other.
-  TailCallUse judge(const Use& use, const States& states, int splits) {
+  /// Judges a tail call of the function at `start`; `states` are those of the walk that came to it.  An unclear one whose index
+  /// is one value or another, depending on the way, is judged for each way by itself.
+  TailCallUse judge(const Use& use, std::size_t start, const States& states) {
     const TailCallUse result = follow(use);
     const std::optional<std::size_t> meeting = meeting_point(use.state[kIndexArgument]);
-    if (result.ending != Ending::Unclear || !meeting || splits == 0) {
+    // The function's start is also come to from outside, with a state that is not kept.
+    if (result.ending != Ending::Unclear || !meeting || *meeting == start) {
       return result;
     }
     std::optional<TailCallUse> worst;
@@ -204,7 +202,7 @@ class Program {
           continue;
         }
         const std::optional<TailCallUse> one =
-            judge_from(*meeting, refined(state, successor), use.point, splits - 1);
+            judge_from(*meeting, refined(state, successor), use.point);
         if (!one) {
           return result;
         }
@@ -218,13 +216,13 @@ class Program {
 
   /// Judges the tail call at `point` for the ways that come through `start` with this state.  nullopt: it is not known.
   std::optional<TailCallUse> judge_from(std::size_t start, const ValueState& state,
-                                        std::size_t point, int splits) {
+                                        std::size_t point) {
     States states;
     const auto visit = [](std::size_t, const ValueState&) { return true; };
     if (!walk(start, state, states, visit) || !states.contains(point)) {
       return std::nullopt;
     }
-    return judge({.point = point, .state = states.at(point)}, states, splits);
+    return follow({.point = point, .state = states.at(point)});
   }
 
   /// Follows a tail call on the way where it fails.

@@ -14,7 +14,7 @@ using enum Value::Kind;
 
 /// Where a symbol comes from.  Different numbers for different origins: 24 bits of instruction are enough (a program has at
 /// most a million), and places are registers or offsets within the 512 bytes of stack.
-enum class Origin : std::uint8_t { Instruction, Meeting, Replaced };
+enum class Origin : std::uint8_t { Instruction, Meeting };
 
 constexpr unsigned kOriginShift = 60;
 constexpr unsigned kPointShift = 16;
@@ -44,8 +44,9 @@ bool is_different(const Value& a, const Value& b) {
 
 std::optional<std::size_t> meeting_point(const Value& value) {
   constexpr std::uint64_t kPointMask = (std::uint64_t{1} << (kOriginShift - kPointShift)) - 1;
-  const bool is_of_meeting = value.is(Symbol) && value.number >> kOriginShift ==
-                                                     static_cast<std::uint64_t>(Origin::Meeting);
+  const bool is_of_meeting =
+      value.kind == Symbol &&
+      value.number >> kOriginShift == static_cast<std::uint64_t>(Origin::Meeting);
   return is_of_meeting ? std::optional<std::size_t>((value.number >> kPointShift) & kPointMask)
                        : std::nullopt;
 }
@@ -62,10 +63,11 @@ void ValueState::for_each(const Use& use) {
 
 void ValueState::set_new(std::size_t place, std::size_t point) {
   const Value made = symbol_of(Origin::Instruction, point, place);
-  // In a loop, places may still hold what this instruction made the time before.
-  for_each([&](std::size_t other, Value& value) {
+  // In a loop, places may still hold what this instruction made the time before.  A name for that could be one for what it
+  // made the time before that.
+  for_each([&](std::size_t, Value& value) {
     if (value.kind == Symbol && value.number == made.number) {
-      value = symbol_of(Origin::Replaced, point, other);
+      value = {};
     }
   });
   places_[place] = made;

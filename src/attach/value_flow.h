@@ -38,7 +38,7 @@ bool is_same(const Value& a, const Value& b);
 /// Whether both are constants, and differ there.
 bool is_different(const Value& a, const Value& b);
 
-/// Where ways met that gave a place different values, of which this is one; nullopt: it is not such a symbol.
+/// Where ways met that gave a place different values, of which this is one, shifted or not; nullopt: it is not such a symbol.
 std::optional<std::size_t> meeting_point(const Value& value);
 
 /// The values at one point of one function.

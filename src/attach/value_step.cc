@@ -92,26 +92,25 @@ std::optional<Value> fold(const Insn& insn, const Value& a, const Value& b) {
   }
 }
 
-/// Whether this is the kernel's "if r3 >= slots skip; r3 &= slots - 1" before a tail call, against speculation, which
-/// leaves r3 as it is.
-bool is_masking(std::span<const Insn> insns, std::size_t point) {
-  constexpr std::uint8_t kIfNotBelow = 0x35;  // if r >= immediate, 64 bits
-  if (point == 0) {
+/// Whether this is the kernel's "if r3 >= slots skip; r3 &= slots - 1" before a tail call, against speculation: behind the
+/// check, the mask leaves r3 as it is.
+bool is_check_before_mask(std::span<const Insn> insns, std::size_t point) {
+  constexpr std::uint8_t kIfNotBelow = 0x35;    // if r >= immediate, 64 bits
+  constexpr std::uint8_t kAndImmediate = 0x54;  // 32 bits
+  if (point + 1 >= insns.size()) {
     return false;
   }
-  const Insn& check = insns[point - 1];
-  const Insn& mask = insns[point];
+  const Insn& check = insns[point];
+  const Insn& mask = insns[point + 1];
   const auto slots = static_cast<std::uint32_t>(check.immediate);
   const auto bits = static_cast<std::uint32_t>(mask.immediate);
   return check.opcode == kIfNotBelow && target_of(check) == kIndexArgument && check.offset == 2 &&
-         target_of(mask) == kIndexArgument && class_of(mask) == kAlu && (bits & (bits + 1)) == 0 &&
-         slots != 0 && bits >= slots - 1;
+         mask.opcode == kAndImmediate && target_of(mask) == kIndexArgument &&
+         (bits & (bits + 1)) == 0 && slots != 0 && bits >= slots - 1;
 }
 
 /// `left operation right` for a number on the right; nullopt: something new.
-std::optional<Value> calculate_with(std::span<const Insn> insns, std::size_t point,
-                                    const Value& left, const Value& right) {
-  const Insn& insn = insns[point];
+std::optional<Value> calculate_with(const Insn& insn, const Value& left, const Value& right) {
   const auto operation = static_cast<Alu>(operation_of(insn));
   const bool is_64_bits = class_of(insn) == kAlu64;
   // To the left and back again: how 32 bits become 64.
@@ -135,13 +134,11 @@ std::optional<Value> calculate_with(std::span<const Insn> insns, std::size_t poi
   }
   const bool adds_nothing = right.number == 0 && (operation == Alu::Add || operation == Alu::Sub ||
                                                   operation == Alu::Or || operation == Alu::Xor);
-  const bool takes_nothing =
-      operation == Alu::And && (right.number == UINT32_MAX || is_masking(insns, point));
+  const bool takes_nothing = operation == Alu::And && right.number == UINT32_MAX;
   return left.is(Symbol) && (adds_nothing || takes_nothing) ? std::optional(left) : std::nullopt;
 }
 
-void calculate(std::span<const Insn> insns, std::size_t point, ValueState& state) {
-  const Insn& insn = insns[point];
+void calculate(const Insn& insn, std::size_t point, ValueState& state) {
   const Value right = operand(insn, state);
   std::optional<Value> result;
   if (static_cast<Alu>(operation_of(insn)) == Alu::Mov) {
@@ -152,7 +149,7 @@ void calculate(std::span<const Insn> insns, std::size_t point, ValueState& state
       result = right;
     }
   } else if (right.is(Constant)) {
-    result = calculate_with(insns, point, state[target_of(insn)], right);
+    result = calculate_with(insn, state[target_of(insn)], right);
   }
   if (result) {
     state.set(target_of(insn), *result);
@@ -209,7 +206,9 @@ void call(const Insn& insn, std::size_t point, ValueState& state) {
   }
 }
 
-std::vector<Successor> branch(const Insn& insn, std::size_t point, const ValueState& state) {
+std::vector<Successor> branch(std::span<const Insn> insns, std::size_t point,
+                              const ValueState& state) {
+  const Insn& insn = insns[point];
   const Value left = state[target_of(insn)];
   const Value right = operand(insn, state);
   std::optional<std::pair<Value, std::uint32_t>> if_equal;
@@ -219,7 +218,7 @@ std::vector<Successor> branch(const Insn& insn, std::size_t point, const ValueSt
     if_equal = {right, static_cast<std::uint32_t>(left.number)};
   }
   Successor taken{.point = after_jump(point, insn.offset)};
-  Successor next{.point = point + 1};
+  Successor next{.point = point + (is_check_before_mask(insns, point) ? 2 : 1)};
   if (operation_of(insn) == kJeq) {
     taken.known = if_equal;
   } else if (operation_of(insn) == kJne) {
@@ -228,7 +227,9 @@ std::vector<Successor> branch(const Insn& insn, std::size_t point, const ValueSt
   return {taken, next};
 }
 
-std::optional<std::vector<Successor>> jump(const Insn& insn, std::size_t point, ValueState& state) {
+std::optional<std::vector<Successor>> jump(std::span<const Insn> insns, std::size_t point,
+                                           ValueState& state) {
+  const Insn& insn = insns[point];
   switch (operation_of(insn)) {
     case kExit: return std::vector<Successor>();
     case kCall: call(insn, point, state); return std::vector{Successor{.point = point + 1}};
@@ -238,7 +239,7 @@ std::optional<std::vector<Successor>> jump(const Insn& insn, std::size_t point, 
       }
       return std::vector{Successor{
           .point = after_jump(point, class_of(insn) == kJmp32 ? insn.immediate : insn.offset)}};
-    default: return branch(insn, point, state);
+    default: return branch(insns, point, state);
   }
 }
 
@@ -291,8 +292,8 @@ std::optional<std::vector<Successor>> step(std::span<const Insn> insns, std::siz
     case kSt:
     case kStx: store(insn, point, state); break;
     case kAlu:
-    case kAlu64: calculate(insns, point, state); break;
-    default: return jump(insn, point, state);
+    case kAlu64: calculate(insn, point, state); break;
+    default: return jump(insns, point, state);
   }
   return std::vector{Successor{.point = point + 1}};
 }
