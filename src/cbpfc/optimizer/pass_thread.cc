@@ -22,7 +22,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <limits>
 #include <optional>
 #include <vector>
 
@@ -76,7 +75,6 @@ class LongWay {
   }
 
  private:
-  static constexpr std::uint32_t kMostU32 = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::uint32_t kNowhere = kMostU32;
 
   /// A value that is outside of [low, high] takes the way on here.

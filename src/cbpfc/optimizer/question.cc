@@ -8,8 +8,6 @@
 namespace cbpfc::optimizer {
 namespace {
 
-constexpr std::uint32_t kMostU32 = 0xffffffff;
-
 /// value in [low, high], while it is being made simpler.
 struct Interval {
   ValueId value;

@@ -13,8 +13,6 @@
 namespace cbpfc::optimizer {
 namespace {
 
-constexpr std::uint32_t kMostU32 = 0xffffffff;
-
 std::uint32_t compute(AluOp op, std::uint32_t left, std::uint32_t right) {
   switch (op) {
     case AluOp::Add: return left + right;

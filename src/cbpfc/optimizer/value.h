@@ -30,6 +30,9 @@
 
 namespace cbpfc::optimizer {
 
+/// The largest value there is.
+inline constexpr std::uint32_t kMostU32 = 0xffffffff;
+
 using ValueId = std::uint32_t;
 
 struct Constant {
