@@ -30,7 +30,7 @@
 //
 // Source of what translated instructions look like: Linux v6.18 kernel/bpf/syscall.c bpf_insn_prepare_dump(),
 // kernel/bpf/verifier.c do_misc_fixups(), jit_subprogs().
-// Tested by: tests/unit/attach/tail_call_use_test.cc; compiled programs by tests/kernel/hook_proof_test.cc.
+// Tested by: tests/unit/attach/tail_call_use_test.cc, tail_call_deceit_test.cc; compiled programs by tests/kernel/hook_proof_test.cc.
 
 #pragma once
 
