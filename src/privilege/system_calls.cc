@@ -50,13 +50,13 @@ constexpr int kCommon[] = {
     // The end.
     SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(exit), SCMP_SYS(exit_group)};
 
-constexpr int kFiles[] = {SCMP_SYS(open),       SCMP_SYS(openat),    SCMP_SYS(newfstatat),
-                          SCMP_SYS(stat),       SCMP_SYS(lstat),     SCMP_SYS(statx),
-                          SCMP_SYS(statfs),     SCMP_SYS(fstatfs),   SCMP_SYS(readlink),
-                          SCMP_SYS(readlinkat), SCMP_SYS(access),    SCMP_SYS(faccessat),
-                          SCMP_SYS(faccessat2), SCMP_SYS(fchmod),    SCMP_SYS(rename),
-                          SCMP_SYS(renameat),   SCMP_SYS(renameat2), SCMP_SYS(linkat),
-                          SCMP_SYS(unlink),     SCMP_SYS(unlinkat),  SCMP_SYS(accept4)};
+constexpr int kFiles[] = {
+    SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(newfstatat), SCMP_SYS(stat),
+    SCMP_SYS(lstat),      SCMP_SYS(statx),      SCMP_SYS(statfs),     SCMP_SYS(fstatfs),
+    SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(access),     SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2), SCMP_SYS(fchmod),     SCMP_SYS(rename),     SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),  SCMP_SYS(linkat),     SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
+    SCMP_SYS(accept4),    SCMP_SYS(sendfile),   SCMP_SYS(sendfile64)};
 
 constexpr int kGuardian[] = {SCMP_SYS(newfstatat), SCMP_SYS(statx),       SCMP_SYS(fstatfs),
                              SCMP_SYS(getdents64), SCMP_SYS(readlink),    SCMP_SYS(readlinkat),
@@ -213,6 +213,9 @@ void allow_for_profile(Filter& filter, SystemCalls profile) {
       allow_bpf(filter, kElements);
       allow_bpf(filter, kNewPrograms);
       filter.allow(kFiles);
+      for (const int command : {F_SETLK, F_GETLK}) {
+        filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});
+      }
       filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
       break;
     case SystemCalls::Guardian:

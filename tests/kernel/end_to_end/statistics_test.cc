@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,6 +153,26 @@ TEST_F(Statistics, ForOtherPrograms) {
           "\"received\":15,\"matched\":6,\"held_back\":0,\"overwritten\":0,\"in_memory\":0,\"written\":6,\"lost\":0,"
           "\"unwritten\":0,\"actions\":{"));
   EXPECT_THAT(last, HasSubstr("\"XDPPass\":{\"received\":3,\"matched\":1,"));
+}
+
+// As a container runtime mounts one: it cannot be replaced, so it is written over, also by a restricted capture.
+TEST_F(Statistics, ForPrometheusMayBeAFileThatIsMounted) {
+  const Rig rig;
+  const std::string metrics = rig.file("xdpcap.prom");
+  std::ofstream(metrics) << "old";
+  ASSERT_EQ(::mount(metrics.c_str(), metrics.c_str(), nullptr, MS_BIND, nullptr), 0);
+  Capture capture(rig.target().hook_fd(),
+                  {"-q", "-stats-prometheus", metrics, rig.hook(), rig.file("out.pcapng")});
+  const PacketSocket delivered = rig.delivered();
+  rig.sending().send(frames());
+  EXPECT_EQ(delivered.receive(3).size(), 3U);
+  EXPECT_TRUE(becomes_true(
+      [&] { return contents(metrics).find("action=\"XDPRedirect\"} 5\n") != std::string::npos; },
+      Millis(3'000)))
+      << contents(metrics);
+  capture.stop();
+  EXPECT_EQ(capture.process().errors(), "");
+  EXPECT_EQ(::umount2(metrics.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(Statistics, NobodyReadsDoNotHoldUpTheCapture) {

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -186,6 +187,17 @@ const Probe kProbes[] = {
      [](const Stage&) -> bool { std::abort(); },
      {"killed by Aborted", "killed by Aborted", "killed by Aborted"}},
     // Files.
+    {"lock",
+     [](const Stage& s) {
+       struct flock range{};
+       range.l_type = F_WRLCK;
+       range.l_len = 1;
+       return ::fcntl(s.file, F_SETLK, &range) == 0;
+     },
+     {kRefused, kYes, kRefused}},
+    {"copy",
+     [](const Stage& s) { return ::sendfile(s.file, s.file, nullptr, 0) == 0; },
+     {kRefused, kYes, kRefused}},
     {"open to read",
      [](const Stage& s) { return open_path(s.directory.path("file"), O_RDONLY); },
      {kRefused, kYes, kYes},
