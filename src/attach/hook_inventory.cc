@@ -248,7 +248,7 @@ Result<HookFacts> facts_of(int map_fd, const std::string& what, Scope scope) {
   const std::optional<ProgramArray> array = TRY(read_array(map_fd).with_context(what));
   if (!array.has_value()) {
     return fail(Errc::InvalidArgument,
-                fmt::format("{}: it is no program array of XDP programs; xdpcap -list shows the "
+                fmt::format("{}: it is not a program array of XDP programs; xdpcap -list shows the "
                             "hooks of this machine",
                             what));
   }

@@ -45,7 +45,7 @@ constexpr std::array<Taken, 4> kTaken = {{
      "Packets read from the ring or from memory and not yet written."},
 }};
 
-/// A string of Prometheus, which takes UTF-8 as it is; what is none, or a control character, is replaced.
+/// A string of Prometheus, which takes UTF-8 as it is; other bytes and control characters are replaced.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   while (!text.empty()) {

@@ -3,8 +3,8 @@
 // One writer for an output.
 //
 // Two that write into one file corrupt it, each reporting success.  Hence a writer takes a write lock on one byte,
-// far behind every end of a file: file systems on which locks keep readers out (SMB) keep nobody from what is
-// written.  The lock is the process's (fcntl(2), F_SETLK), not the descriptor's, because
+// far behind every end of a file: on file systems on which locks keep readers out (SMB), the packets can
+// still be read.  The lock is the process's (fcntl(2), F_SETLK), not the descriptor's, because
 //
 //     captures started by one shell (`{ xdpcap a - & xdpcap b -; } >file`)      share a descriptor
 //     the shell, and a capture's guardian, may outlive the capture              and have it open

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A file that is read through somebody else's code, and what that code took from it.
+// A file that another library reads, and the bytes that it took.
 //
 // libpcap gives a packet's bytes, but neither the record they stand in nor what stands between records.  So it
 // reads from a stream of ours: what the stream has been given is kept, and where it stands tells how much of that

@@ -104,8 +104,9 @@ Result<void> check_combination(const XdpcapOptions& options) {
     return fail(Errc::InvalidArgument, "option -passive: it goes with -diagnose");
   }
   if (options.counts_only && options.output_mode) {
-    return fail(Errc::InvalidArgument,
-                "option -count: no file is written, so -mode is for none; leave one of them out");
+    return fail(
+        Errc::InvalidArgument,
+        "option -count: -mode has no effect, because no file is written; leave one of them out");
   }
   if (!options.triggers.empty() && !options.recorder_bytes) {
     return fail(Errc::InvalidArgument,

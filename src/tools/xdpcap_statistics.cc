@@ -36,7 +36,7 @@ Result<void> check_is_file(const std::string& path) {
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return fail(
         Errc::InvalidArgument,
-        fmt::format("option -stats-prometheus: {} is no regular file; name one, or a socket "
+        fmt::format("option -stats-prometheus: {} is not a regular file; give one, or a socket "
                     "as unix:PATH",
                     path));
   }

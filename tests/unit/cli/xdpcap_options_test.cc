@@ -249,7 +249,7 @@ TEST(XdpcapOptions, Refuses) {
       {{"-mode", "-1", "/h", "f"}, "option -mode: \"-1\" is not an octal number"},
       {{"-mode", "99999999999999999999", "/h", "f"}, "option -mode: "},
       {{"-mode", "0600", "-count", "/h"},
-       "option -count: no file is written, so -mode is for none; leave one of them out"},
+       "option -count: -mode has no effect, because no file is written; leave one of them out"},
   };
   for (const Case& one : cases) {
     const Result<XdpcapOptions> options = parse(one.arguments);
