@@ -26,10 +26,11 @@ constexpr std::uint8_t kModeMem = 0x60;
 constexpr std::uint8_t kModeNoSpeculation =
     0xc0;  // of the kernel's own instructions, with class St
 constexpr std::uint8_t kLoadImmediate64 = 0x18;
-constexpr std::uint8_t kSourceMap = 1;       // of a 64-bit load: an id of a map
-constexpr std::uint8_t kSourceFunction = 4;  // the same: the distance to a function
-constexpr std::uint8_t kSourceOwn = 1;       // of a call: a function of the program
-constexpr std::int32_t kTailCall = 12;       // BPF_FUNC_tail_call
+constexpr std::uint8_t kSourceMap = 1;        // of a 64-bit load: an id of a map
+constexpr std::uint8_t kSourceFunction = 4;   // the same: the distance to a function
+constexpr std::uint8_t kSourceOwn = 1;        // of a call: a function of the program
+constexpr std::int32_t kTailCall = 12;        // BPF_FUNC_tail_call
+constexpr std::int32_t kLoadAcquire = 0x100;  // of an atomic operation: it is a load
 constexpr unsigned kWordBits = 32;
 constexpr std::size_t kMostArguments = 5;
 
@@ -188,7 +189,7 @@ void store(const Insn& insn, std::size_t point, ValueState& state) {
   if (mode_of(insn) != kModeMem) {  // atomic: may return the old value, also in r0
     state.forget_stack();
     state.set_new(0, point);
-    state.set_new(source_of(insn), point);
+    state.set_new(insn.immediate == kLoadAcquire ? target_of(insn) : source_of(insn), point);
   } else if (base.is(Frame)) {
     state.store(static_cast<std::int64_t>(base.number) + insn.offset, size_of(insn),
                 class_of(insn) == kSt ? constant(insn.immediate) : state[source_of(insn)]);

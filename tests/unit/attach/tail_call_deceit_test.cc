@@ -183,6 +183,19 @@ TEST(TailCallDeceit, CalleesAndClobberedRegistersMakeNewValues) {
             Ending::Unclear);
 }
 
+// The one atomic operation that writes to its first register.
+TEST(TailCallDeceit, AnAtomicLoadMakesANewValue) {
+  constexpr std::uint8_t kR6FromR7 = 0x76;
+  EXPECT_EQ(with_action()
+                .add(mov(Reg::R3, Reg::R6))
+                .add({.opcode = 0xdb, .registers = kR6FromR7, .offset = 0, .immediate = 0x100})
+                .tail_call()
+                .add(mov(Reg::R0, Reg::R6))
+                .add(exit_insn())
+                .ending(),
+            Ending::Unclear);
+}
+
 TEST(TailCallDeceit, SignExtensionAndNarrowLoadsMakeNewValues) {
   Insn extend_byte = mov(Reg::R0, Reg::R6);
   extend_byte.offset = 8;
