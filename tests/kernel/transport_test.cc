@@ -197,7 +197,7 @@ TEST_P(TransportTest, CountsWhatARingOfOnePageCannotHold) {
   std::uint64_t sent = 0;
   std::uint64_t recorded = 0;
   std::uint32_t lost = 0;
-  for (std::uint32_t round = 0; round < 200; ++round) {
+  for (std::uint32_t round = 0; round < 60; ++round) {
     const std::vector<std::uint8_t> packet = test::make_packet(60 + round * 7 % 500);
     rig.run(packet, round % 50 + 1);
     sent += round % 50 + 1;
@@ -210,7 +210,7 @@ TEST_P(TransportTest, CountsWhatARingOfOnePageCannotHold) {
   }
   EXPECT_EQ(recorded + rig.lost(), sent);
   EXPECT_GT(rig.lost(), 0U);
-  EXPECT_GT(recorded, 1000U);
+  EXPECT_GT(recorded, 300U);
 }
 
 TEST_P(TransportTest, FitsRecordsOfItsSnapLengthIntoTheSmallestRing) {

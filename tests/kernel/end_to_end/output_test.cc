@@ -185,9 +185,9 @@ TEST_F(Output, ThatIsFullIsSaidWithWhatIsMissingAlsoWithQ) {
   const Rig rig;
   const WorkDirectory small(256 << 10);
   Capture capture(rig.target().hook_fd(), {"-q", rig.hook(), small.file("out.pcapng")});
-  const PacketSocket delivered = rig.delivered();
+  const PacketSocket sending = rig.sending();
   for (std::uint32_t i = 0; i < kFrames; ++i) {
-    rig.sending().send(numbered_frame(i, 1000));
+    sending.send(numbered_frame(i, 1000));
   }
   const Ended end = capture.wait(Millis(5'000));
   EXPECT_TRUE(end.is_over);
