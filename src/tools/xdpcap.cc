@@ -112,13 +112,6 @@ StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCaptur
   return readers;
 }
 
-// Other network namespaces are looked into only if the program runs on no interface in this one.
-Result<HookFacts> look_at(const Hook& hook) {
-  Result<HookFacts> facts = hook_facts(hook);
-  return !facts || certain_obstacle(*facts).empty() ? std::move(facts)
-                                                    : hook_facts(hook, Scope::AllNamespaces);
-}
-
 Result<void> may_enter(const Hook& hook, const Result<HookFacts>& facts,
                        const XdpcapOptions& options) {
   if (options.force) {
@@ -359,7 +352,7 @@ int run(const XdpcapOptions& given) {
   if (const Result<void> may_capture = check_may_capture(*hook, actions); !may_capture) {
     return report(may_capture.error(), options.verbose);
   }
-  const Result<HookFacts> facts = look_at(*hook);
+  const Result<HookFacts> facts = hook_facts(*hook, Scope::AllNamespaces);
   if (const Result<void> entry = may_enter(*hook, facts, options); !entry) {
     return report(entry.error(), options.verbose);
   }

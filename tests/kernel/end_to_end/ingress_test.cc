@@ -88,9 +88,31 @@ TEST_F(Ingress, OfOneInterfaceIsInTheSectionUntilAnotherComes) {
   two.attach_second();
   two.send(0);
   capture.stop();
-  expect_named(rig.file("out"), 2 * std::size_t{kFramesEach}, "", comment(two.second()),
-               fmt::format("ingress interface index {}, unless a packet's comment names another",
-                           two.first()));
+  expect_named(
+      rig.file("out"), 2 * std::size_t{kFramesEach}, "", comment(two.second()),
+      fmt::format("ingress interface index {} (to_a, network namespace {}), unless a packet's "
+                  "comment names another",
+                  two.first(), rig.observed().name()));
+}
+
+// Numbers of interfaces begin anew in each network namespace.
+TEST_F(Ingress, OfOneInterfaceIsNotClaimedWhileAnotherNamespaceHasOneOfTheSameNumber) {
+  const Rig rig;
+  const NetNamespace other;
+  other.run(fmt::format("ip link add same index {} type veth peer name peer index 100",
+                        rig.observed_ifindex()));
+  UniqueFd link;
+  {
+    const auto elsewhere = other.enter();
+    link = attach_xdp(rig.target().program_fd(), rig.observed_ifindex(), false);
+  }
+  const auto inside = rig.observed().enter();
+  Capture capture(rig.target().hook_fd(), {rig.hook(), rig.file("out")});
+  rig.sending().send(order_frame(kDrop, 0, 60));
+  capture.stop();
+  expect_named(
+      rig.file("out"), 1, comment(rig.observed_ifindex()), "",
+      fmt::format("ingress interface in each packet's comment: {}", rig.observed_ifindex()));
 }
 
 TEST_F(Ingress, IsInEachDumpOfAFlightRecorder) {
