@@ -256,9 +256,12 @@ void check_facts(const CaptureSituation& situation, bool is_reached, Checks& che
   if (situation.proof.has_value()) {
     const HookProof& proof = *situation.proof;
     add(proof.is_hook() ? Ok : No, "the program array is a hook", proof.found,
-        fmt::format(
-            "if you know that it is one, use -force, or give its map a name that begins with \"{}\"",
-            kHookNamePrefix));
+        proof.kind == HookProof::Kind::Refuted
+            ? "a capture would change what happens to packets; xdpcap -list shows the hooks of this machine"
+            : fmt::format(
+                  "if you know that it is one, use -force, or give its map a name that begins "
+                  "with \"{}\"",
+                  kHookNamePrefix));
   }
   // What follows from an answer above is not asked; and packets that came know a way that is not seen here.
   const auto whether = [&](bool is_so, bool is_asked) {
