@@ -22,7 +22,7 @@ namespace xdpcap {
 
 struct IngressInterface {
   std::uint32_t ifindex = 0;
-  std::string name;  ///< in this network namespace; empty: it is in another
+  std::string name;  ///< with its network namespace if that is another; empty: it is not known
   auto operator<=>(const IngressInterface&) const = default;
 };
 
