@@ -16,7 +16,9 @@
 #include <fstream>
 #include <thread>
 
+#include "kernel/map.h"
 #include "stage.h"
+#include "support/array_program.h"
 #include "traffic.h"
 
 namespace xdpcap::test {
@@ -78,6 +80,32 @@ TEST_F(OwnMachine, TheJitCompilerIsOff) {
   }
   traffic.stop();
   EXPECT_TRUE(set(1));
+}
+
+// Constants are blinded, and the kernel shows no addresses and so no instructions: the name of the map decides.
+TEST_F(OwnMachine, TheKernelShowsNoInstructions) {
+  const auto set = [](int value) {
+    for (const char* name : {"net/core/bpf_jit_harden", "kernel/kptr_restrict"}) {
+      EXPECT_TRUE(std::ofstream(std::string("/proc/sys/") + name) << value << std::flush) << name;
+    }
+  };
+  set(2);
+  {
+    const BpfDirectory pins;
+    const WorkDirectory files;
+    const std::string object = XDPCAP_TEST_PROGRAMS_DIR "/program_arrays_O2.o";
+    const ArrayProgram other(object, "hook_constant");
+    const Outcome refused =
+        run(xdpcap_command({pins.pin(other.array_fd(), "other"), files.file("a")}));
+    EXPECT_EQ(refused.end.exit_code, 1);
+    EXPECT_NE(refused.errors.find("the kernel does not show its instructions"), std::string::npos)
+        << refused.errors;
+    const UniqueFd array = create_program_array("xdpcap_x", 5).value();
+    const ArrayProgram named(object, "hook_constant", array.get());
+    Capture capture(array.get(), {pins.pin(array.get(), "named"), files.file("b")});
+    capture.stop();
+  }
+  set(0);
 }
 
 /// The first interfaces of this machine with that driver.

@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace xdpcap {
 namespace {
 
@@ -329,6 +331,31 @@ TEST(HookDiagnosisTest, AdviceIsGivenWhereSomethingIsToBeDone) {
       }
     }
   }
+}
+
+TEST(HookDiagnosisTest, SaysWhatToDoAboutAnArrayThatIsNotShownToBeAHook) {
+  using Kind = HookProof::Kind;
+  const auto advice = [](Kind kind) {
+    CaptureSituation situation{.facts = used_hook({on(2, "eth0", InterfaceState::Up)}),
+                               .filter = "",
+                               .captured = {},
+                               .others = {}};
+    situation.proof = HookProof{.kind = kind, .found = "why"};
+    situation.is_counted = false;
+    const std::vector<HookCheck> checks = check_hook(situation);
+    const auto check =
+        std::ranges::find(checks, "the program array is a hook", &HookCheck::looked_at);
+    return check == checks.end() ? "no such check" : check->advice;
+  };
+  EXPECT_EQ(advice(Kind::ByInstructions), "");
+  EXPECT_EQ(advice(Kind::ByName), "");
+  EXPECT_EQ(
+      advice(Kind::NotShown),
+      "if you know that it is one, use -force, or give its map a name that begins with \"xdpcap\"");
+  // The name does not help against what a program does.
+  EXPECT_EQ(
+      advice(Kind::Refuted),
+      "a capture would change what happens to packets; xdpcap -list shows the hooks of this machine");
 }
 
 }  // namespace
