@@ -392,9 +392,9 @@ std::optional<std::string> why_nothing_was_captured(const CaptureSituation& situ
     return why_nothing_arrived(situation);
   }
   if (all.matched == 0) {
-    return fmt::format("{} matched none of {} that reached the hook: {}", filter_text(situation),
-                       counted(all.received, "packet"),
-                       received_actions<CapturedAction>(situation.captured));
+    return fmt::format("{} matched none of {} that reached the hook: {}; {}",
+                       filter_text(situation), counted(all.received, "packet"),
+                       received_actions<CapturedAction>(situation.captured), kUnseen);
   }
   if (all.lost == all.matched) {
     return fmt::format(

@@ -124,7 +124,9 @@ std::string hook_text(const ListedHook& hook) {
   // Paths are not cut off: they are there to be copied.
   Block block((facts.paths.empty() ? fmt::format("map {}, not pinned", facts.map_id)
                                    : printable(facts.paths.front())) +
-              (is_hook ? "" : ": program array, not a hook"));
+              (is_hook                   ? ""
+               : facts.users.has_value() ? ": program array, not a hook"
+                                         : ": program array; whether it is a hook is not known"));
   if (!is_hook) {
     block.line("because", shown(hook.proof.found));
   }

@@ -153,6 +153,15 @@ map 12, not pinned: program array, not a hook
 )");
 }
 
+TEST(HookText, WhatMayNotBeLookedAtIsNotSaidToBeNoHook) {
+  ListedHook array = without_rights();
+  array.proof = {.kind = HookProof::Kind::NotShown, .found = "not permitted"};
+  EXPECT_THAT(
+      hooks_text(std::vector{array}),
+      testing::StartsWith("/sys/fs/bpf/hook: program array; whether it is a hook is not known\n"
+                          "  because   not permitted\n"));
+}
+
 TEST(HookText, LongListsEnd) {
   ListedHook hook = busy_hook();
   hook.facts.paths.assign(kMostListed + 3, "/p");
