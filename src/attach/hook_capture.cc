@@ -125,7 +125,7 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
         create_lru_hash("xdpcap_flows", sizeof(abi::FlowKey), sizeof(std::uint64_t), kMostFlows));
   }
   if (capture.variant_.multi_buffer) {
-    // Counting goes on where there is no ring.
+    // A CPU without a ring still counts.
     const std::uint32_t cpus = TRY(options.counts_only ? possible_cpus() : present_cpus());
     capture.whole_packets_fd_ = TRY(create_array("xdpcap_whole", kWholePacketBytes, cpus));
     capture.whole_packets_bytes_ = std::uint64_t{cpus} * kWholePacketBytes;

@@ -83,7 +83,7 @@ PcapHandle open_empty_file(std::uint16_t linktype, bool is_swapped) {
   if (is_swapped) {
     header = swapped(header);
   }
-  // In memory of its own, as it lives longer, with room for the NUL that flushing puts behind the header.
+  // A copy, because it lives longer, with room for the NUL that flushing puts behind the header.
   FILE* file = fmemopen(nullptr, sizeof header + 1, "w+");
   if (file == nullptr) {
     return nullptr;

@@ -6,7 +6,7 @@
 //     isis, BACnet:       ldb [-2]          =>   ret #0
 //
 // An ancillary load, here of the packet type, keeps its meaning only as an absolute one.  Where the link-layer
-// header has a length of its own libpcap adds that (X) to every offset, and to this one, too.  The result
+// header has a variable length, libpcap adds that (X) to every offset, and to this one, too.  The result
 // would be a load outside the packet, so that "inbound" and "not inbound" both never match.
 //
 // Where a link type has no network header, libpcap's offset of it is -1, and a field of that header is at

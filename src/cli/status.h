@@ -4,7 +4,7 @@
 //
 //     XDPAborted: 0/0 XDPDrop: 12/3 XDPPass: 254/0 (received/matched packets), 2 lost
 //
-// Scripts parse these lines, so where standard error is no terminal they always have this form.  On a terminal each
+// Scripts parse these lines, so where standard error is not a terminal they always have this form.  On a terminal each
 // takes the place of the one before and must not wrap, so what matters most comes first, and a narrow terminal gets less:
 //
 //     2 lost, XDPAborted: 0/0 XDPDrop: 12/3 XDPPass: 254/0 (received/matched packets)

@@ -22,7 +22,7 @@ namespace command {
 cbpfc::Result<cbpfc::LinkType> link_type_for(const Options& options, const PcapReader& file);
 
 struct MatchReport {
-  /// For standard output: the number of matches in a line of its own, then what they were of; for a set, a
+  /// For standard output: the number of matches in one line, then what they were of; for a set, a
   /// line for each filter.
   std::string text;
   /// Why reading ended before the file's end; what came before is counted and written.

@@ -20,13 +20,13 @@
 namespace xdpcap {
 
 /// Names foreign programs, removes them, and says how many; empty: there are none.
-/// Errors: Permission where ours cannot be told from others; InvalidArgument for an array that is no hook; Busy if another
+/// Errors: Permission where ours cannot be told from others; InvalidArgument for an array that is not a hook; Busy if another
 /// program came into a slot meanwhile, which stays.
 Result<std::string> remove_foreign(const Hook& hook, const HookLock& lock,
                                    const XdpcapOptions& options);
 
 /// What to do about foreign programs; empty: there are none, or they may not be looked at.
-/// Errors: the same as Busy, unless something else was detached; InvalidArgument for an array that is no hook.
+/// Errors: the same as Busy, unless something else was detached; InvalidArgument for an array that is not a hook.
 Result<std::string> advise_on_foreign(const Hook& hook, bool has_detached,
                                       const XdpcapOptions& options);
 

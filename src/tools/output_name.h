@@ -13,7 +13,7 @@
 //     udp                         if there is something of that name already
 //
 // libpcap says what is an expression, but it would ask name servers about other words ("capture").  Hence it is first
-// asked whether the first word is one of its own: "ifname WORD", in the language of pflog, takes all words but those.
+// asked whether it knows the first word: "ifname WORD", in the language of pflog, takes all words but those.
 //
 // Tested by: tests/cli/usage.bats.
 

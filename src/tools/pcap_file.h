@@ -40,7 +40,7 @@ struct CapturedPacket {
   /// As the file has it: more than bytes.size() for a cut packet, and less in files that are wrong.
   std::uint32_t wire_length_bytes = 0;
   std::span<const std::uint8_t>
-      before;  ///< the blocks in front of its own that are no packets (pcapng)
+      before;  ///< the blocks before the packet's that hold no packet (pcapng)
   std::span<const std::uint8_t> record;  ///< its record or block
 };
 
