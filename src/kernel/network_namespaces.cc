@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kOwn = "/proc/self/ns/net";
+constexpr const char* kOwnNamespace = "/proc/self/ns/net";
 
 struct Place {
   std::string name;  ///< for people
@@ -91,8 +91,8 @@ Result<std::vector<Interface>> interfaces_in(const Place& place, int own_fd) {
 
 Result<std::vector<Interface>> xdp_interfaces_elsewhere() {
   std::vector<Interface> found;
-  const UniqueFd own(::open(kOwn, O_RDONLY | O_CLOEXEC));
-  const std::optional<ino_t> own_inode = inode_of(kOwn);
+  const UniqueFd own(::open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
+  const std::optional<ino_t> own_inode = inode_of(kOwnNamespace);
   if (!own.is_open() || !own_inode) {
     return found;
   }

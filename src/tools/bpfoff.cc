@@ -40,10 +40,9 @@ constexpr int kDltRaw = 12;
 constexpr std::string_view kUsage =
     "Usage: bpfoff [-h | --version | --] <offset>[,<offset>...] <expression>\n"
     "\n"
-    "Prints a classic BPF program, as one line of numbers, that matches packets which have at one "
-    "of the\n"
-    "offsets (bytes: 34, 0x22, 0b100010, 0o42 or 042) an IP packet that the pcap-filter(7) expression "
-    "matches.\n"
+    "Prints a classic BPF program, as one line of numbers, that matches packets which\n"
+    "have at one of the offsets (bytes: 34, 0x22, 0b100010, 0o42 or 042) an IP packet\n"
+    "that the pcap-filter(7) expression matches.\n"
     "\n"
     "  bpfoff 0,20 udp port 53       as IP, or in IP without options\n";
 

@@ -64,8 +64,9 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
   return {
       {.name = "actions",
        .argument = "LIST",
-       .help = "capture packets with these actions: names or numbers, separated\n"
-               "by commas (XDPDrop,pass,3); default: all the hook has slots for",
+       .help = "capture packets with these actions: names or numbers,\n"
+               "separated by commas (XDPDrop,pass,3); default: all the\n"
+               "hook has slots for",
        .set = [&options](std::string_view text) -> Result<void> {
          options.actions = TRY(cli::parse_actions(text));
          return {};
@@ -73,22 +74,26 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
       {.name = "buffer",
        .short_name = 'B',
        .argument = "BYTES",
-       .help = fmt::format("ring buffer of each of the {} CPUs, from 1 to {}, rounded up\n"
-                           "to a power of two that holds a packet of -snaplen bytes: to {}\n"
-                           "at least, unless -snaplen is given; default: {}, so that a\n"
-                           "capture takes 64 MiB at most, or the smallest ring for each CPU",
+       .help = fmt::format("ring buffer of each of the {} CPUs, from 1 to\n"
+                           "{}, rounded up to a power of two that\n"
+                           "holds a packet of -snaplen bytes: to {} at\n"
+                           "least, unless -snaplen is given; default: {},\n"
+                           "so that a capture takes 64 MiB at most, or the\n"
+                           "smallest ring for each CPU",
                            limits.cpus, most_buffer_bytes(limits), kLeastUsualBufferBytes,
                            usual_buffer_bytes(limits)),
        .set = into_bytes(written.buffer_bytes, 1, most_buffer_bytes(limits))},
       {.name = "watermark",
        .argument = "BYTES",
-       .help = "wake up when a ring holds this much; no packet waits longer\n"
-               "than 100 ms; default: an eighth of the ring, 262144 at most; 1, which\n"
-               "is at once, for rings below 131072 and with -flush; 0 means 1",
+       .help = "wake up when a ring holds this much; no packet waits\n"
+               "longer than 100 ms; default: an eighth of the ring,\n"
+               "262144 at most; 1, which is at once, for rings below\n"
+               "131072 and with -flush; 0 means 1",
        .set = into_bytes(written.watermark_bytes, 0, kMostRingBytes)},
       {.name = "transport",
        .argument = "NAME",
-       .help = fmt::format("how packets come from the kernel: {};\n"
+       .help = fmt::format("how packets come from the kernel:\n"
+                           "{};\n"
                            "default: the first of these that it has; see -v",
                            transport_names()),
        .set = [&options](std::string_view text) -> Result<void> {
@@ -98,16 +103,18 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
       {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
       {.name = "linktype",
        .argument = "TYPE",
-       .help = "what the packets start with, as libpcap's name or number, or as\n"
-               "ethernet, 802.11, linux sll, prism, radiotap, usb; default: EN10MB",
+       .help = "what the packets start with, as libpcap's name or\n"
+               "number, or as ethernet, 802.11, linux sll, prism,\n"
+               "radiotap, usb; default: EN10MB",
        .set = [&options](std::string_view text) -> Result<void> {
          options.link_type = TRY(cli::parse_link_type(text));
          return {};
        }},
       {.name = "F",
        .argument = "FILE",
-       .help = "read the filter from this file; the signal SIGUSR2 reads it again\n"
-               "and changes the filter of the running capture",
+       .help = "read the filter from this file; the signal SIGUSR2\n"
+               "reads it again and changes the filter of the running\n"
+               "capture",
        .set = [&options](std::string_view text) -> Result<void> {
          options.filter_file = text;
          return {};
@@ -115,7 +122,8 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
       {.name = "snaplen",
        .short_name = 's',
        .argument = "BYTES",
-       .help = "keep this many bytes of a packet, from 1 to 65535; default: 65535",
+       .help = "keep this many bytes of a packet, from 1 to 65535;\n"
+               "default: 65535",
        .set = into_bytes(options.snaplen_bytes, 1, abi::kMaxCapturedBytes)},
   };
 }
@@ -157,13 +165,15 @@ std::vector<cli::Option> make_recorder_rows(XdpcapOptions& options) {
   return {
       {.name = "ring",
        .argument = "BYTES",
-       .help = "flight recorder: keep the last packets in so much memory, and write\n"
-               "them out on the signal SIGUSR1, by -trigger, and at the end",
+       .help = "flight recorder: keep the last packets in so much\n"
+               "memory, and write them out on the signal SIGUSR1, by\n"
+               "-trigger, and at the end",
        .set = into_bytes(options.recorder_bytes, 1, kMost)},
       {.name = "trigger",
        .argument = "ACTION:PPS",
-       .help = "write them out when the hook receives more packets a second with\n"
-               "this action (drop:100000); again after fewer; several can be given",
+       .help = "write them out when the hook receives more packets a\n"
+               "second with this action (drop:100000); again after\n"
+               "fewer; several can be given",
        .set = [&options](std::string_view text) -> Result<void> {
          options.triggers.push_back(TRY(parse_trigger(text)));
          return {};
@@ -198,22 +208,26 @@ auto into_request(WrittenOptions& written, Request request) {
 std::vector<cli::Option> make_request_rows(WrittenOptions& written) {
   return {
       {.name = "list",
-       .help = "show the hooks of this machine, their programs, interfaces and captures",
+       .help = "show the hooks of this machine, their programs,\n"
+               "interfaces and captures",
        .set = into_request(written, Request::List)},
       {.name = "status",
        .help = "the same for one: -status <hook>",
        .set = into_request(written, Request::Status)},
       {.name = "detach",
-       .help = "end the captures on a hook, or one: -detach <hook> [<pid>]; also takes\n"
-               "out what is left of captures that were killed; with -force, programs\n"
-               "of other tools in the slots, too",
+       .help = "end the captures on a hook, or one: -detach <hook>\n"
+               "[<pid>]; also takes out what is left of captures that\n"
+               "were killed; with -force, programs of other tools in\n"
+               "the slots, too",
        .set = into_request(written, Request::Detach)},
       {.name = "diagnose",
-       .help = "say, step by step, where packets get lost on the way to a capture:\n"
-               "-diagnose <hook> [<filter>]; enters the hook to count for three seconds",
+       .help = "say, step by step, where packets get lost on the way\n"
+               "to a capture: -diagnose <hook> [<filter>]; enters the\n"
+               "hook to count for three seconds",
        .set = into_request(written, Request::Diagnose)},
       {.name = "passive",
-       .help = "with -diagnose: only look, and put nothing into the hook",
+       .help = "with -diagnose: only look, and put nothing into the\n"
+               "hook",
        .set = cli::into(written.options.is_passive)},
       {.name = "json",
        .help = "with -list and -status: a line of JSON for each hook",
@@ -225,20 +239,22 @@ std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
   return {
       {.name = "on-busy",
        .argument = "WHAT",
-       .help = "when somebody captures on the hook already: chain (share it: everybody\n"
-               "sees every packet), fail, or replace (end the others); default: chain",
+       .help = "when somebody captures on the hook already: chain\n"
+               "(share it: everybody sees every packet), fail, or\n"
+               "replace (end the others); default: chain",
        .set = [&options](std::string_view text) -> Result<void> {
          options.on_busy = TRY(parse_on_busy(text));
          return {};
        }},
       {.name = "force",
-       .help = "capture from a program array that is not shown to be a hook: where it\n"
-               "is none, a capture changes what happens to packets",
+       .help = "capture from a program array that is not shown to be a\n"
+               "hook: where it is none, a capture changes what happens\n"
+               "to packets",
        .set = cli::into(options.force)},
       {.name = "run-dir",
        .argument = "DIR",
-       .help = fmt::format("where captures that share a hook keep their lock and sockets;\n"
-                           "default: {}",
+       .help = fmt::format("where captures that share a hook keep their lock and\n"
+                           "sockets; default: {}",
                            kUsualRunDirectory),
        .set = [&options](std::string_view text) -> Result<void> {
          if (text.empty()) {
@@ -256,7 +272,8 @@ std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
   return {
       {.name = "c",
        .argument = "N",
-       .help = "stop after N packets, over all actions and CPUs; 0: never",
+       .help = "stop after N packets, over all actions and CPUs; 0:\n"
+               "never",
        .set = [&options](std::string_view text) -> Result<void> {
          const std::uint64_t packets = TRY(cli::parse_number(text, 0, kMost));
          options.limits.most_packets = packets == 0 ? std::nullopt : std::optional(packets);
@@ -268,17 +285,17 @@ std::vector<cli::Option> make_limit_rows(XdpcapOptions& options) {
        .set = into_number(options.limits.sample_one_in, 1, kMostSample)},
       {.name = "rate",
        .argument = "N",
-       .help = "capture at most N packets a second of each action, in bursts\n"
-               "of a tenth of that",
+       .help = "capture at most N packets a second of each action, in\n"
+               "bursts of a tenth of that",
        .set = into_number(options.limits.packets_per_second, 1, kMostRate)},
       {.name = "per-flow",
        .argument = "N",
-       .help = "capture the first N packets of each flow: addresses, protocol and\n"
-               "ports, in one direction",
+       .help = "capture the first N packets of each flow: addresses,\n"
+               "protocol and ports, in one direction",
        .set = into_number(options.limits.packets_per_flow, 1, kMost)},
       {.name = "count",
-       .help = "only count packets, received and matched, until stopped;\n"
-               "there is no <output>",
+       .help = "only count packets, received and matched, until\n"
+               "stopped; there is no <output>",
        .set = cli::into(options.counts_only)},
   };
 }
@@ -306,23 +323,25 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
   const std::vector<cli::Option> others = {
       {.name = "mode",
        .argument = "OCTAL",
-       .help = "permissions of an <output> that is created, whatever the umask (0644);\n"
-               "default: 0600 less the umask",
+       .help = "permissions of an <output> that is created, whatever\n"
+               "the umask (0644); default: 0600 less the umask",
        .set = [&options](std::string_view text) -> Result<void> {
          options.output_mode = TRY(parse_mode(text));
          return {};
        }},
       {.name = "compat",
-       .help = "for scripts of the original tool: its statistics lines, interface names\n"
-               "(XDPdrop), exit codes (1 wrong usage, 2 failed) and file mode (0666 less\n"
-               "the umask), and -wait; give it first",
+       .help = "for scripts of the original tool: its statistics\n"
+               "lines, interface names (XDPdrop), exit codes (1 wrong\n"
+               "usage, 2 failed) and file mode (0666 less the umask),\n"
+               "and -wait; give it first",
        .set = cli::into(options.like_original)},
       {.name = "wait",
        .help = "wait until a program uses the hook, instead of failing",
        .set = cli::into(options.wait)},
       {.name = "Z",
        .argument = "USER",
-       .help = "become this user, given by name or number, once the capture runs",
+       .help = "become this user, given by name or number, once the\n"
+               "capture runs",
        .set = [&options](std::string_view text) -> Result<void> {
          if (text.empty()) {
            return fail(Errc::InvalidArgument, "no user is given");
@@ -331,13 +350,14 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
          return {};
        }},
       {.name = "stats-json",
-       .help = "print all counters once a second and at the end as a line of\n"
-               "JSON, on standard output (with <output> -: on standard error)",
+       .help = "print all counters once a second and at the end as a\n"
+               "line of JSON, on standard output (with <output> -: on\n"
+               "standard error)",
        .set = cli::into(options.json)},
       {.name = "stats-prometheus",
        .argument = "PATH",
-       .help = "keep all counters in this file, for a node exporter; unix:PATH:\n"
-               "serve them at a Unix socket",
+       .help = "keep all counters in this file, for a node exporter;\n"
+               "unix:PATH: serve them at a Unix socket",
        .set = [&options](std::string_view text) -> Result<void> {
          if (text.empty() || text == "unix:") {
            return fail(Errc::InvalidArgument, "no path is given");
@@ -346,11 +366,12 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
          return {};
        }},
       {.name = "q",
-       .help = "print no statistics on standard error, but say what was lost",
+       .help = "print no statistics on standard error, but say what\n"
+               "was lost",
        .set = cli::into(options.quiet)},
       {.name = "v",
-       .help = "say what was chosen and what memory it takes; show complete verifier\n"
-               "logs",
+       .help = "say what was chosen and what memory it takes; show\n"
+               "complete verifier logs",
        .set = cli::into(options.verbose)},
       {.name = "help",
        .short_name = 'h',

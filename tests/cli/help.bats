@@ -9,6 +9,15 @@ load helper
   done
 }
 
+@test "help fits a terminal of 80 columns" {
+  local command
+  for command in xdpcap cbpfc bpfoff; do
+    run "$XDPCAP_TOOLS/$command" --help
+    [ "$status" -eq 0 ]
+    awk -v name="$command" 'length > 80 { print name ": " $0; wide = 1 } END { exit wide }' <<<"$output"
+  done
+}
+
 @test "help names every option, and needs neither hook nor root" {
   run setpriv --reuid 65534 --clear-groups "$xdpcap" -h
   [ "$status" -eq 0 ]
