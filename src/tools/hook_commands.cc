@@ -14,6 +14,7 @@
 #include "cli/hook_text.h"
 #include "cli/report.h"
 #include "guard/chain_service.h"
+#include "kernel/mounts.h"
 #include "kernel/object_ids.h"
 #include "tools/foreign_programs.h"
 #include "tools/guarded_capture.h"
@@ -165,6 +166,10 @@ Result<std::string> detach(const XdpcapOptions& options) {
 }  // namespace
 
 int list_hooks(const XdpcapOptions& options) {
+  if (const auto mounts = mounts_of_type("bpf"); mounts && mounts->empty() && !options.is_silent) {
+    say("warning: no BPF file system is mounted where this process sees it, so no pin is shown: mount it with "
+        "`mount -t bpf bpf /sys/fs/bpf`, and note that `ip netns exec` hides it while `nsenter --net=` does not");
+  }
   const Result<std::vector<cli::ListedHook>> hooks = find_all();
   return hooks ? print_hooks(*hooks, options) : report(hooks.error(), options.verbose);
 }

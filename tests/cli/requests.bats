@@ -94,6 +94,13 @@ refused() {
   [[ $output != *"$bpffs"* ]]
 }
 
+@test "a list where no BPF file system is mounted says that it shows no pins" {
+  # shellcheck disable=SC2016  # for the other shell
+  run unshare --mount bash -c 'umount --all --types bpf && exec timeout 20 "$0" -list' "$xdpcap"
+  [ "$status" -eq 0 ]
+  [[ ${lines[0]} == "xdpcap: warning: no BPF file system is mounted where this process sees it"* ]]
+}
+
 @test "a machine without hooks says so" {
   run_xdpcap -list -json
   # Somebody else's may be there.
