@@ -239,9 +239,9 @@ std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
   return {
       {.name = "on-busy",
        .argument = "WHAT",
-       .help = "when somebody captures on the hook already: chain\n"
-               "(share it: everybody sees every packet), fail, or\n"
-               "replace (end the others); default: chain",
+       .help = "when the hook has a capture already: chain (share it:\n"
+               "each sees every packet), fail, or replace (end the\n"
+               "others); default: chain",
        .set = [&options](std::string_view text) -> Result<void> {
          options.on_busy = TRY(parse_on_busy(text));
          return {};
