@@ -155,7 +155,7 @@ most 8,192 branches whose other way it has yet to look at; write networks"
   [[ $output == *"from the capture file, as far as it goes: read cut.pcapng: packet "* ]]
 }
 
-@test "a file without a whole header is no capture file" {
+@test "a file without a whole header is not a capture file" {
   for size in 0 1 23; do
     head -c "$size" in.pcap >cut.pcap
     run_cbpfc --match cut.pcap -w out.pcap udp port 53

@@ -287,7 +287,7 @@ accepted() {
   fails_with 1 "has 4 slots, and none for action 5 .*a hook of 6 slots"
 }
 
-@test "a map that is no program array, as the original's README shows one" {
+@test "a map that is not a program array, as the original's README shows one" {
   bpftool map create "$bpffs/counter" type percpu_array key 4 value 4 entries 5 name xdpcap_hook
   run_xdpcap "$bpffs/counter" "$file"
   fails_with 1 "it is a map of type per-CPU array; a hook is a program array"

@@ -193,7 +193,7 @@ await_bytes() {
   tcpdump -r "$file" # a reader is not kept out
   kill -TERM $first
   wait $first
-  # It goes with its process, and an old file is no obstacle.
+  # The lock goes with its process: an old file may be written over.
   run timeout --preserve-status -s TERM 1 "$xdpcap" -q "$bpffs/hook" "$file"
   [ "$status" -eq 0 ]
   [ "$(tcpdump -r "$file" 2>/dev/null | wc -l)" -eq 0 ]

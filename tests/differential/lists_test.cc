@@ -30,7 +30,7 @@ std::string ip4(std::uint32_t number) {
                      number & 255);
 }
 
-// What term number `i` is about; each number has values of its own, and they are spread over all bits.
+// What term number `i` is about; different numbers have different values, spread over all bits.
 std::uint32_t address(int i) {
   return 0x0a000000 + static_cast<std::uint32_t>(i) * 0x01003001;
 }
@@ -322,7 +322,7 @@ TEST_F(Lists, SetsOfIpv6HostsLoad) {
   }
 }
 
-/// Each entry looks at three values of its own, and goes on at the next from each: 10,000 ways for later, if the
+/// Each entry looks at three values that no other looks at, and goes on at the next from each: 10,000 ways for later, if the
 /// branches are as they come.
 TEST_F(Lists, ProgramsThatKeepMoreWaysThanTheVerifierLoad) {
   constexpr std::uint32_t kEntries = 5000;

@@ -14,7 +14,7 @@ namespace xdpcap::test {
 /// Loaded, and not attached to anything.  What fails aborts the test program.
 class ArrayProgram {
  public:
-  /// `object`: the path of the compiled object.  `array_fd`: a program array to use instead of one of its own.
+  /// `object`: the path of the compiled object.  `array_fd`: a program array to use instead of the object's.
   ArrayProgram(const std::string& object, const std::string& program, int array_fd = -1);
 
   int program_fd() const { return program_fd_; }

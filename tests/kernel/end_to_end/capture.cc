@@ -91,6 +91,15 @@ std::vector<std::string> xdpcap_command(const std::vector<std::string>& argument
   return command;
 }
 
+std::string detach(const std::vector<std::string>& words, int exit_code) {
+  std::vector<std::string> arguments = {"-detach"};
+  arguments.insert(arguments.end(), words.begin(), words.end());
+  const Outcome outcome = run(xdpcap_command(arguments));
+  EXPECT_EQ(outcome.end.exit_code, exit_code) << outcome.errors;
+  EXPECT_EQ(outcome.output, "");
+  return outcome.errors;
+}
+
 Capture::Capture(int hook_fd, const std::vector<std::string>& arguments, std::size_t slots,
                  const Streams& streams)
     : hook_fd_(hook_fd), process_(xdpcap_command(arguments), streams) {

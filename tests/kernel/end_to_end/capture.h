@@ -19,6 +19,9 @@ namespace xdpcap::test {
 /// `xdpcap` with these arguments.
 std::vector<std::string> xdpcap_command(const std::vector<std::string>& arguments);
 
+/// xdpcap -detach; what it says, which ends with a newline.
+std::string detach(const std::vector<std::string>& words, int exit_code = 0);
+
 /// xdpcap on a hook; it has entered all slots it will when the constructor returns.
 class Capture {
  public:

@@ -38,16 +38,6 @@ std::string output_of(const std::vector<std::string>& arguments) {
   return outcome.output;
 }
 
-/// xdpcap -detach; what it says, which ends with a newline.
-std::string detach(const std::vector<std::string>& words, int exit_code = 0) {
-  std::vector<std::string> arguments = {"-detach"};
-  arguments.insert(arguments.end(), words.begin(), words.end());
-  const Outcome outcome = run(xdpcap_command(arguments));
-  EXPECT_EQ(outcome.end.exit_code, exit_code) << outcome.errors;
-  EXPECT_EQ(outcome.output, "");
-  return outcome.errors;
-}
-
 /// Waits until a capture beside others runs, as the header of its file shows: slots are filled already.
 void await_header(const std::string& file) {
   EXPECT_TRUE(becomes_true([&] {

@@ -24,16 +24,6 @@ using testing::HasSubstr;
 
 class ForeignPrograms : public EndToEndTest {};
 
-/// xdpcap -detach; what it says, which ends with a newline.
-std::string detach(const std::vector<std::string>& words, int exit_code = 0) {
-  std::vector<std::string> arguments = {"-detach"};
-  arguments.insert(arguments.end(), words.begin(), words.end());
-  const Outcome outcome = run(xdpcap_command(arguments));
-  EXPECT_EQ(outcome.end.exit_code, exit_code) << outcome.errors;
-  EXPECT_EQ(outcome.output, "");
-  return outcome.errors;
-}
-
 /// Programs in slots that no xdpcap of ours has put there, as a killed original leaves them.
 class LeftPrograms {
  public:
