@@ -5,11 +5,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "cli/utf8.h"
 
 namespace xdpcap::cli {
+
+namespace {
+
+/// "\u009b"; two of them, a surrogate pair, above U+FFFF.
+std::string escape(char32_t character) {
+  constexpr char32_t kFirstOfPairs = 0x10000;
+  constexpr unsigned kBitsOfLow = 10;
+  constexpr char32_t kLowBits = 0x3ff;
+  if (character < kFirstOfPairs) {
+    return fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character));
+  }
+  const auto bits = static_cast<std::uint32_t>(character - kFirstOfPairs);
+  return fmt::format("\\u{:04x}\\u{:04x}", 0xd800U | bits >> kBitsOfLow,
+                     0xdc00U | (bits & kLowBits));
+}
+
+}  // namespace
 
 std::string json_string(std::string_view text) {
   std::string result = "\"";
@@ -21,8 +37,8 @@ std::string json_string(std::string_view text) {
     } else if (c == '"' || c == '\\') {
       result += '\\';
       result += c;
-    } else if (static_cast<std::uint8_t>(c) < ' ') {
-      fmt::format_to(std::back_inserter(result), "\\u{:04x}", static_cast<std::uint8_t>(c));
+    } else if (const char32_t character = code_point(text.substr(0, bytes)); is_obeyed(character)) {
+      result += escape(character);
     } else {
       result += text.substr(0, bytes);
     }

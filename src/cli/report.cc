@@ -6,8 +6,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "cli/utf8.h"
 
 namespace xdpcap::cli {
 
@@ -15,16 +18,6 @@ namespace {
 
 /// A pipe that poll(2) calls writable takes this much without waiting: PIPE_BUF.
 constexpr std::size_t kPieceBytes = 4096;
-
-bool is_control(char c) {
-  return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
-}
-
-/// Whether `text` starts with one of the control characters U+0080 to U+009F in UTF-8.
-bool starts_with_c1(std::string_view text) {
-  const auto second = static_cast<unsigned char>(text.size() > 1 ? text[1] : 0);
-  return text.starts_with('\xc2') && second >= 0x80 && second <= 0x9f;
-}
 
 bool has_room(int fd, std::chrono::milliseconds patience) {
   constexpr int kTries = 3;  // SIGCONT ends a poll
@@ -42,11 +35,12 @@ std::string printable(std::string_view text, bool keeps_lines) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    const char c = text.front();
-    const bool is_kept = !is_control(c) || (keeps_lines && (c == '\n' || c == '\t'));
-    const bool is_pair = starts_with_c1(text);
-    result += is_kept && !is_pair ? c : '?';
-    text.remove_prefix(is_pair ? 2 : 1);
+    const std::size_t bytes = character_bytes(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(bytes, 1));
+    const bool is_kept = (keeps_lines && (character == "\n" || character == "\t")) ||
+                         (bytes > 0 && !is_obeyed(code_point(character)));
+    result += is_kept ? character : "?";
+    text.remove_prefix(character.size());
   }
   return result;
 }

@@ -24,8 +24,8 @@ inline constexpr int kExitUsage = 2;    ///< the command line is wrong
 /// Whether an error's long text is shown: always for syntax (the place), otherwise if asked for.
 bool should_show_detail(const cbpfc::Error& error, bool verbose);
 
-/// `text` with "?" for control characters, which a terminal would obey; newlines and tabs stay if
-/// `keeps_lines`.
+/// `text` with "?" for characters that a terminal would obey (utf8.h) and for bytes that are not UTF-8, which a terminal of another
+/// character set may obey; newlines and tabs stay if `keeps_lines`.
 std::string printable(std::string_view text, bool keeps_lines = false);
 
 /// "`program`: `message`", and the detail below it if it is to be shown, both printable.  Ends with a

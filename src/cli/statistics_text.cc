@@ -53,7 +53,7 @@ std::string quoted(std::string_view text) {
     const std::string_view character = text.substr(0, std::max<std::size_t>(bytes, 1));
     if (character == "\n") {
       result += "\\n";
-    } else if (bytes == 0 || is_control_character(character)) {
+    } else if (bytes == 0 || is_obeyed(code_point(character))) {
       result += kReplacementCharacter;
     } else {
       result += character == "\"" || character == "\\" ? "\\" : "";

@@ -42,9 +42,32 @@ std::size_t character_bytes(std::string_view text) {
   return lead->bytes;
 }
 
-bool is_control_character(std::string_view character) {
+char32_t code_point(std::string_view character) {
+  constexpr unsigned kBitsOfRest = 6;
   const std::uint8_t first = byte_at(character, 0);
-  return first < ' ' || first == 0x7f || (first == 0xc2 && byte_at(character, 1) < 0xa0);
+  // The lead byte of N bytes, N > 1, starts with N ones and a zero.
+  char32_t result = character.size() == 1 ? first : first & (0x7fU >> character.size());
+  for (std::size_t i = 1; i < character.size(); ++i) {
+    result = result << kBitsOfRest | (byte_at(character, i) & 0x3fU);
+  }
+  return result;
+}
+
+bool is_obeyed(char32_t character) {
+  struct Range {
+    char32_t first, last;
+  };
+  static constexpr Range kObeyed[] = {
+      {0x0, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},       {0x600, 0x605},
+      {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},
+      {0x8e2, 0x8e2},     {0x180e, 0x180e},   {0x200b, 0x200f},   {0x2028, 0x202e},
+      {0x2060, 0x2064},   {0x2066, 0x206f},   {0xfeff, 0xfeff},   {0xfff9, 0xfffb},
+      {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3},
+      {0x1d173, 0x1d17a}, {0xe0001, 0xe0001}, {0xe0020, 0xe007f},
+  };
+  return std::ranges::any_of(kObeyed, [character](const Range& range) {
+    return character >= range.first && character <= range.last;
+  });
 }
 
 }  // namespace xdpcap::cli

@@ -2,8 +2,11 @@
 //
 // Characters of UTF-8, in names that may be any bytes.
 //
-// Source: RFC 3629, section 4.
-// Tested by: tests/unit/cli/json_test.cc, statistics_text_test.cc.
+// A name can hold characters that are not shown but obeyed: an escape sequence starts with U+001B or U+009B, and U+202E shows the
+// rest of the line backwards.  Text that a person reads has none of them.
+//
+// Source: RFC 3629, section 4; Unicode 15.1, UnicodeData.txt.
+// Tested by: tests/unit/cli/utf8_test.cc, json_test.cc, report_test.cc, statistics_text_test.cc.
 
 #pragma once
 
@@ -19,7 +22,11 @@ inline constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
 /// surrogates and what is above U+10FFFF are none.
 std::size_t character_bytes(std::string_view text);
 
-/// Whether `character`, which is whole, is one of U+0000 to U+001F and U+007F to U+009F.
-bool is_control_character(std::string_view character);
+/// The code point of `character`, which is whole.
+char32_t code_point(std::string_view character);
+
+/// Whether a terminal or a viewer obeys the character instead of showing it: control characters, line and paragraph separators, and format
+/// characters, those that change the direction of writing among them (general categories Cc, Zl, Zp and Cf).
+bool is_obeyed(char32_t character);
 
 }  // namespace xdpcap::cli

@@ -54,6 +54,23 @@ rejected() {
   fails_with 1 '\?\[31m'
 }
 
+# The 8-bit CSI as a byte and as UTF-8; and the override that shows the rest of a line from right to left.
+@test "what else a terminal obeys does not reach it" {
+  local LC_ALL=C
+  for text in $'\x9b31m' $'\xc2\x9b31m' $'\xe2\x80\xae31m'; do
+    run_xdpcap "$text" "$file" ip
+    fails_with 1 '\?31m'
+    run_xdpcap "$bpffs/hook" "$file" "host $text"
+    [ "$status" -eq 1 ]
+    [[ $output == *"?31m"* ]]
+    [[ $output != *$'\x9b'* ]]
+    [[ $output != *$'\xae'* ]]
+    run_xdpcap "-$text"
+    [ "$status" -eq 2 ]
+    [[ $output == *"?31m"* ]]
+  done
+}
+
 @test "signals end the compilation of a filter" {
   filter="port 1"
   for port in $(seq 3 2 2699); do filter+=" or port $port"; done

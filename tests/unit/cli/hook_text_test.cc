@@ -192,7 +192,11 @@ TEST(HookText, LongTextsEndBetweenCharacters) {
 
 TEST(HookText, NamesCannotDriveATerminal) {
   ListedHook hook = busy_hook();
-  const std::string bad = "a\x1b[2J\nb";
+  // Escape, the 8-bit CSI as a byte and as UTF-8, right to left, and a newline.
+  const std::string bad =
+      "a\x1b[2J\x9b"
+      "2J\xc2\x9b"
+      "2J\xe2\x80\xae\nb";
   hook.facts.name = bad;
   hook.facts.paths = {bad, bad};
   for (HookUser& user : *hook.facts.users) {
@@ -212,8 +216,11 @@ TEST(HookText, NamesCannotDriveATerminal) {
   unknown.facts.users.error().message = bad;
   const std::string text = hooks_text(std::vector{hook, unknown}) +
                            checks_text(std::vector{HookCheck{CheckResult::Ok, bad, bad, bad}});
-  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
-  EXPECT_THAT(text, Not(HasSubstr("\nb")));
+  const std::string json = hooks_json(std::vector{hook, unknown});
+  for (const char* obeyed : {"\x1b", "\x9b", "\xe2\x80\xae", "\nb"}) {
+    EXPECT_THAT(text, Not(HasSubstr(obeyed)));
+    EXPECT_THAT(json, Not(HasSubstr(obeyed)));
+  }
 }
 
 TEST(HookText, Json) {

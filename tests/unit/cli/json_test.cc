@@ -23,7 +23,15 @@ TEST(Json, StringsAreValidWhateverIsInThem) {
           Case{"", R"("")"},
           Case{"eth0", R"("eth0")"},
           Case{R"(a"b\c)", R"("a\"b\\c")"},
-          Case{"\n\t\x1b\x1f \x7f\0"sv, "\"\\u000a\\u0009\\u001b\\u001f \x7f\\u0000\""},
+          Case{"\n\t\x1b\x1f \x7f\0"sv, "\"\\u000a\\u0009\\u001b\\u001f \\u007f\\u0000\""},
+          // What a terminal obeys: the 8-bit CSI as UTF-8, right to left, the isolate, a tag.
+          Case{"\xc2\x9b"
+               "31m\xc2\xa0",
+               "\"\\u009b31m\xc2\xa0\""},
+          Case{"eth\xe2\x80\xae"
+               "0\xe2\x81\xa6",
+               R"("eth\u202e0\u2066")"},
+          Case{"\xf3\xa0\x81\x81", R"("\udb40\udc41")"},
           Case{"\xc3\xa4", "\"\xc3\xa4\""},
           Case{"\xe2\x82\xac\xf0\x9f\x99\x82", "\"\xe2\x82\xac\xf0\x9f\x99\x82\""},
           Case{"\xf4\x8f\xbf\xbf\xed\x9f\xbf", "\"\xf4\x8f\xbf\xbf\xed\x9f\xbf\""},

@@ -54,7 +54,20 @@ TEST(Report, ControlCharactersDoNotReachTheTerminal) {
       {"\xc2\x9b"
        "31m\xc2\xa0",
        "?31m\xc2\xa0", "?31m\xc2\xa0"},
-      {"\xc2", "\xc2", "\xc2"},
+      // Bytes that are not UTF-8: the 8-bit CSI of terminals with another character set, too.
+      {"\xc2", "?", "?"},
+      {"\x9b"
+       "31m",
+       "?31m", "?31m"},
+      {"\xe2\x80", "??", "??"},
+      // The line from right to left, and how that ends; a separator of lines.
+      {"a\xe2\x80\xae"
+       "b\xe2\x80\xac"
+       "c",
+       "a?b?c", "a?b?c"},
+      {"1\xe2\x80\xa8"
+       "2",
+       "1?2", "1?2"},
       {std::string("\0", 1), "?", "?"},
   };
   for (const Case& one : cases) {
