@@ -2,9 +2,11 @@
 
 #include "kernel/capabilities.h"
 
-#include <charconv>
-#include <fstream>
-#include <string_view>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
 
 namespace xdpcap {
 
@@ -42,16 +44,13 @@ std::vector<Capability> missing_capabilities(std::span<const Capability> needed,
 }
 
 std::uint64_t effective_capabilities() {
-  constexpr std::string_view kField = "CapEff:\t";
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(kField)) {
-      std::uint64_t bits = 0;
-      std::from_chars(line.data() + kField.size(), line.data() + line.size(), bits, 16);
-      return bits;
-    }
+  constexpr unsigned kHalfBits = 32;
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> halves{};
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  if (::syscall(SYS_capget, &header, halves.data()) != 0) {
+    return ~std::uint64_t{0};
   }
-  return ~std::uint64_t{0};
+  return std::uint64_t{halves[1].effective} << kHalfBits | halves[0].effective;
 }
 
 }  // namespace xdpcap

@@ -44,7 +44,7 @@ std::string name(Capability capability);
 std::vector<Capability> missing_capabilities(std::span<const Capability> needed,
                                              std::uint64_t effective);
 
-/// The effective capabilities of this process; all of them if /proc does not tell.
+/// The effective capabilities of this thread; all of them if the kernel does not tell.
 std::uint64_t effective_capabilities();
 
 }  // namespace xdpcap

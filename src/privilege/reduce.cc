@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,11 +39,23 @@ Result<void> check_kept(const Privileges& left) {
   return {};
 }
 
+Result<void> keep_memory_private() {
+  constexpr rlimit kNone{.rlim_cur = 0, .rlim_max = 0};
+  if (::setrlimit(RLIMIT_CORE, &kNone) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return fail(
+        Errc::Kernel,
+        fmt::format("keep packets out of core dumps and of debuggers: {}", std::strerror(errno)),
+        errno);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> reduce(const Privileges& left) {
   if (!left.user) {
-    return keep_capabilities(left.kept);
+    TRY(keep_capabilities(left.kept));
+    return keep_memory_private();
   }
   TRY(check_kept(left));
   const uid_t before = ::getuid();
@@ -51,7 +64,9 @@ Result<void> reduce(const Privileges& left) {
   TRY(change_to(*left.user));
   TRY(set_keeps_capabilities(false));
   TRY(keep_capabilities(left.kept));
-  return check_no_way_back(*left.user, before);
+  TRY(check_no_way_back(*left.user, before));
+  // Last: with the user, the kernel sets "dumpable" to what fs.suid_dumpable says.
+  return keep_memory_private();
 }
 
 }  // namespace xdpcap

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// All that a process gives up at once: its user, and its capabilities but some.
+// All that a process gives up at once: its user, its capabilities but some, and that others look into its memory.
 //
 //     const Capability kept[] = {Capability::Bpf, Capability::NetAdmin};
 //     TRY(reduce({.user = TRY(find_user("nobody")), .kept = kept}));
@@ -14,6 +14,11 @@
 //
 // Files that are open stay open, whoever may open them.
 //
+// Its memory will hold packets.  So it leaves no core dump, not even to a program that the kernel would start for it, and no process
+// without CAP_SYS_PTRACE, of its own user neither, may trace it or read its memory.  Its files in /proc then belong to root; the
+// process itself may still read them, but for /proc/self/fdinfo before Linux 5.14, which has to be read before.
+//
+// Source: Linux v6.18 kernel/cred.c commit_creds(), fs/coredump.c, kernel/ptrace.c __ptrace_may_access(); prctl(2).
 // Tested by: tests/unit/privilege/reduce_test.cc.
 
 #pragma once

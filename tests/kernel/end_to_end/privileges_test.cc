@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 
@@ -43,6 +44,16 @@ std::map<std::string, std::string> read_status(const std::string& path) {
   return status;
 }
 
+/// Its memory is not for core dumps, nor for other processes of its user: then /proc/PID is root's.
+void expect_private(pid_t pid) {
+  std::ifstream limits(fmt::format("/proc/{}/limits", pid));
+  const std::string text((std::istreambuf_iterator<char>(limits)), {});
+  EXPECT_THAT(text, testing::ContainsRegex("Max core file size +0 +0 "));
+  struct stat memory{};
+  EXPECT_EQ(::stat(fmt::format("/proc/{}/mem", pid).c_str(), &memory), 0);
+  EXPECT_EQ(memory.st_uid, 0U);
+}
+
 /// Of each thread.
 void expect_restricted(pid_t pid, std::uint64_t capabilities, uid_t uid) {
   std::size_t threads = 0;
@@ -61,6 +72,7 @@ void expect_restricted(pid_t pid, std::uint64_t capabilities, uid_t uid) {
     EXPECT_EQ(status.at("Uid"), fmt::format("{0}\t{0}\t{0}\t{0}", uid));
   }
   EXPECT_GT(threads, 0U);
+  expect_private(pid);
 }
 
 pid_t guardian_of(pid_t pid) {

@@ -7,11 +7,16 @@
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -149,6 +154,62 @@ TEST(Reduce, WhatIsOpenStaysOpen) {
                                                   : outcome(::read(fd, &byte, 1) == 1);
             }),
             "yes");
+}
+
+/// Runs `body` in a process that has reduced itself to no capabilities and `user`, and waits until the test has `looked` at it.
+template <typename Look>
+int status_of_reduced(const std::optional<User>& user, void (*body)(), Look look) {
+  int ready[2] = {};
+  EXPECT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool is_reduced = reduce({.user = user}).has_value();
+    static_cast<void>(::write(ready[1], is_reduced ? "y" : "n", 1) == 1);
+    body();
+    ::_exit(0);
+  }
+  char answer = 0;
+  EXPECT_EQ(::read(ready[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  look(child);
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  return status;
+}
+
+TEST(Reduce, NoCoreDumpHoldsPackets) {
+  const test::TemporaryDirectory directory;  // where a core dump would go
+  ASSERT_EQ(::chmod(directory.path("").c_str(), 0777), 0);
+  const auto dies = [](const std::optional<User>& user) {
+    return status_of_reduced(user, [] { std::abort(); }, [](pid_t) {});
+  };
+  for (const auto& user : {std::optional<User>(), std::optional(kSomebody)}) {
+    EXPECT_EQ(in_child([&] {
+                const rlimit all{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+                EXPECT_EQ(::setrlimit(RLIMIT_CORE, &all), 0);
+                EXPECT_EQ(::chdir(directory.path("").c_str()), 0);
+                const int status = dies(user);
+                return fmt::format("signal {}, dumped {}", WTERMSIG(status), WCOREDUMP(status));
+              }),
+              fmt::format("signal {}, dumped 0", SIGABRT));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path("")));
+}
+
+TEST(Reduce, AProcessOfTheSameUserCannotReadItsMemory) {
+  for (const auto& user : {std::optional<User>(), std::optional(kSomebody)}) {
+    const auto read_memory = [&user](pid_t process) {
+      EXPECT_EQ(in_child([&] {
+                  EXPECT_TRUE(reduce({.user = user}));
+                  return open_file(fmt::format("/proc/{}/mem", process));
+                }),
+                "EACCES");
+      ::kill(process, SIGKILL);
+    };
+    status_of_reduced(user, [] { ::pause(); }, read_memory);
+  }
 }
 
 TEST(Reduce, GivesNothingThatWasNotThere) {
