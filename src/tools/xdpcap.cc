@@ -137,9 +137,15 @@ Result<void> get_ready(PreparedCapture& prepared, GuardedCapture& guarded) {
 }
 
 // Once all else is right: an error should stand alone.
-void warn_of_obstacle(const PreparedCapture& prepared) {
-  if (!prepared.options.is_silent && !prepared.obstacle.empty()) {
+void warn(const PreparedCapture& prepared) {
+  if (prepared.options.is_silent) {
+    return;
+  }
+  if (!prepared.obstacle.empty()) {
     say(fmt::format("warning: hook {}: {}", prepared.hook.path(), prepared.obstacle));
+  }
+  if (const std::string warning = shared_user_warning(prepared.user); !warning.empty()) {
+    say(warning);
   }
 }
 
@@ -196,7 +202,7 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     sink.remove_if_created();
     return report(restricted.error(), options.verbose);
   }
-  warn_of_obstacle(prepared);
+  warn(prepared);
   HookSource source(guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
@@ -226,7 +232,7 @@ int count_hook(PreparedCapture& prepared) {
   if (const Result<void> restricted = restrict_capture(options); !restricted) {
     return report(restricted.error(), options.verbose);
   }
-  warn_of_obstacle(prepared);
+  warn(prepared);
   HookSource source(**guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,

@@ -341,7 +341,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
       {.name = "Z",
        .argument = "USER",
        .help = "become this user, given by name or number, once the\n"
-               "capture runs",
+               "capture runs; one that nothing else runs as",
        .set = [&options](std::string_view text) -> Result<void> {
          if (text.empty()) {
            return fail(Errc::InvalidArgument, "no user is given");

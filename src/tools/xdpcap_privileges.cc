@@ -2,6 +2,8 @@
 
 #include "tools/xdpcap_privileges.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "kernel/capabilities.h"
@@ -39,6 +41,18 @@ Result<std::optional<User>> chosen_user(const XdpcapOptions& options) {
     return std::nullopt;
   }
   return TRY(find_user(*options.user).with_context("option -Z"));
+}
+
+std::string shared_user_warning(const std::optional<User>& user) {
+  // Of file systems and user namespaces, whatever it is called.  Source: Linux v6.18 include/linux/highuid.h DEFAULT_OVERFLOWUID.
+  constexpr uid_t kNobody = 65534;
+  if (!user || (user->uid != kNobody && user->name != "nobody")) {
+    return "";
+  }
+  return fmt::format(
+      "warning: option -Z: every process of user {} can stop or kill this capture; make a user for it alone, with "
+      "`useradd -r xdpcap` say",
+      user->name);
 }
 
 Result<void> give_up_before_output(const XdpcapOptions& options, const std::optional<User>& user) {

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "privilege/user.h"
 #include "tools/xdpcap_options.h"
@@ -25,6 +26,9 @@ namespace xdpcap {
 /// The user of -Z, who must exist.
 /// Errors: those of find_user().
 Result<std::optional<User>> chosen_user(const XdpcapOptions& options);
+
+/// That other processes run as `user`, too, if it is the one that many programs share; otherwise empty.
+std::string shared_user_warning(const std::optional<User>& user);
 
 /// After what takes privileges has been loaded.
 /// Errors: those of reduce().

@@ -168,6 +168,30 @@ TEST_F(PrivilegesTest, FilesAreTheChosenUsers) {
   }
 }
 
+TEST_F(PrivilegesTest, AUserThatOthersShareIsWarnedOf) {
+  const Rig rig;
+  const NobodysDirectory nobodys;
+  const struct {
+    std::vector<std::string> options;
+    std::string file;
+    bool is_warned;
+  } cases[] = {{{"-Z", "nobody"}, nobodys.files.file("1"), true},
+               {{"-Z", "65534"}, nobodys.files.file("2"), true},
+               {{"-q", "-Z", "nobody"}, nobodys.files.file("3"), false},
+               {{"-Z", "root"}, rig.file("4"), false},
+               {{}, rig.file("5"), false}};
+  for (const auto& one : cases) {
+    std::vector<std::string> arguments = one.options;
+    arguments.insert(arguments.end(), {rig.hook(), one.file});
+    Capture capture(rig.target().hook_fd(), arguments);
+    capture.stop();
+    constexpr const char* kWarning =
+        "xdpcap: warning: option -Z: every process of user nobody can stop or kill this capture";
+    EXPECT_EQ(capture.process().errors().find(kWarning) != std::string::npos, one.is_warned)
+        << capture.process().errors();
+  }
+}
+
 TEST_F(PrivilegesTest, AUserWhoCannotBeOneIsRefusedBeforeAnythingHappens) {
   const Rig rig;
   note_bpf_objects(::getpid());
