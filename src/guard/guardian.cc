@@ -232,7 +232,7 @@ Result<void> give_up_privileges(const std::string& run_directory) {
     kept.push_back(Capability::DacOverride);
   }
   TRY(reduce({.user = std::nullopt, .kept = kept}));
-  Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
+  Result<void> restricted = restrict_system_calls(SystemCalls::OldGuardian);
   // A kernel without filters is no reason to do without a guardian.
   return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
 }

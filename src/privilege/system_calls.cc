@@ -2,6 +2,7 @@
 
 #include "privilege/system_calls.h"
 
+#include <asm/termbits.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
@@ -25,8 +26,60 @@
 namespace xdpcap {
 namespace {
 
-/// Everybody's: memory, threads, time, signals, descriptors that are open, the end.
+/// Of every profile: descriptors that are open, memory, threads, time, signals, the end.
 constexpr int kCommon[] = {
+    // Descriptors.  The status of one is fstat(2) itself (kernel/file_status.h).
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(_llseek),
+    SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
+    SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
+    // Memory; mmap and mprotect are below.
+    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+    // Threads; clone is below.
+    SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
+    // Time.
+    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+    SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
+    // Signals; tgkill is below.
+    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
+    // What the process and the machine are.
+    SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+    SCMP_SYS(getegid), SCMP_SYS(capget), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrandom),
+    // The end.
+    SCMP_SYS(exit), SCMP_SYS(exit_group)};
+
+/// A file that is cut back, a socket that takes packets, the guardian's end.
+constexpr int kCapture[] = {SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64), SCMP_SYS(sendto),
+                            SCMP_SYS(wait4), SCMP_SYS(waitid)};
+
+/// A file that is replaced, in a directory that is open; a filter for the guardian.  openat is below.
+constexpr int kCaptureWithFiles[] = {SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlinkat),
+                                     SCMP_SYS(fchmod), SCMP_SYS(memfd_create)};
+
+constexpr int kGuardian[] = {
+    // Directories of a BPF file system; openat is below.
+    SCMP_SYS(fstatfs), SCMP_SYS(fstatfs64), SCMP_SYS(fchdir), SCMP_SYS(mkdir), SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(getdents64), SCMP_SYS(flock),
+    SCMP_SYS(dup),
+    // A filter from the capture; netlink; the capture's end; what waits for programs.
+    SCMP_SYS(pread64), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(bind), SCMP_SYS(getsockname),
+    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open), SCMP_SYS(membarrier),
+    SCMP_SYS(sched_setaffinity)};
+
+/// Commands of bpf(2).
+constexpr int kReading[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD};
+constexpr int kChanging[] = {
+    BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET, BPF_OBJ_PIN,
+    // Another filter; where membarrier(2) cannot wait for programs, a map of maps (kernel/quiesce.cc).
+    BPF_PROG_LOAD, BPF_MAP_CREATE, BPF_MAP_FREEZE, BPF_BTF_LOAD,
+    // Programs of others in slots.
+    BPF_PROG_GET_FD_BY_ID, BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, BPF_MAP_GET_NEXT_ID,
+    BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID};
+
+// ---- Of the sharing of hooks that is being replaced, as are the profiles Old... below.
+
+/// Everybody's: memory, threads, time, signals, descriptors that are open, the end.
+constexpr int kOldCommon[] = {
     // Descriptors.
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
     SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(ftruncate),
@@ -50,7 +103,7 @@ constexpr int kCommon[] = {
     // The end.
     SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(exit), SCMP_SYS(exit_group)};
 
-constexpr int kFiles[] = {
+constexpr int kOldFiles[] = {
     SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(newfstatat), SCMP_SYS(stat),
     SCMP_SYS(lstat),      SCMP_SYS(statx),      SCMP_SYS(statfs),     SCMP_SYS(fstatfs),
     SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(access),     SCMP_SYS(faccessat),
@@ -58,14 +111,14 @@ constexpr int kFiles[] = {
     SCMP_SYS(renameat2),  SCMP_SYS(linkat),     SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
     SCMP_SYS(accept4),    SCMP_SYS(sendfile),   SCMP_SYS(sendfile64)};
 
-constexpr int kGuardian[] = {SCMP_SYS(newfstatat), SCMP_SYS(statx),       SCMP_SYS(fstatfs),
-                             SCMP_SYS(getdents64), SCMP_SYS(readlink),    SCMP_SYS(readlinkat),
-                             SCMP_SYS(unlink),     SCMP_SYS(unlinkat),    SCMP_SYS(statfs),
-                             SCMP_SYS(bind),       SCMP_SYS(listen),      SCMP_SYS(accept),
-                             SCMP_SYS(accept4),    SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
-                             SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open),  SCMP_SYS(signalfd4)};
+constexpr int kOldGuardian[] = {SCMP_SYS(newfstatat), SCMP_SYS(statx),       SCMP_SYS(fstatfs),
+                                SCMP_SYS(getdents64), SCMP_SYS(readlink),    SCMP_SYS(readlinkat),
+                                SCMP_SYS(unlink),     SCMP_SYS(unlinkat),    SCMP_SYS(statfs),
+                                SCMP_SYS(bind),       SCMP_SYS(listen),      SCMP_SYS(accept),
+                                SCMP_SYS(accept4),    SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+                                SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open),  SCMP_SYS(signalfd4)};
 
-/// Nobody's: who calls these is somebody else.
+/// Never called by us; only injected code would.
 constexpr int kHostile[] = {SCMP_SYS(execve),
                             SCMP_SYS(execveat),
                             SCMP_SYS(process_vm_readv),
@@ -93,12 +146,12 @@ constexpr int kSanitizers[] = {
     SCMP_SYS(personality), SCMP_SYS(access),     SCMP_SYS(unlink),     SCMP_SYS(dup2)};
 
 /// Commands of bpf(2).
-constexpr int kElements[] = {BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,  BPF_MAP_DELETE_ELEM,
-                             BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD};
-constexpr int kNewPrograms[] = {BPF_PROG_LOAD,        BPF_MAP_CREATE,        BPF_MAP_FREEZE,
-                                BPF_OBJ_GET,          BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID,
-                                BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID};
-constexpr int kByIds[] = {
+constexpr int kOldElements[] = {BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,  BPF_MAP_DELETE_ELEM,
+                                BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD};
+constexpr int kOldNewPrograms[] = {
+    BPF_PROG_LOAD,         BPF_MAP_CREATE,       BPF_MAP_FREEZE,       BPF_OBJ_GET,
+    BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID};
+constexpr int kOldByIds[] = {
     BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID,
     BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID,
     // Where membarrier(2) cannot wait for programs, changing a map of maps does (kernel/quiesce.cc).
@@ -187,14 +240,13 @@ void allow_threads_and_memory(Filter& filter) {
   }
 }
 
-/// System calls that are fine with some arguments only, for everybody.
+/// System calls that are fine with some arguments only, in every profile.
 void allow_with_arguments(Filter& filter) {
-  // fstat() of the C library.  A path may be there all the same: whether a file exists can be found out.
-  filter.allow(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
   for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC}) {
     filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});
   }
-  for (const std::uint64_t request : {std::uint64_t{TCGETS}, std::uint64_t{TIOCGWINSZ}}) {
+  for (const std::uint64_t request :
+       {std::uint64_t{TCGETS}, std::uint64_t{TCGETS2}, std::uint64_t{TIOCGWINSZ}}) {
     filter.allow(SCMP_SYS(ioctl), {is(1, request)});
   }
   // abort(), of a thread of this process.
@@ -203,30 +255,59 @@ void allow_with_arguments(Filter& filter) {
   filter.allow(SCMP_SYS(prlimit64), {{.arg = 2, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0}});
 }
 
+/// See above.
+void allow_for_old_profile(Filter& filter, SystemCalls profile) {
+  filter.allow(kOldCommon);
+  // fstat() of the C library.  A path may be there all the same: whether a file exists can be found out.
+  filter.allow(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
+  allow_bpf(filter, kOldElements);
+  if (profile == SystemCalls::OldCaptureThatOpensFiles) {
+    allow_bpf(filter, kOldNewPrograms);
+    filter.allow(kOldFiles);
+    for (const int command : {F_SETLK, F_GETLK}) {
+      filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});
+    }
+    filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
+    return;
+  }
+  filter.kill(SCMP_SYS(bpf), {is(0, BPF_PROG_LOAD)});
+  if (profile == SystemCalls::OldGuardian) {
+    allow_bpf(filter, kOldByIds);
+    filter.allow(kOldGuardian);
+    filter.allow(SCMP_SYS(openat), {has_bits(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
+    filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
+    filter.allow(SCMP_SYS(socket), {is(0, AF_NETLINK)});
+  }
+}
+
+/// Files of directories that are open.  Which ones they are is not seen here: a path may be absolute (landlock.h).
+void allow_files(Filter& filter) {
+  constexpr std::uint32_t kMode = O_ACCMODE | O_CREAT | O_TRUNC;
+  filter.allow(SCMP_SYS(openat), {has_bits(2, kMode, O_RDONLY)});
+  filter.allow(SCMP_SYS(openat), {has_bits(2, kMode, O_WRONLY)});
+  filter.allow(SCMP_SYS(openat), {has_bits(2, kMode | O_EXCL, O_WRONLY | O_CREAT | O_EXCL)});
+}
+
 void allow_for_profile(Filter& filter, SystemCalls profile) {
   switch (profile) {
+    case SystemCalls::CaptureWithFiles:
+      filter.allow(kCaptureWithFiles);
+      allow_files(filter);
+      [[fallthrough]];
     case SystemCalls::Capture:
-      allow_bpf(filter, kElements);
+      filter.allow(kCapture);
+      allow_bpf(filter, kReading);
       filter.kill(SCMP_SYS(bpf), {is(0, BPF_PROG_LOAD)});
-      break;
-    case SystemCalls::CaptureThatOpensFiles:
-      allow_bpf(filter, kElements);
-      allow_bpf(filter, kNewPrograms);
-      filter.allow(kFiles);
-      for (const int command : {F_SETLK, F_GETLK}) {
-        filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});
-      }
-      filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
       break;
     case SystemCalls::Guardian:
-      allow_bpf(filter, kElements);
-      allow_bpf(filter, kByIds);
-      filter.kill(SCMP_SYS(bpf), {is(0, BPF_PROG_LOAD)});
       filter.allow(kGuardian);
-      filter.allow(SCMP_SYS(openat), {has_bits(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
-      filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
+      allow_bpf(filter, kReading);
+      allow_bpf(filter, kChanging);
+      filter.allow(SCMP_SYS(openat), {has_bits(2, O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY,
+                                               O_RDONLY | O_DIRECTORY)});
       filter.allow(SCMP_SYS(socket), {is(0, AF_NETLINK)});
       break;
+    default: allow_for_old_profile(filter, profile); break;
   }
 }
 

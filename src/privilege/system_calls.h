@@ -4,7 +4,7 @@
 //
 //     TRY(restrict_system_calls(SystemCalls::Capture));    // all that could fail early has been done
 //
-// A capture that somebody has taken over through a packet should not start programs, open files, load BPF or
+// A capture that was taken over by a packet should not start programs, open files, load or change BPF objects, or
 // reach other processes.  What is on a profile's list (system_calls.cc) works as before.  Of all else,
 //
 //     what only an attacker does (execve, ptrace, bpf(BPF_PROG_LOAD) ...)    kills the process
@@ -24,8 +24,10 @@
 // ptrace(2) among it, and keeps no promise; system_calls.cc says which.
 //
 // Cost: the kernel runs the filter, a binary tree over the numbers of system calls, once a system call.
-// Limits: arguments in memory (paths, BPF attributes) are not looked at.  A capture cannot delete the file it
-// created any more (FileSink::remove_if_created()) unless it may open files; what may still fail so early that
+// Limits: arguments in memory (paths, BPF attributes) are not looked at.  So newfstatat(2), as which the C library calls
+// fstat(), is refused: with a path it tells which files exist.  Where there is an open descriptor, file_status() is used
+// (kernel/file_status.h).  A capture with files can find out by opening.
+// A capture cannot delete the file it created any more (FileSink::remove_if_created()); what may still fail so early that
 // the file should go has to come before.
 // Source: seccomp(2), seccomp_rule_add(3); Linux v6.18 kernel/seccomp.c.
 // Tested by: tests/unit/privilege/system_calls_test.cc.
@@ -38,11 +40,15 @@
 
 namespace xdpcap {
 
-/// Who it is for.
+/// Which process it is for.
 enum class SystemCalls : std::uint8_t {
-  Capture,                ///< from rings to an output that is open, and out of the hook
-  CaptureThatOpensFiles,  ///< that, and reads filters again, replaces files, serves at a Unix socket
-  Guardian,  ///< a helper: looks after BPF objects, listens to Unix sockets and netlink, reads /proc
+  Capture,  ///< from rings to an output that is open; opens no file, changes no BPF object
+  CaptureWithFiles,  ///< that, and reads and replaces files in directories that are open (landlock.h says in which)
+  Guardian,  ///< changes hooks, loads programs, pins them; opens directories, no files
+  // Of the sharing of hooks that is being replaced.
+  OldCapture,
+  OldCaptureThatOpensFiles,
+  OldGuardian,
 };
 
 /// Errors: Errc::Kernel, Unsupported (no seccomp filters in this kernel, or not on this architecture).

@@ -69,8 +69,8 @@ Result<void> give_up_after_output(const XdpcapOptions& options) {
 
 Result<void> restrict_capture(const XdpcapOptions& options) {
   const bool opens_files = reads_filter_again(options) || !options.prometheus.empty();
-  Result<void> restricted = restrict_system_calls(opens_files ? SystemCalls::CaptureThatOpensFiles
-                                                              : SystemCalls::Capture);
+  Result<void> restricted = restrict_system_calls(
+      opens_files ? SystemCalls::OldCaptureThatOpensFiles : SystemCalls::OldCapture);
   if (!restricted && restricted.error().code == Errc::Unsupported) {
     if (options.verbose) {
       say(restricted.error().message);
