@@ -41,15 +41,16 @@ class FileSink final : public ByteSink {
   ///
   /// A file that exists is emptied by the first write: a capture that never starts costs no old
   /// one.  A file that is created is the owner's alone, 0600 less the umask, or gets exactly the
-  /// permissions `mode`; one that exists keeps its own.  Symbolic links are followed as
-  /// safe_path.h says.  A named pipe is waited for until somebody reads it.
-  /// Errors: Errc::NotFound, Permission (also: a link that may be anybody's), InvalidArgument (a
-  /// directory) or Io.
+  /// permissions `mode`; one that exists keeps its own.  Links are followed, and files that exist
+  /// are taken, as safe_path.h says.  Never waits.
+  /// Errors: Errc::NotFound, Permission (also: what others may have put there), InvalidArgument (a
+  /// directory) or Io; sys_errno ENXIO: a named pipe that is not being read.
   static Result<FileSink> open(const std::string& path, std::optional<mode_t> mode = std::nullopt);
 
-  /// Tells beforehand, without touching anything, what open() would most likely fail with.
+  /// Tells beforehand, without touching anything, what open() would most likely fail with when it is called by a
+  /// user whom `trusted` names.
   /// Errors: as open().
-  static Result<void> check(const std::string& path);
+  static Result<void> check(const std::string& path, const TrustedUsers& trusted = {});
 
   /// Takes a duplicate of standard output.  If that is closed, the first write says so.
   static FileSink standard_output();

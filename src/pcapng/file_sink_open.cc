@@ -52,8 +52,11 @@ std::unexpected<Error> open_error(const std::string& path, int error) {
                       "symbolic links in its path lead in a circle, or one was put there just "
                       "now; check the path",
                   error);
-    case EINTR:
-      return fail(Errc::Io, attempt + "interrupted while waiting for a reader of the named pipe",
+    case ENXIO:
+      return fail(Errc::Io,
+                  attempt +
+                      "it is a named pipe that is not being read, or no file at all; start "
+                      "the reader first, or choose another place",
                   error);
     default: return fail(Errc::Io, attempt + std::strerror(error), error);
   }
@@ -89,18 +92,18 @@ FileSink::FileSink(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(st
   start_offset_bytes_ = offset > 0 ? static_cast<std::uint64_t>(offset) : 0;
 }
 
-Result<void> FileSink::check(const std::string& path) {
+Result<void> FileSink::check(const std::string& path, const TrustedUsers& trusted) {
   if (path == "-") {
     return {};
   }
-  const Result<SafePlace> place = SafePlace::find(path);
+  const Result<SafePlace> place = SafePlace::find(path, trusted);
   if (!place) {
     return open_error(path, place.error());
   }
   struct stat status{};
   if (place->status(status) == 0) {
-    if (S_ISDIR(status.st_mode)) {
-      return open_error(path, EISDIR);
+    if (const Result<void> fit = place->check(status); !fit) {
+      return open_error(path, fit.error());
     }
     return place->access(W_OK) == 0 ? Result<void>{} : open_error(path, errno);
   }
@@ -121,12 +124,16 @@ Result<FileSink> FileSink::open(const std::string& path, std::optional<mode_t> m
   // Exclusively first: whether the file was there before decides what remove_if_created() may do.
   bool is_new = true;
   UniqueFd fd = place->open(O_WRONLY | O_CREAT | O_EXCL, kUsualMode);
-  if (!fd.is_open() && errno == EEXIST) {
-    is_new = false;
-    fd = place->open(O_WRONLY | O_CREAT, kUsualMode);
+  if (!fd.is_open() && errno != EEXIST) {
+    return open_error(path, errno);
   }
   if (!fd.is_open()) {
-    return open_error(path, errno);
+    is_new = false;
+    Result<UniqueFd> existing = place->open_existing(O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    if (!existing) {
+      return open_error(path, existing.error());
+    }
+    fd = *std::move(existing);
   }
   FileSink sink(std::move(fd), path);
   sink.empties_file_ = !is_new && sink.is_regular_;

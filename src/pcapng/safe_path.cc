@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -53,10 +54,26 @@ Result<std::string> target_of(int link_fd) {
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
+/// Who besides the trusted may put something into a directory, in words; empty: they alone.
+std::string others_in(const struct stat& directory, const std::string& shown,
+                      const TrustedUsers& trusted) {
+  const std::string name = shown.empty() ? "." : shown;
+  if ((directory.st_mode & S_IWOTH) != 0) {
+    return fmt::format("everybody may write to the directory {}", name);
+  }
+  if (!trusted.contain(directory.st_uid)) {
+    return fmt::format("the directory {} belongs to user {}", name, directory.st_uid);
+  }
+  // With an access control list, these bits are the most that any user or group in it has.
+  return (directory.st_mode & S_IWGRP) != 0
+             ? fmt::format("group {} may write to the directory {}", directory.st_gid, name)
+             : "";
+}
+
 /// The walk: a directory, and what is left of the path from there.
 class Walk {
  public:
-  explicit Walk(std::string path) : left_(std::move(path)) {}
+  Walk(std::string path, const TrustedUsers& trusted) : left_(std::move(path)), trusted_(trusted) {}
 
   Result<void> begin() {
     if (left_.empty()) {
@@ -85,18 +102,37 @@ class Walk {
 
   UniqueFd take_directory() { return std::move(directory_); }
   const std::string& name() const { return name_; }
+  const std::string& others() const { return others_; }
   bool is_kernels_link() const { return is_kernels_link_; }
 
  private:
   static constexpr int kFlags = O_PATH | O_CLOEXEC;
+
+  /// Takes note of who may put something into `directory_`, which has just been entered.
+  Result<void> look_around() {
+    struct stat status{};
+    if (::fstat(directory_.get(), &status) != 0) {
+      return failure(errno);
+    }
+    // A directory that others may have put there stays suspect, whatever it says of itself.
+    const bool is_ours = others_.empty() || (keeps_ours_ && trusted_.contain(status.st_uid) &&
+                                             status.st_dev == device_);
+    if (is_ours) {
+      others_ = others_in(status, shown_, trusted_);
+    }
+    keeps_ours_ = is_ours && (status.st_mode & S_ISVTX) != 0 && trusted_.contain(status.st_uid);
+    device_ = status.st_dev;
+    return {};
+  }
 
   Result<void> enter_start() {
     const bool is_absolute = left_.starts_with('/');
     if (is_absolute || !directory_.is_open()) {
       directory_.reset(::open(is_absolute ? "/" : ".", kFlags | O_DIRECTORY));
       shown_ = is_absolute ? "/" : "";
+      return directory_.is_open() ? look_around() : failure(errno);
     }
-    return directory_.is_open() ? Result<void>{} : failure(errno);
+    return {};
   }
 
   /// Goes into the directory `name_`, or through the link of that name.
@@ -114,6 +150,7 @@ class Walk {
       if (!is_in_proc(link.get())) {
         return follow(link.get());
       }
+      TRY(may_follow());
       next.reset(::openat(directory_.get(), name_.c_str(), kFlags | O_DIRECTORY));
     }
     if (!next.is_open()) {
@@ -121,6 +158,7 @@ class Walk {
     }
     directory_ = std::move(next);
     shown_ += name_ + "/";
+    TRY(look_around());
     return true;
   }
 
@@ -136,23 +174,25 @@ class Walk {
       return false;
     }
     is_kernels_link_ = is_in_proc(there.get());
-    return is_kernels_link_ ? Result<bool>(false) : follow(there.get());
+    if (!is_kernels_link_) {
+      return follow(there.get());
+    }
+    TRY(may_follow());
+    return false;
+  }
+
+  Result<void> may_follow() const {
+    return others_.empty()
+               ? Result<void>{}
+               : fail(Errc::Permission,
+                      fmt::format("{}{} is a symbolic link that others may have put there: {}; "
+                                  "give the path that it stands for, or choose another place",
+                                  shown_, name_, others_));
   }
 
   /// Puts what the link says in the place of its name.
   Result<bool> follow(int link_fd) {
-    struct stat status{};
-    if (::fstat(directory_.get(), &status) != 0) {
-      return failure(errno);
-    }
-    if ((status.st_mode & S_IWOTH) != 0) {
-      return fail(
-          Errc::Permission,
-          fmt::format("{}{} is a symbolic link, and anybody may have put it there, for everybody "
-                      "may write to the directory {}; give the path that it stands for, or "
-                      "choose another place",
-                      shown_, name_, shown_.empty() ? "." : shown_));
-    }
+    TRY(may_follow());
     if (++links_ > kMostLinks) {
       return failure(ELOOP);
     }
@@ -165,21 +205,77 @@ class Walk {
   std::string shown_;  ///< the way to it, for messages; "" or with "/" at the end
   std::string left_;   ///< empty, or starts with "/" behind the first step
   std::string name_;
+  TrustedUsers trusted_;
+  std::string others_;       ///< who else may have put something into it, in words; empty: nobody
+  bool keeps_ours_ = false;  ///< others may not replace in it what belongs to the trusted
+  dev_t device_ = 0;         ///< its file system
   int links_ = 0;
   bool is_kernels_link_ = false;
 };
 
 }  // namespace
 
-SafePlace::SafePlace(UniqueFd directory, std::string name, bool is_kernels_link)
-    : directory_(std::move(directory)), name_(std::move(name)), is_kernels_link_(is_kernels_link) {}
+bool TrustedUsers::contain(uid_t uid) const {
+  return uid == 0 || uid == ::geteuid() || (also && uid == *also);
+}
 
-Result<SafePlace> SafePlace::find(const std::string& path) {
-  Walk walk(path);
+SafePlace::SafePlace(UniqueFd directory, std::string name)
+    : directory_(std::move(directory)), name_(std::move(name)) {}
+
+Result<SafePlace> SafePlace::find(const std::string& path, const TrustedUsers& trusted) {
+  Walk walk(path, trusted);
   TRY(walk.begin());
   while (TRY(walk.step())) {
   }
-  return SafePlace(walk.take_directory(), walk.name(), walk.is_kernels_link());
+  SafePlace place(walk.take_directory(), walk.name());
+  place.trusted_ = trusted;
+  place.others_ = walk.others();
+  place.is_kernels_link_ = walk.is_kernels_link();
+  return place;
+}
+
+Result<void> SafePlace::check(const struct stat& status) const {
+  if (S_ISDIR(status.st_mode)) {
+    return failure(EISDIR);
+  }
+  if (others_.empty()) {
+    return {};
+  }
+  const auto refused = [this](const std::string& why) {
+    return fail(Errc::Permission,
+                fmt::format("{}, and others may have put it there: {}; delete it, or choose "
+                            "another place",
+                            why, others_));
+  };
+  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
+    return refused("it is neither a regular file nor a named pipe");
+  }
+  if (!trusted_.contain(status.st_uid)) {
+    return refused(fmt::format("it belongs to user {}", status.st_uid));
+  }
+  // Of a file of ours elsewhere, anybody may make another name here.
+  if (status.st_nlink > 1) {
+    return refused(fmt::format("it is a file with {} names (hard links)", status.st_nlink));
+  }
+  return {};
+}
+
+Result<UniqueFd> SafePlace::open_existing(int flags) const {
+  struct stat status{};
+  if (this->status(status) != 0) {
+    return failure(errno);
+  }
+  TRY(check(status));
+  UniqueFd fd = open(flags);
+  if (!fd.is_open() || ::fstat(fd.get(), &status) != 0) {
+    return failure(errno);
+  }
+  TRY(check(status));  // it may be another one by now
+  if ((flags & O_NONBLOCK) != 0 &&
+      ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK) != 0) {
+    return failure(errno);
+  }
+  return fd;
 }
 
 UniqueFd SafePlace::open(int flags, mode_t mode) const {
@@ -188,8 +284,8 @@ UniqueFd SafePlace::open(int flags, mode_t mode) const {
 }
 
 int SafePlace::status(struct stat& status) const {
-  const int no_follow = is_kernels_link_ ? 0 : AT_SYMLINK_NOFOLLOW;
-  return ::fstatat(directory_.get(), name_.c_str(), &status, no_follow);
+  const UniqueFd fd = open(O_PATH);
+  return fd.is_open() ? ::fstat(fd.get(), &status) : -1;
 }
 
 int SafePlace::access(int mode) const {

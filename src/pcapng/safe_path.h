@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Finding the place of an output without going through links that anybody may have put there.
+// Finding the place of a file without going through links that others may have put there.
 //
-// A capture runs as root, and its output is often in /tmp.  There, everybody may put a symbolic link under
-// the name that is going to be written, or under that of a directory on the way, and have root overwrite
-// any file of the machine.  Hence no link is followed that lies in a directory which everybody may write to,
-// sticky or not, whatever the kernel's fs.protected_symlinks says.
+// A capture runs as root, and its output is often in /tmp or in the directory of another user.  There, others may
+// put a symbolic link under the name that is going to be written, or under that of a directory on the way, and have
+// root overwrite any file of the machine; or a file or named pipe of their own, and get the packets.  Hence, in a
+// directory that belongs to another user than root and the one we are, or that a group or everybody may write to,
+//
+//     no link is followed,
+//     what is there already is written to only if it is a regular file or a named pipe, belongs to root
+//     or to the user we are, and has no second name (hard link) elsewhere,
+//
+// sticky or not, whatever the kernel's fs.protected_symlinks, fs.protected_regular and the like say.  The same holds
+// for what is below such a directory, since others may replace what is in it; only a sticky one keeps what is ours.
 //
 //     /var/run/out.pcap      var/run is a link in /var, which is root's: followed by hand, to /run/out.pcap
-//     /tmp/out.pcap          a link, and /tmp is everybody's: refused
-//     /tmp/mine/out.pcap     a link in a directory of one's own: followed
+//     /tmp/out.pcap          a link, and everybody may write to /tmp: refused
+//     /tmp/mine/out.pcap     a link in a directory of one's own in a sticky one: followed
+//     /home/user/out.pcap    a link, and we are root: refused
 //     /dev/stdout            links of /dev and /proc, up to /proc/self/fd/1: the kernel has to follow that
 //
 // The path is walked component by component.  Each directory is held by a descriptor, each link is read
@@ -17,13 +25,14 @@
 // component is opened in its directory with O_NOFOLLOW.
 //
 // Links in /proc lead to open files, which may have no name, so reading them does not help; they are the
-// kernel's own, and nobody else can make any there.
+// kernel's own, and processes of other users have theirs in directories that belong to these users.
 //
-// Cost: two or three system calls a component, once a file.
-// Limits: a directory that only a group, or somebody in an access control list, may write to is trusted.
-// Source: Linux v6.18 fs/namei.c may_follow_link(), which does the same for sticky directories only, and
-// lets those pass that belong to whoever follows or to the owner of the directory.
-// Tested by: tests/unit/pcapng/safe_path_test.cc, tests/cli/outputs.bats.
+// Cost: three or four system calls a component, once a file.
+// Limits: of a relative path, what is above the current directory is trusted, as are the owners and modes that a file
+// system tells, also one that another user has mounted for all (FUSE with allow_other).
+// Source: Linux v6.18 fs/namei.c may_follow_link(), may_create_in_sticky(), which do the same for sticky directories
+// only, and trust the owner of the directory.
+// Tested by: tests/unit/pcapng/safe_path_test.cc, tests/unit/pcapng/shared_place_test.cc, tests/cli/outputs.bats.
 
 #pragma once
 
@@ -31,11 +40,20 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 #include "kernel/unique_fd.h"
 
 namespace xdpcap {
+
+/// Whose links and files are taken for ours: root's, the effective user's, and those of `also`, the user that this
+/// process is going to be.
+struct TrustedUsers {
+  std::optional<uid_t> also = {};
+
+  bool contain(uid_t uid) const;
+};
 
 /// A name in a directory that is held.
 class SafePlace {
@@ -43,10 +61,18 @@ class SafePlace {
   /// Walks `path` up to its last component, through links there, too; whether there is anything under
   /// that name is open.
   ///
-  /// Errors: Errc::Permission, sys_errno 0 and a message that names link and directory: a link that may
-  /// be anybody's.  Otherwise sys_errno says it and the message only repeats it: ENOENT, ENOTDIR and so on;
+  /// Errors: Errc::Permission, sys_errno 0 and a message that names link and directory: a link that others may have
+  /// put there.  Otherwise sys_errno says it and the message only repeats it: ENOENT, ENOTDIR and so on;
   /// EISDIR for a path that can only be a directory (it ends with "/", "." or ".."); ELOOP.
-  static cbpfc::Result<SafePlace> find(const std::string& path);
+  static cbpfc::Result<SafePlace> find(const std::string& path, const TrustedUsers& trusted = {});
+
+  /// Opens what is there already, if check() has nothing against it.  With O_NONBLOCK in `flags` it never waits, be
+  /// it for a reader of a named pipe (then ENXIO); what is opened waits all the same.
+  /// Errors: those of check(); otherwise sys_errno of open(2), of which the message is only the text.
+  cbpfc::Result<UniqueFd> open_existing(int flags) const;
+  /// Whether what is there, with this status, may be written to: see above.
+  /// Errors: Errc::Permission, sys_errno 0 and a message that says why not; sys_errno EISDIR.
+  cbpfc::Result<void> check(const struct stat& status) const;
 
   /// open(2); never follows a link but the kernel's own.  -1 with errno; ELOOP: there is a link now.
   UniqueFd open(int flags, mode_t mode = 0) const;
@@ -60,11 +86,13 @@ class SafePlace {
   const std::string& name() const { return name_; }
 
  private:
-  SafePlace(UniqueFd directory, std::string name, bool is_kernels_link);
+  SafePlace(UniqueFd directory, std::string name);
 
   UniqueFd directory_;
   std::string name_;
-  bool is_kernels_link_;  ///< a link in /proc
+  TrustedUsers trusted_;
+  std::string others_;            ///< who else may put files there, in words; empty: nobody
+  bool is_kernels_link_ = false;  ///< a link in /proc
 };
 
 }  // namespace xdpcap

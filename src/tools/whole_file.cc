@@ -74,6 +74,13 @@ std::unexpected<cbpfc::Error> WholeFile::failure(std::string_view attempt, int e
                      error_number);
 }
 
+/// Of a place that could not be found, or of what is there.
+std::unexpected<Error> WholeFile::failure(std::string_view attempt, const Error& error) const {
+  return error.sys_errno != 0
+             ? failure(attempt, error.sys_errno)
+             : cbpfc::fail(error.code, fmt::format("{} {}: {}", attempt, name_, error.message));
+}
+
 Result<WholeFile> WholeFile::create(const std::string& path) {
   if (path == "-") {
     WholeFile file("standard output");
@@ -87,21 +94,21 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
   WholeFile file(path);
   Result<SafePlace> place = SafePlace::find(path);
   if (!place) {
-    if (const Error& error = place.error(); error.sys_errno == 0) {
-      return cbpfc::fail(error.code, fmt::format("create {}: {}", path, error.message));
-    }
-    return file.failure("create", place.error().sys_errno);
+    return file.failure("create", place.error());
   }
   struct stat status{};
   const bool exists = place->status(status) == 0;
-  if (exists && S_ISDIR(status.st_mode)) {
-    return file.failure("create", EISDIR);
+  if (exists) {
+    if (const Result<void> fit = place->check(status); !fit) {
+      return file.failure("create", fit.error());
+    }
   }
   if (exists && !S_ISREG(status.st_mode)) {
-    file.fd_ = place->open(O_WRONLY);
-    if (!file.fd_.is_open()) {
-      return file.failure("open", errno);
+    Result<UniqueFd> opened = place->open_existing(O_WRONLY);
+    if (!opened) {
+      return file.failure("open", opened.error());
     }
+    file.fd_ = *std::move(opened);
     return file;
   }
   if (exists && place->access(W_OK) != 0) {
@@ -117,16 +124,18 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
     return file;
   }
   if (exists) {
-    ::fchmod(file.fd(), status.st_mode & 07777);  // as well as it can be had
+    // As well as it can be had; a set-user-ID bit was for the old contents.
+    ::fchmod(file.fd(), status.st_mode & 0777);
   }
   return file;
 }
 
 Result<void> WholeFile::open_in_place() {
-  fd_ = place_->open(O_WRONLY);
-  if (!fd_.is_open()) {
-    return failure("open", errno);
+  Result<UniqueFd> opened = place_->open_existing(O_WRONLY);
+  if (!opened) {
+    return failure("open", opened.error());
   }
+  fd_ = *std::move(opened);
   TRY(xdpcap::lock_output(fd_.get(), name_));
   has_old_bytes_ = true;
   return {};

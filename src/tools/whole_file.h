@@ -16,9 +16,10 @@
 // ones, and one process at a time writes there (pcapng/output_lock.h).
 //
 // rename(2) replaces the name it is given, be that a link, and never what a link leads to; but the link
-// of an old file stays and its file is replaced, so one that anybody may have put there could choose the
-// file.  Hence links are followed as pcapng/safe_path.h says, and everything happens in the directory that
-// was found.  The other name ends in random digits, so what a killed process left there stops no later one.
+// of an old file stays and its file is replaced, so one that others may have put there could choose the
+// file; and the new file has the mode of the old one, which may be one that others have made so that they can write
+// to its successor.  Hence links are followed, and old files are taken, as pcapng/safe_path.h says, and everything
+// happens in the directory that was found.  The other name ends in random digits, so what a killed process left there stops no later one.
 //
 // Source: Linux open(2), O_TMPFILE; rename(2).
 // Tested by: tests/unit/tools/whole_file_test.cc.
@@ -41,7 +42,7 @@ namespace command {
 class WholeFile {
  public:
   /// Prepares to write `path`; "-" is standard output.
-  /// Errors: Errc::Io, Permission (also: a link that may be anybody's), NotFound, InvalidArgument (a
+  /// Errors: Errc::Io, Permission (also: what others may have put there), NotFound, InvalidArgument (a
   /// directory), naming the path.
   static cbpfc::Result<WholeFile> create(const std::string& path);
 
@@ -72,6 +73,7 @@ class WholeFile {
   cbpfc::Result<void> drop_old_bytes();
   cbpfc::Result<void> write_over();
   std::unexpected<cbpfc::Error> failure(std::string_view attempt, int error_number) const;
+  std::unexpected<cbpfc::Error> failure(std::string_view attempt, const cbpfc::Error& error) const;
 
   xdpcap::UniqueFd fd_;
   std::string name_;                        ///< for messages

@@ -250,6 +250,11 @@ int count_hook(PreparedCapture& prepared) {
                        : cli::kExitFailure;
 }
 
+// Those whose files the output may be.
+TrustedUsers trusted_users(const std::optional<User>& user) {
+  return {.also = user ? std::optional(user->uid) : std::nullopt};
+}
+
 // The output, kept from other captures.
 Result<FileSink> open_output(const XdpcapOptions& options, UniqueFd pipe) {
   FileSink sink = TRY(FileSink::open(options.output, options.output_mode));
@@ -265,7 +270,8 @@ Result<FileSink> open_output(const XdpcapOptions& options, UniqueFd pipe) {
 int capture_hook(PreparedCapture& prepared) {
   const XdpcapOptions& options = prepared.options;
   UniqueFd pipe;
-  if (await_reader(options.output, prepared.signals.stop, pipe) == Waited::Stopped ||
+  if (await_reader(options.output, trusted_users(prepared.user), prepared.signals.stop, pipe) ==
+          Waited::Stopped ||
       prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
@@ -279,7 +285,11 @@ int capture_hook(PreparedCapture& prepared) {
   if (!guarded) {
     return report(guarded.error(), options.verbose);
   }
+  const bool has_waited = pipe.is_open();
   Result<FileSink> sink = open_output(options, std::move(pipe));
+  if (!sink && has_waited && sink.error().sys_errno == ENXIO) {
+    return cli::kExitSuccess;  // the reader has gone again
+  }
   if (!sink) {
     return report(sink.error(), options.verbose);
   }
@@ -342,8 +352,9 @@ int run(const XdpcapOptions& given) {
     return report(recorder.error(), options.verbose);
   }
   if (options.wait) {
-    const Result<void> output =
-        options.counts_only ? Result<void>{} : FileSink::check(options.output);
+    const Result<void> output = options.counts_only
+                                    ? Result<void>{}
+                                    : FileSink::check(options.output, trusted_users(*user));
     if (!output) {
       return report(output.error(), options.verbose);
     }

@@ -118,16 +118,21 @@ Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals) {
   return Waited::Done;
 }
 
-Waited await_reader(const std::string& path, const cli::StopSignals& signals, UniqueFd& keep) {
+Waited await_reader(const std::string& path, const TrustedUsers& trusted,
+                    const cli::StopSignals& signals, UniqueFd& keep) {
   struct stat status{};
-  const Result<SafePlace> place = SafePlace::find(path);
+  const Result<SafePlace> place = SafePlace::find(path, trusted);
   if (!place || place->status(status) != 0 || !S_ISFIFO(status.st_mode)) {
     return Waited::Done;
   }
   while (true) {
-    keep = place->open(O_WRONLY | O_NONBLOCK);
-    // Any other error is the business of whoever opens the pipe for good.
-    if (keep.is_open() || errno != ENXIO) {
+    Result<UniqueFd> pipe = place->open_existing(O_WRONLY | O_NONBLOCK);
+    if (pipe) {
+      keep = *std::move(pipe);
+      return Waited::Done;
+    }
+    // Any other error is found again, and said, when the pipe is opened for good.
+    if (pipe.error().sys_errno != ENXIO) {
       return Waited::Done;
     }
     if (signals.wait(kRetryInterval)) {

@@ -16,6 +16,7 @@
 #include "cli/signals.h"
 #include "kernel/unique_fd.h"
 #include "pcapng/pcapng_writer.h"
+#include "pcapng/safe_path.h"
 #include "tools/ingress.h"
 #include "tools/xdpcap_options.h"
 
@@ -43,7 +44,8 @@ Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals);
 
 /// If `path` is a named pipe, waits for a reader, so that opening it does not wait in a place where
 /// no signal is seen.  `keep` holds the pipe until it has been opened for good.
-Waited await_reader(const std::string& path, const cli::StopSignals& signals, UniqueFd& keep);
+Waited await_reader(const std::string& path, const TrustedUsers& trusted,
+                    const cli::StopSignals& signals, UniqueFd& keep);
 
 /// The section header and interfaces of the file.
 PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions,

@@ -48,19 +48,34 @@ refused() {
   nothing_left
 }
 
-@test "a link that anybody may have put there" {
+@test "a link that others may have put there" {
   mkdir -m 1777 "$world/shared"
   echo precious > "$world/victim"
   ln -s "$world/victim" "$world/shared/out.pcap"
   ln -s "$world" "$world/shared/way"
-  refused "$world/shared/out.pcap" "$world/shared/out.pcap is a symbolic link, and anybody may"
-  refused "$world/shared/way/victim" "$world/shared/way is a symbolic link, and anybody may"
+  refused "$world/shared/out.pcap" "$world/shared/out.pcap is a symbolic link that others may have put there: "
+  refused "$world/shared/way/victim" "$world/shared/way is a symbolic link that others may have put there: "
   run_xdpcap -wait "$bpffs/hook" "$world/shared/out.pcap"
   fails_with 1 "$world/shared/out.pcap is a symbolic link"
   run_xdpcap -stats-prometheus "$world/shared/out.pcap" "$bpffs/hook" "$file"
   fails_with 1 "option -stats-prometheus: create .*$world/shared/out.pcap is a symbolic link"
   nothing_left
   [ "$(cat "$world/victim")" = precious ]
+}
+
+@test "a directory of another user: neither links nor files nor pipes of theirs" {
+  mkdir "$world/home"
+  chown 1000 "$world/home"
+  echo precious > "$world/victim"
+  ln -s "$world/victim" "$world/home/link"
+  touch "$world/home/file"
+  mkfifo "$world/home/pipe"
+  chown -h 1000 "$world/home"/*
+  refused "$world/home/link" "home/link is a symbolic link that others may have put there: the directory $world/home/ belongs to user 1000"
+  refused "$world/home/file" "home/file: it belongs to user 1000, and others may have put it there"
+  refused "$world/home/pipe" "home/pipe: it belongs to user 1000, and others may have put it there"
+  [ "$(cat "$world/victim")" = precious ]
+  [ ! -s "$world/home/file" ]
 }
 
 # mode_of ARGUMENTS: the permissions of the file that a short capture creates

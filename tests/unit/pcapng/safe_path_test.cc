@@ -28,7 +28,7 @@ const std::vector<std::uint8_t> kOld(10, 'x');
 class SafePathTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    make_directory(path("mine"), 0775);
+    make_directory(path("mine"), 0755);
     make_directory(path("shared"), 0707);
     write_file(path("mine/old"), kOld);
   }
@@ -39,7 +39,7 @@ class SafePathTest : public ::testing::Test {
   std::string path(const std::string& name) const { return directory_.path(name); }
   std::string refusal(const std::string& link, const std::string& directory) const {
     return link +
-           " is a symbolic link, and anybody may have put it there, for everybody may write to the "
+           " is a symbolic link that others may have put there: everybody may write to the "
            "directory " +
            directory + "; give the path that it stands for, or choose another place";
   }
@@ -112,10 +112,13 @@ TEST_F(SafePathTest, RefusesLinksThatMayBeAnybodys) {
 }
 
 TEST_F(SafePathTest, FilesAndDirectoriesOfSharedDirectoriesAreFine) {
+  make_directory(path("sticky"), 01777);
   write_file(path("shared/file"), kOld);
   fs::create_directory(path("shared/directory"));
-  fs::create_symlink(path("mine/old"), path("shared/directory/link"));
-  for (const char* name : {"shared/file", "shared/new", "shared/directory/link"}) {
+  fs::create_directory(path("sticky/directory"));
+  fs::create_symlink(path("mine/old"), path("sticky/directory/link"));
+  for (const char* name :
+       {"shared/file", "shared/new", "shared/directory/new", "sticky/directory/link"}) {
     EXPECT_TRUE(SafePlace::find(path(name)).has_value()) << name;
   }
 }

@@ -108,7 +108,7 @@ TEST_F(WholeFileTest, ALinkStaysAndItsFileIsReplaced) {
   EXPECT_EQ(contents(real), "new");
 }
 
-TEST_F(WholeFileTest, ALinkThatMayBeAnybodysIsRefused) {
+TEST_F(WholeFileTest, ALinkThatOthersMayHavePutThereIsRefused) {
   fs::create_directory(directory_.path("shared"));
   ASSERT_EQ(::chmod(directory_.path("shared").c_str(), 01777), 0);
   put(directory_.path("victim"), "old");
@@ -124,6 +124,35 @@ TEST_F(WholeFileTest, ALinkThatMayBeAnybodysIsRefused) {
         << file.error().message;
   }
   EXPECT_EQ(contents(directory_.path("victim")), "old");
+}
+
+// The new file would have the old one's mode: others could write to it, and run it as root.
+TEST_F(WholeFileTest, AFileThatOthersPutThereIsRefused) {
+  fs::create_directory(directory_.path("shared"));
+  ASSERT_EQ(::chmod(directory_.path("shared").c_str(), 01777), 0);
+  const std::string path = directory_.path("shared/out");
+  put(path, "old");
+  ASSERT_EQ(::chown(path.c_str(), 1000, 1000), 0) << "run as root";
+  ASSERT_EQ(::chmod(path.c_str(), 04777), 0);
+  auto file = WholeFile::create(path);
+  EXPECT_FALSE(file && file->write("new") && file->commit());
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, 1000U);
+  ASSERT_FALSE(file);
+  EXPECT_EQ(
+      file.error().message,
+      "create " + path +
+          ": it belongs to user 1000, and others may have put it there: everybody may write to "
+          "the directory " +
+          directory_.path("shared/") + "; delete it, or choose another place");
+}
+
+TEST_F(WholeFileTest, ASetUserIdBitIsNotPassedOn) {
+  put(path_, "old");
+  ASSERT_EQ(::chmod(path_.c_str(), 04755), 0);
+  ASSERT_TRUE(WholeFile::create(path_)->commit());
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0755));
 }
 
 TEST_F(WholeFileTest, ALinkThatComesLaterIsReplacedAndNotFollowed) {
