@@ -73,6 +73,7 @@ struct PreparedCapture {
   const std::vector<Action>& actions;
   const Signals& signals;
   const std::optional<User>& user;
+  const CaptureFiles& files;
   std::optional<FlightRecorder>& recorder;
   std::vector<IngressInterface> ingress;            ///< where packets come from
   std::string obstacle;                             ///< to packets on their way to the hook
@@ -132,7 +133,8 @@ Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& pre
 // With the output open: what only that took is given up, then come threads, then the slots.
 Result<void> get_ready(PreparedCapture& prepared, GuardedCapture& guarded) {
   TRY(give_up_after_output(prepared.options));
-  prepared.outlets = TRY(StatisticsOutlets::open(prepared.options, prepared.actions));
+  prepared.outlets =
+      TRY(StatisticsOutlets::open(prepared.options, prepared.actions, prepared.files.statistics));
   return guarded.enter();
 }
 
@@ -250,11 +252,6 @@ int count_hook(PreparedCapture& prepared) {
                        : cli::kExitFailure;
 }
 
-// Those whose files the output may be.
-TrustedUsers trusted_users(const std::optional<User>& user) {
-  return {.also = user ? std::optional(user->uid) : std::nullopt};
-}
-
 // The output, kept from other captures.
 Result<FileSink> open_output(const XdpcapOptions& options, UniqueFd pipe) {
   FileSink sink = TRY(FileSink::open(options.output, options.output_mode));
@@ -331,6 +328,10 @@ int run(const XdpcapOptions& given) {
   if (!user) {
     return report(user.error(), options.verbose);
   }
+  const Result<CaptureFiles> files = find_files(options, *user);
+  if (!files) {
+    return report(files.error(), options.verbose);
+  }
   const Result<Signals> signals = block_signals(options);
   if (!signals) {
     return report(signals.error(), options.verbose);
@@ -381,6 +382,7 @@ int run(const XdpcapOptions& given) {
                            .actions = actions,
                            .signals = *signals,
                            .user = *user,
+                           .files = *files,
                            .recorder = *recorder,
                            .ingress = facts ? ingress_of(*facts) : std::vector<IngressInterface>(),
                            .obstacle = facts ? certain_obstacle(*facts) : ""};

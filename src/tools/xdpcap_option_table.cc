@@ -356,10 +356,9 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
        .set = cli::into(options.json)},
       {.name = "stats-prometheus",
        .argument = "PATH",
-       .help = "keep all counters in this file, for a node exporter;\n"
-               "unix:PATH: serve them at a Unix socket",
+       .help = "keep all counters in this file, for a node exporter",
        .set = [&options](std::string_view text) -> Result<void> {
-         if (text.empty() || text == "unix:") {
+         if (text.empty()) {
            return fail(Errc::InvalidArgument, "no path is given");
          }
          options.prometheus = text;

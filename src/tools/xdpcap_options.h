@@ -48,7 +48,7 @@ struct XdpcapOptions {
   std::optional<std::string> user;  ///< to become once the capture runs; nullopt: stay
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
-  std::string prometheus;  ///< a file, or "unix:" and a socket's path; empty: none
+  std::string prometheus;  ///< the path of a file; empty: none
   bool flush = false;
   bool quiet = false;      ///< no statistics on standard error: -q, or packets on standard output
   bool is_silent = false;  ///< -q was given: also no remarks

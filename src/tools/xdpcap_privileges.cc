@@ -28,7 +28,7 @@ std::vector<Capability> needed_while_running(const XdpcapOptions& options) {
     needed.push_back(Capability::Bpf);
   }
   // Another user has the rights of files that it has.
-  if (!options.user && (reads_filter_again(options) || !options.prometheus.empty())) {
+  if (!options.user && reads_filter_again(options)) {
     needed.push_back(Capability::DacOverride);
   }
   return needed;

@@ -80,6 +80,20 @@ Result<std::string> read_filter(const XdpcapOptions& options) {
   return command::without_comments(TRY(command::read_input(*options.filter_file)));
 }
 
+TrustedUsers trusted_users(const std::optional<User>& user) {
+  return {.also = user ? std::optional(user->uid) : std::nullopt};
+}
+
+Result<CaptureFiles> find_files(const XdpcapOptions& options, const std::optional<User>& user) {
+  CaptureFiles files;
+  if (!options.prometheus.empty()) {
+    files.statistics = std::make_shared<const StatisticsFile>(
+        TRY(StatisticsFile::find(options.prometheus, trusted_users(user))
+                .with_context("option -stats-prometheus")));
+  }
+  return files;
+}
+
 Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type) {
   const bool is_program = cbpfc::looks_like_program(text);
   const std::string context = is_program ? "filter program" : "filter";

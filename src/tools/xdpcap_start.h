@@ -9,6 +9,8 @@
 
 #include <cbpfc/cbpf.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,9 @@
 #include "kernel/unique_fd.h"
 #include "pcapng/pcapng_writer.h"
 #include "pcapng/safe_path.h"
+#include "privilege/user.h"
 #include "tools/ingress.h"
+#include "tools/statistics_file.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
@@ -25,6 +29,15 @@ namespace xdpcap {
 /// The text of the filter: as given, or read from the file that was, without comments.
 /// Errors: NotFound, Permission, Io, naming the file.
 Result<std::string> read_filter(const XdpcapOptions& options);
+
+/// The files that a running capture replaces, in directories that it holds from the start.
+struct CaptureFiles {
+  std::shared_ptr<const StatisticsFile> statistics;  ///< of -stats-prometheus; null: none
+};
+
+/// Finds them, with all privileges that there are.  `user` is that of -Z.
+/// Errors: those of StatisticsFile::find(), naming the option.
+Result<CaptureFiles> find_files(const XdpcapOptions& options, const std::optional<User>& user);
 
 /// The filter that `text` is: a program in one of tcpdump's forms, or an expression.
 /// Errors: Syntax with the place; InvalidProgram.
@@ -41,6 +54,9 @@ enum class Waited { Done, Stopped };
 
 /// Waits until the hook has an owner, or a signal says stop.
 Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals);
+
+/// Those whose links and files are taken, with the user of -Z.
+TrustedUsers trusted_users(const std::optional<User>& user);
 
 /// If `path` is a named pipe, waits for a reader, so that opening it does not wait in a place where
 /// no signal is seen.  `keep` holds the pipe until it has been opened for good.

@@ -2,8 +2,6 @@
 
 #include "tools/xdpcap_statistics.h"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,12 +11,9 @@
 #include "cli/original.h"
 #include "cli/report.h"
 #include "cli/statistics_text.h"
-#include "tools/whole_file.h"
 
 namespace xdpcap {
 namespace {
-
-constexpr std::string_view kSocketPrefix = "unix:";
 
 void write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -30,26 +25,6 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
-/// A file that can be replaced: a pipe, say, would be waited for.
-Result<void> check_is_file(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    return fail(
-        Errc::InvalidArgument,
-        fmt::format("option -stats-prometheus: {} is not a regular file; give one, or a socket "
-                    "as unix:PATH",
-                    path));
-  }
-  return {};
-}
-
-/// Puts a file with `text` in the place of the one that is there.
-Result<void> replace_file(const std::string& path, const std::string& text) {
-  command::WholeFile file = TRY(command::WholeFile::create(path));
-  TRY(file.write(text));
-  return file.commit();
-}
-
 }  // namespace
 
 StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions)
@@ -58,8 +33,9 @@ StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<A
       shows_status_(!options.quiet),
       like_original_(options.like_original) {}
 
-Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(const XdpcapOptions& options,
-                                                                   std::vector<Action> actions) {
+Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(
+    const XdpcapOptions& options, std::vector<Action> actions,
+    const std::shared_ptr<const StatisticsFile>& file) {
   std::unique_ptr<StatisticsOutlets> outlets(
       new StatisticsOutlets(options, std::move(actions)));  // NOLINT: the constructor is private
   if (options.json) {
@@ -67,29 +43,22 @@ Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(const XdpcapO
     outlets->json_.emplace(
         TRY(cli::LatestWriter::start([fd](const std::string& line) { write_all(fd, line); })));
   }
-  if (!options.prometheus.empty()) {
-    TRY(outlets->open_prometheus(options.prometheus));
+  if (file != nullptr) {
+    TRY(outlets->open_file(file));
   }
   return outlets;
 }
 
-Result<void> StatisticsOutlets::open_prometheus(const std::string& place) {
-  const std::string empty = cli::statistics_prometheus({}, actions_, hook_path_);
-  if (place.starts_with(kSocketPrefix)) {
-    prometheus_socket_.emplace(TRY(cli::TextServer::listen(place.substr(kSocketPrefix.size()))));
-    prometheus_socket_->set_text(empty);
-    return {};
-  }
-  TRY(check_is_file(place));
-  TRY(replace_file(place, empty).with_context("option -stats-prometheus"));
+Result<void> StatisticsOutlets::open_file(const std::shared_ptr<const StatisticsFile>& file) {
+  TRY(file->replace(cli::statistics_prometheus({}, actions_, hook_path_))
+          .with_context("option -stats-prometheus"));
   auto has_complained = std::make_shared<std::atomic<bool>>(false);
-  prometheus_file_.emplace(
-      TRY(cli::LatestWriter::start([place, has_complained](const std::string& text) {
-        const Result<void> replaced = replace_file(place, text);
-        if (!replaced && !has_complained->exchange(true)) {
-          cli::print_over_status(cli::format_error("xdpcap", replaced.error(), false));
-        }
-      })));
+  file_.emplace(TRY(cli::LatestWriter::start([file, has_complained](const std::string& text) {
+    const Result<void> replaced = file->replace(text);
+    if (!replaced && !has_complained->exchange(true)) {
+      cli::print_over_status(cli::format_error("xdpcap", replaced.error(), false));
+    }
+  })));
   return {};
 }
 
@@ -97,13 +66,8 @@ void StatisticsOutlets::publish(const CaptureStatistics& statistics) {
   if (json_) {
     json_->put(cli::statistics_json(statistics, actions_, hook_path_));
   }
-  if (prometheus_file_ || prometheus_socket_) {
-    std::string text = cli::statistics_prometheus(statistics, actions_, hook_path_);
-    if (prometheus_file_) {
-      prometheus_file_->put(std::move(text));
-    } else {
-      prometheus_socket_->set_text(std::move(text));
-    }
+  if (file_) {
+    file_->put(cli::statistics_prometheus(statistics, actions_, hook_path_));
   }
 }
 
@@ -121,7 +85,7 @@ void StatisticsOutlets::show(const CaptureStatistics& statistics, bool is_last) 
 
 StatisticsReaders StatisticsOutlets::readers() {
   StatisticsReaders readers;
-  if (shows_status_ || json_ || prometheus_file_ || prometheus_socket_) {
+  if (shows_status_ || json_ || file_) {
     readers.once_a_second = [this](const CaptureStatistics& statistics) {
       if (shows_status_) {
         show(statistics, false);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Where the numbers of a capture go: the status line, JSON lines, a file or socket for Prometheus.
+// Where the numbers of a capture go: the status line, JSON lines, a file for Prometheus.
 //
 // JSON goes to standard output, or to standard error when the packets have standard output.
 
@@ -14,17 +14,18 @@
 #include "capture/capture_loop.h"
 #include "cli/latest_writer.h"
 #include "cli/status.h"
-#include "cli/text_server.h"
+#include "tools/statistics_file.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
 
 class StatisticsOutlets {
  public:
-  /// Opens what the options ask for.
-  /// Errors: those of the Prometheus file or socket, naming it.
-  static Result<std::unique_ptr<StatisticsOutlets>> open(const XdpcapOptions& options,
-                                                         std::vector<Action> actions);
+  /// Opens what the options ask for.  `file`: that of -stats-prometheus, or null.
+  /// Errors: those of StatisticsFile::replace().
+  static Result<std::unique_ptr<StatisticsOutlets>> open(
+      const XdpcapOptions& options, std::vector<Action> actions,
+      const std::shared_ptr<const StatisticsFile>& file);
 
   /// For the loop, while this lives.
   StatisticsReaders readers();
@@ -33,7 +34,7 @@ class StatisticsOutlets {
 
  private:
   StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions);
-  Result<void> open_prometheus(const std::string& place);
+  Result<void> open_file(const std::shared_ptr<const StatisticsFile>& file);
   void show(const CaptureStatistics& statistics, bool is_last);
   void publish(const CaptureStatistics& statistics);
 
@@ -43,8 +44,7 @@ class StatisticsOutlets {
   bool like_original_;
   cli::StatusLine status_;
   std::optional<cli::LatestWriter> json_;
-  std::optional<cli::LatestWriter> prometheus_file_;
-  std::optional<cli::TextServer> prometheus_socket_;
+  std::optional<cli::LatestWriter> file_;
 };
 
 }  // namespace xdpcap
