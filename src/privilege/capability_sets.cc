@@ -82,39 +82,17 @@ Result<void> empty_bounding_set() {
   return {};
 }
 
-namespace {
-
-Result<void> keep(std::span<const Capability> kept, bool are_inheritable) {
+Result<void> keep_capabilities(std::span<const Capability> kept) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return failure("give up gaining new ones", errno);
   }
   TRY(empty_bounding_set());
   // What is not inheritable cannot be ambient: the kernel empties that set with the other.
   const std::uint64_t left = TRY(capability_sets()).permitted & bits_of(kept);
-  const CapabilitySets wanted{
-      .effective = left, .permitted = left, .inheritable = are_inheritable ? left : 0};
+  const CapabilitySets wanted{.effective = left, .permitted = left, .inheritable = 0};
   TRY(set(wanted));
   if (TRY(capability_sets()) != wanted) {
     return fail(Errc::Kernel, "give capabilities away: the kernel agreed, but did not do it");
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<void> keep_capabilities(std::span<const Capability> kept) {
-  return keep(kept, false);
-}
-
-Result<void> keep_inheritable_capabilities(std::span<const Capability> kept) {
-  TRY(keep(kept, true));
-  const std::uint64_t left = TRY(capability_sets()).permitted;
-  for (const Capability capability : kept) {
-    const auto number = static_cast<unsigned long>(capability);
-    if ((left >> number & 1U) != 0 &&
-        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) != 0) {
-      return failure("hand them on to programs", errno);
-    }
   }
   return {};
 }

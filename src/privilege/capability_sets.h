@@ -39,10 +39,6 @@ Result<CapabilitySets> capability_sets();
 /// Errors: Errc::Kernel; the thread then has what it had, or less.
 Result<void> keep_capabilities(std::span<const Capability> kept);
 
-/// Leaves the calling thread, and the programs that it starts, `kept`, of those that it has: they are inheritable and ambient as well.
-/// Errors: as above.
-Result<void> keep_inheritable_capabilities(std::span<const Capability> kept);
-
 /// Takes all that it may out of the calling thread's bounding set.
 Result<void> empty_bounding_set();
 

@@ -4,42 +4,24 @@
 
 #include <fmt/format.h>
 #include <sys/auxv.h>
-#include <sys/prctl.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <string_view>
 
 #include "privilege/capability_sets.h"
 
 namespace xdpcap {
-namespace {
 
-Result<void> check(int result, std::string_view attempt) {
-  if (result != 0) {
+Result<void> check_start(std::span<const Capability> kept) {
+  if (::getuid() != ::geteuid() || ::getgid() != ::getegid()) {
     return fail(
-        Errc::Kernel,
-        fmt::format("take the rights of who started this: {}: {}", attempt, std::strerror(errno)),
-        errno);
+        Errc::Permission,
+        fmt::format(
+            "start as user {} and group {} for user {} and group {}: a set-user-ID or set-group-ID xdpcap "
+            "would open the files that its options name with rights that its user does not have; use "
+            "sudo, or give the program capabilities instead: chmod ug-s, then setcap "
+            "cap_bpf,cap_net_admin,cap_perfmon+ep",
+            ::geteuid(), ::getegid(), ::getuid(), ::getgid()));
   }
-  return {};
-}
-
-}  // namespace
-
-bool is_secure_start() {
-  return ::getauxval(AT_SECURE) != 0;
-}
-
-Result<void> take_rights_of_caller(std::span<const Capability> kept) {
-  const uid_t uid = ::getuid();
-  const gid_t gid = ::getgid();
-  TRY(check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities"));
-  TRY(check(::setresgid(gid, gid, gid), "become its group"));
-  TRY(check(::setresuid(uid, uid, uid), "become its user"));
-  TRY(check(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), "keep no more capabilities"));
-  return keep_inheritable_capabilities(kept);
+  return ::getauxval(AT_SECURE) == 0 ? Result<void>{} : keep_capabilities(kept);
 }
 
 }  // namespace xdpcap

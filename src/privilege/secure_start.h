@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A program that was given more than who started it has: set-user-ID, set-group-ID, or capabilities of its file.
+// A program that was given more than the user has who starts it.
 //
-// Whoever starts it chooses its arguments: which file it reads a filter from and shows when it is none, which one it writes to.  So
-// it becomes who started it, for good, before it looks at them, and keeps only capabilities that open no files:
+//     set-user-ID, set-group-ID    refused: options name files, and these would be opened with the rights of the file's owner
+//     capabilities of the file     only those are kept that open no files; the user is the one who started it
 //
-//     -rwsr-x--- root wheel xdpcap      started by alice: runs as alice, with CAP_BPF, ...; writes what alice may write
-//
-// Its children are started with the same capabilities (the ambient set), and none gains any (no_new_privs).
+//     setcap cap_bpf,cap_net_admin,cap_perfmon+ep xdpcap      for users who may read and write the pin of the hook
 //
 // Source: Linux v6.18 security/commoncap.c cap_bprm_creds_from_file(), what sets AT_SECURE; capabilities(7).
 // Tested by: tests/kernel/resource_faults/secure_start_test.cc.
@@ -21,11 +19,9 @@
 
 namespace xdpcap {
 
-/// Whether this program was given more than who started it has.
-bool is_secure_start();
-
-/// Leaves the real user and group, and `kept`, of those capabilities that it was given.  Must come before threads are made.
-/// Errors: Errc::Kernel; the process then has less than it had and more than it should, and has to end.
-Result<void> take_rights_of_caller(std::span<const Capability> kept);
+/// Checks who starts this process; keeps `kept` of the capabilities that its file has.  Must come before arguments are looked at and
+/// before threads are made.
+/// Errors: Errc::Permission if it was started set-user-ID or set-group-ID; Kernel.
+Result<void> check_start(std::span<const Capability> kept);
 
 }  // namespace xdpcap

@@ -389,9 +389,9 @@ int run(const XdpcapOptions& given) {
   return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 
-// All that open no files.
-constexpr std::array kCapabilitiesOfSecureStart = {Capability::Bpf, Capability::NetAdmin,
-                                                   Capability::Perfmon, Capability::SysAdmin};
+// Those that the file of xdpcap may have: all that open no files.
+constexpr std::array kCapabilitiesOfFile = {Capability::Bpf, Capability::NetAdmin,
+                                            Capability::Perfmon, Capability::SysAdmin};
 
 // All but a guardian.  `like_original`: whether -compat was given.
 int run_command(int argc, char** argv, bool& like_original) {
@@ -426,14 +426,8 @@ int run_command(int argc, char** argv, bool& like_original) {
 
 int main(int argc, char** argv) {
   const bool is_guardian = argc > 0 && std::string_view(argv[0]) == kGuardianName;
-  if (is_secure_start()) {
-    // xdpcap starts guardians in such a way that nothing is given to them.
-    if (is_guardian) {
-      return cli::kExitUsage;
-    }
-    if (const Result<void> taken = take_rights_of_caller(kCapabilitiesOfSecureStart); !taken) {
-      return report(taken.error(), false);
-    }
+  if (const Result<void> fit = check_start(kCapabilitiesOfFile); !fit) {
+    return report(fit.error(), false);
   }
   if (is_guardian) {
     return run_guardian(kGuardianSocket);

@@ -3,8 +3,10 @@
 #include "ordinary_user.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -40,12 +42,36 @@ OrdinaryUser::OrdinaryUser(const Stage& stage) : program_(stage.file("xdpcap")) 
   }
 }
 
-bool OrdinaryUser::give_roots_rights() const {
-  if (::chown(program_.c_str(), 0, 0) != 0 || ::chmod(program_.c_str(), 04755) != 0) {
-    give_up("chmod " + program_);
+void OrdinaryUser::prepare_chain_directory(const Stage& stage) const {
+  const std::string directory = fmt::format("{}-xdpcap-{}", stage.rig().hook(), kUser);
+  if (::mkdir(directory.c_str(), 0700) != 0) {
+    give_up("mkdir " + directory);
   }
+  give(directory);
+}
+
+bool OrdinaryUser::may_give_rights() const {
   struct statvfs where{};
   return ::statvfs(program_.c_str(), &where) == 0 && (where.f_flag & ST_NOSUID) == 0;
+}
+
+void OrdinaryUser::give_rights_of_root(mode_t rights) const {
+  constexpr mode_t kPlain = 0755;
+  if (::chown(program_.c_str(), 0, 0) != 0 || ::chmod(program_.c_str(), kPlain | rights) != 0) {
+    give_up("chmod " + program_);
+  }
+}
+
+void OrdinaryUser::give_capabilities(std::uint64_t capabilities) const {
+  constexpr unsigned kHalfBits = 32;
+  const vfs_cap_data data{
+      .magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE,
+      .data = {{.permitted = static_cast<__le32>(capabilities), .inheritable = 0},
+               {.permitted = static_cast<__le32>(capabilities >> kHalfBits), .inheritable = 0}}};
+  give(program_);
+  if (::setxattr(program_.c_str(), "security.capability", &data, sizeof(data), 0) != 0) {
+    give_up("setxattr " + program_);
+  }
 }
 
 std::vector<std::string> OrdinaryUser::plain_command(

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,16 @@ class OrdinaryUser {
 
   explicit OrdinaryUser(const Stage& stage);
 
-  /// Their xdpcap becomes root's, and gives its rights to whoever runs it (set-user-ID).  False: not where it lies (nosuid).
-  bool give_roots_rights() const;
-  /// xdpcap with `arguments`, by this user, with whatever it gives.
+  /// Makes the directory in which captures of this user share the hook, where they may not make it themselves.
+  void prepare_chain_directory(const Stage& stage) const;
+
+  /// Whether the file of their xdpcap can give rights: not on a file system that is mounted nosuid.
+  bool may_give_rights() const;
+  /// Their xdpcap becomes root's, set-user-ID or set-group-ID (S_ISUID, S_ISGID); capabilities go.
+  void give_rights_of_root(mode_t rights) const;
+  /// The file gets these capabilities, and is the user's.  Units: a bit set.
+  void give_capabilities(std::uint64_t capabilities) const;
+  /// xdpcap with `arguments`, by this user, with the rights of its file.
   std::vector<std::string> plain_command(const std::vector<std::string>& arguments) const;
 
   /// xdpcap with `arguments`, by this user with `capabilities`; `before` are words of a command that runs it.

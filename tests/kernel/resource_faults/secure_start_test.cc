@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// xdpcap that is set-user-ID root, started by somebody who is not: a capture works, and no file is read or written that its user may
-// not read or write.
+// xdpcap whose file gives rights to the user who starts it.  Set-user-ID and set-group-ID it refuses; with capabilities of its file a
+// capture works, and no file is read or written that its user may not read or write.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -26,17 +26,24 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+constexpr std::uint64_t bit(unsigned capability) {
+  return std::uint64_t{1} << capability;
+}
+constexpr std::uint64_t kEnough = bit(CAP_BPF) | bit(CAP_NET_ADMIN) | bit(CAP_PERFMON);
+
 class SecureStart : public ResourceFaults {
  protected:
   void SetUp() override {
     ResourceFaults::SetUp();
     stage_.emplace();
     user_.emplace(*stage_);
-    if (!user_->give_roots_rights()) {
-      GTEST_SKIP() << "the temporary directory lies on a file system without set-user-ID (nosuid)";
-    }
+    user_->prepare_chain_directory(*stage_);
     std::ofstream(secret_) << "secret words\n";
     std::filesystem::permissions(secret_, std::filesystem::perms::owner_read);
+    if (!user_->may_give_rights()) {
+      GTEST_SKIP() << "the temporary directory lies on a file system without set-user-ID (nosuid)";
+    }
+    user_->give_capabilities(kEnough);
   }
   void TearDown() override {
     stage_.reset();
@@ -44,6 +51,7 @@ class SecureStart : public ResourceFaults {
   }
 
   const Stage& stage() const { return *stage_; }
+  const OrdinaryUser& user() const { return *user_; }
   std::string hook() const { return stage().rig().hook(); }
   std::string file() const { return stage().file("out.pcapng"); }
   std::vector<std::string> command(const std::vector<std::string>& options) const {
@@ -57,10 +65,14 @@ class SecureStart : public ResourceFaults {
     stage().expect_nothing_left();
   }
   // A capture that ends with its count works all the same.
-  void expect_works(const std::vector<std::string>& before = {}) const {
+  void expect_works(const std::vector<std::string>& before = {},
+                    const std::vector<std::string>& options = {}) const {
     const Traffic traffic(stage().rig());
     std::vector<std::string> words = before;
-    const std::vector<std::string> capture = command({"-c", "30", hook(), file()});
+    std::vector<std::string> arguments = {"-c", "30"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    arguments.insert(arguments.end(), {hook(), file()});
+    const std::vector<std::string> capture = command(arguments);
     words.insert(words.end(), capture.begin(), capture.end());
     EXPECT_TRUE(ends_well(stage(), words, file()));
   }
@@ -82,7 +94,26 @@ std::string status_line(pid_t pid, const std::string& key) {
   return "";
 }
 
-TEST_F(SecureStart, CapturesAsWhoStartedIt) {
+TEST_F(SecureStart, WithTheRightsOfAnotherUserIsRefused) {
+  for (const int bits : {S_ISUID, S_ISGID, S_ISUID | S_ISGID}) {
+    user().give_rights_of_root(static_cast<mode_t>(bits));
+    for (const std::vector<std::string>& options : {std::vector<std::string>{hook(), file()},
+                                                    {"-version"},
+                                                    {"-F", secret_, hook(), file()}}) {
+      const Outcome outcome = run(command(options));
+      EXPECT_EQ(outcome.end.exit_code, 1);
+      EXPECT_EQ(outcome.output, "");
+      EXPECT_THAT(outcome.errors,
+                  AllOf(HasSubstr("xdpcap: start as user "), HasSubstr("use sudo"),
+                        HasSubstr("chmod ug-s, then setcap cap_bpf,cap_net_admin,cap_perfmon+ep")));
+      EXPECT_EQ(split(outcome.errors, '\n').size(), 2U) << outcome.errors;
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(file()));
+  stage().expect_nothing_left();
+}
+
+TEST_F(SecureStart, CapturesAsTheUserWhoStartedIt) {
   Traffic traffic(stage().rig());
   Process capture(command({hook(), file()}));
   ASSERT_TRUE(becomes_true([&] { return filled_slots(stage().hook_fd()) == 5; }))
@@ -106,7 +137,20 @@ TEST_F(SecureStart, CapturesAsWhoStartedIt) {
   stage().expect_nothing_left();
 }
 
+TEST_F(SecureStart, OutlivesTheDeathOfItsCapture) {
+  Process capture(command({hook(), file()}));
+  ASSERT_TRUE(becomes_true([&] { return filled_slots(stage().hook_fd()) == 5; }))
+      << capture.errors();
+  note_bpf_objects(capture.pid());
+  capture.signal(SIGKILL);
+  EXPECT_EQ(capture.wait().signal, SIGKILL);
+  stage().expect_nothing_left();
+}
+
 TEST_F(SecureStart, TouchesNoFileThatItsUserMayNot) {
+  // Also if its file has capabilities that would.
+  user().give_capabilities(kEnough | bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) |
+                           bit(CAP_SETUID) | bit(CAP_FOWNER) | bit(CAP_SYS_PTRACE));
   const auto denied = HasSubstr("ermission denied");
   const auto not_to_write = HasSubstr("no permission to write there");
   expect_refused({hook(), roots_.file("out.pcapng")}, not_to_write);
@@ -127,15 +171,6 @@ TEST_F(SecureStart, OpensNoHookThatItsUserMayNot) {
   expect_works();
 }
 
-TEST_F(SecureStart, IsNoGuardian) {
-  std::vector<std::string> words = command({});
-  const std::string program = stage().file("xdpcap");
-  words.erase(std::ranges::find(words, program), words.end());
-  words.insert(words.end(), {"bash", "-c", "exec -a xdpcap-guardian " + program});
-  EXPECT_EQ(run(words).end.exit_code, 2);
-  expect_works();
-}
-
 TEST_F(SecureStart, HeedsNoEnvironment) {
   // What loads libraries, names files and formats messages.
   expect_works({"env", "LD_PRELOAD=" + roots_.file("no.so"), "LD_LIBRARY_PATH=.",
@@ -143,6 +178,13 @@ TEST_F(SecureStart, HeedsNoEnvironment) {
                 "GCONV_PATH=.", "LOCPATH=.", "MALLOC_TRACE=" + roots_.file("trace"),
                 "GLIBC_TUNABLES=glibc.malloc.check=3", "LANG=xx_YY"});
   EXPECT_FALSE(std::filesystem::exists(roots_.file("trace")));
+}
+
+TEST_F(SecureStart, ReadsAFilterAndWritesStatisticsOfItsUser) {
+  const std::string filter = stage().file("filter");
+  std::ofstream(filter) << "greater 1";
+  expect_works({}, {"-F", filter, "-stats-prometheus", stage().file("stats")});
+  EXPECT_TRUE(std::filesystem::exists(stage().file("stats")));
 }
 
 }  // namespace
