@@ -4,6 +4,7 @@
 
 #include <cbpfc/pcap_filter.h>
 #include <sched.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +17,7 @@
 #include "attach/filter_code.h"
 #include "kernel/cpus.h"
 #include "kernel/map.h"
+#include "kernel/mapping.h"
 #include "kernel/program.h"
 #include "udp_packet.h"
 
@@ -23,6 +25,7 @@ namespace bench {
 
 using cbpfc::Result;
 using xdpcap::UniqueFd;
+namespace chain = xdpcap::chain;
 
 namespace {
 
@@ -30,8 +33,6 @@ constexpr std::uint64_t kRingBytes = 64ULL << 20U;
 constexpr std::uint32_t kWatermarkBytes = 1U << 20U;
 constexpr std::size_t kSmallPacketBytes = 64;
 constexpr std::size_t kJumboBytes = 9000;
-constexpr std::uint32_t kBehind = 1;  // positions in the chains
-constexpr std::uint32_t kFollowed = 2;
 constexpr const char* kFilter = "ip and udp port 53";
 
 std::vector<std::uint8_t> matching(std::size_t bytes) {
@@ -83,25 +84,26 @@ Result<CostMaps> CostMaps::create() {
     auto readers = TRY(xdpcap::make_readers(*rings));
     std::ranges::move(readers, std::back_inserter(maps.readers_));
   }
-  TRY(maps.make_chains());
+  TRY(maps.make_chain(false));
+  TRY(maps.make_chain(true));
   return maps;
 }
 
-// A chain for each kind of packet; at its first position a capture that does not match, for those that are followed.
-Result<void> CostMaps::make_chains() {
-  UniqueFd hook_fd = TRY(xdpcap::create_program_array("bench_hook", xdpcap::kActions.size()));
-  chains_.hook =
-      std::make_unique<xdpcap::Hook>(TRY(xdpcap::Hook::adopt(std::move(hook_fd), "bench_hook")));
-  for (const bool is_multi_buffer : {false, true}) {
-    std::optional<xdpcap::Chain>& chain = chains_.chains[is_multi_buffer ? 1 : 0];
-    chain =
-        TRY(xdpcap::Chain::create(*chains_.hook, {.expected_attach_type = xdpcap::kAttachTypeXdp,
-                                                  .multi_buffer = is_multi_buffer}));
-    const UniqueFd behind = TRY(load_capture({.expression = kFilter}, is_multi_buffer));
-    TRY(xdpcap::put_program(chain->programs_fd(),
-                            xdpcap::chain::place_of(xdpcap::Action::Pass, kBehind), behind.get()));
-    const auto records = TRY(xdpcap::ChainRecords::map(chain->state_fd()));
-    records.state().next[xdpcap::index(xdpcap::Action::Pass)][kFollowed] = kBehind;
+Result<void> CostMaps::make_chain(bool is_multi_buffer) {
+  CostChain& made = chains_[is_multi_buffer ? 1 : 0];
+  made.state = TRY(xdpcap::create_mappable_array(chain::kStateMapName, chain::kStateBytes, 1));
+  made.programs = TRY(xdpcap::create_program_array(chain::kProgramsMapName, chain::kPlaces));
+  constexpr std::uint32_t kAll = (1U << chain::kMostCaptures) - 1;
+  const xdpcap::Mapping mapping =
+      TRY(xdpcap::map_pages(made.state.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
+  static_cast<chain::ChainState*>(mapping.get())->entered[index(xdpcap::Action::Pass)] = kAll;
+  for (std::uint32_t followers = 0; followers + 1 < chain::kMostCaptures; ++followers) {
+    const UniqueFd follower =
+        TRY(load_capture({.expression = kFilter, .followers = followers}, is_multi_buffer));
+    TRY(xdpcap::put_program(
+        made.programs.get(),
+        chain::place_of(xdpcap::Action::Pass, chain::kMostCaptures - 1 - followers),
+        follower.get()));
   }
   return {};
 }
@@ -111,7 +113,7 @@ Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_b
   const auto filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler));
   const xdpcap::RingSet& rings =
       kind.transport.transport == xdpcap::Transport::Shared ? shared_rings_ : rings_;
-  const xdpcap::Chain& chain = *chains_.chains[is_multi_buffer ? 1 : 0];
+  const CostChain& chain_maps = chains_[is_multi_buffer ? 1 : 0];
   const auto insns = TRY(xdpcap::build_capture_program(
       filter, {.action = xdpcap::Action::Pass,
                .watermark_bytes = kWatermarkBytes,
@@ -126,9 +128,9 @@ Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_b
                .shared_limits_fd = shared_.get(),
                .flows_fd = flows_.get(),
                .counts_only = kind.counts_only,
-               .chain_state_fd = chain.state_fd(),
-               .chain_programs_fd = chain.programs_fd(),
-               .position = kind.is_followed ? kFollowed : kBehind}));
+               .chain_state_fd = chain_maps.state.get(),
+               .chain_programs_fd = chain_maps.programs.get(),
+               .position = chain::kMostCaptures - 1 - kind.followers}));
   return xdpcap::load_xdp_program(
       {.name = "bench_capture", .insns = insns, .multi_buffer = is_multi_buffer});
 }
@@ -174,7 +176,7 @@ Result<std::vector<CostCase>> make_cost_cases(const CostMaps& maps) {
   cases.push_back({.what = cost_name::kEmpty, .packet = other(kSmallPacketBytes)});
   TRY(add(cost_name::kNotMatching, other(kSmallPacketBytes), {.expression = kFilter}));
   TRY(add("not matching, nor another capture behind", other(kSmallPacketBytes),
-          {.expression = kFilter, .is_followed = true}));
+          {.expression = kFilter, .followers = 1}));
   TRY(add("-count, not matching", other(kSmallPacketBytes),
           {.expression = kFilter, .counts_only = true}));
   TRY(add("-count, matching", matching(kSmallPacketBytes),

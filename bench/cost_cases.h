@@ -8,12 +8,9 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "attach/chain.h"
 #include "attach/hook.h"
 #include "attach/limits.h"
 #include "attach/ring_set.h"
@@ -45,13 +42,14 @@ struct CaptureKind {
   xdpcap::CaptureLimits limits = {};
   bool counts_only = false;
   xdpcap::ChosenTransport transport = {.transport = xdpcap::Transport::Shared};
-  bool is_followed = false;  ///< another capture, which does not match, comes after it
+  std::uint32_t followers = 0;  ///< captures that do not match and come after it, at most 7
 };
 
-/// The chains that capture programs here stand in, as on a hook, by whether packets may have several buffers.
-struct CostChains {
-  std::unique_ptr<xdpcap::Hook> hook;
-  std::array<std::optional<xdpcap::Chain>, 2> chains;
+/// A chain that capture programs here stand in, as on a hook.  At all positions but the first is a capture that does not match, so a
+/// program is followed by as many as there are positions behind it.
+struct CostChain {
+  xdpcap::UniqueFd state;
+  xdpcap::UniqueFd programs;
 };
 
 /// The maps that all capture programs here share.
@@ -66,7 +64,7 @@ class CostMaps {
   void drain();
 
  private:
-  cbpfc::Result<void> make_chains();
+  cbpfc::Result<void> make_chain(bool is_multi_buffer);
   CostMaps(xdpcap::RingSet shared_rings, xdpcap::RingSet rings, PerfReference perf)
       : shared_rings_(std::move(shared_rings)), rings_(std::move(rings)), perf_(std::move(perf)) {}
 
@@ -78,7 +76,7 @@ class CostMaps {
   xdpcap::UniqueFd flows_;
   xdpcap::UniqueFd whole_packets_;
   xdpcap::RecordReaders readers_;
-  CostChains chains_;
+  std::array<CostChain, 2> chains_;  ///< by whether packets may have several buffers
 };
 
 /// An empty hook comes before the others with the same is_multi_buffer.

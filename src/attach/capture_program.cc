@@ -21,8 +21,8 @@
 #include <fmt/format.h>
 
 #include "attach/abi.h"
+#include "attach/chain_code.h"
 #include "attach/filter_code.h"
-#include "attach/hand_on_code.h"
 #include "attach/helpers.h"
 #include "attach/limit_code.h"
 #include "attach/record_code.h"
@@ -133,20 +133,24 @@ void emit_not_recorded(Assembly& code, const CaptureProgramSpec& spec) {
 
 // The end of every packet: on to the next capture, if there is one.
 void emit_out(Assembly& code, const CaptureProgramSpec& spec) {
+  const HandOnSpec hand_on{.action = spec.action,
+                           .position = spec.position,
+                           .state_fd = spec.chain_state_fd,
+                           .programs_fd = spec.chain_programs_fd,
+                           .context = kContext};
   code.label("out");
   if (spec.chain_state_fd >= 0) {
-    emit_hand_on(code,
-                 {.action = spec.action,
-                  .state_fd = spec.chain_state_fd,
-                  .programs_fd = spec.chain_programs_fd,
-                  .position = spec.position,
-                  .context = kContext},
-                 "return");
-    count(code, offsetof(Counters, not_handed_on));
+    emit_ask_next(code, hand_on, "chain");
   }
   code.label("return");
   code.add(mov(Reg::R0, static_cast<std::int32_t>(index(spec.action))));
   code.add(exit_insn());
+  if (spec.chain_state_fd >= 0) {
+    code.label("chain");
+    emit_hand_on(code, hand_on);
+    count(code, offsetof(Counters, not_handed_on));
+    code.jump("return");
+  }
 }
 
 Result<void> check(const CaptureProgramSpec& spec) {

@@ -7,7 +7,7 @@
 //     count matched
 //     limits (limit_code.h)                                    not this one: count held back
 //     a record of its bytes (record_code.h)                    no room: count lost
-//     tail call to the next capture of the chain (hand_on_code.h)
+//     tail call to the next capture of the chain (chain_code.h)
 //     return action
 //
 // It is assembled here instruction by instruction, because these are the instructions the packet
@@ -48,7 +48,7 @@ struct CaptureProgramSpec {
   bool counts_only = false;  ///< records nothing: what follows `count matched` is left out
   int chain_state_fd = -1;   ///< the maps of a Chain; -1: the program stands alone
   int chain_programs_fd = -1;
-  std::uint32_t position = 1;  ///< in it
+  std::uint32_t position = 0;  ///< in it
 };
 
 /// The instructions of a capture program.

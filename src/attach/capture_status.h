@@ -2,9 +2,7 @@
 //
 // The captures on a hook, living and dead, with their counters, for who looks from outside.
 //
-// Counters are read where capture programs count: the map is found by its name among the maps of a capture's program.
-//
-// Reading counters needs CAP_SYS_ADMIN.
+// Who a capture belongs to is what the kernel has noted of its program.
 // Tested by: tests/kernel/chain_test.cc, tests/kernel/end_to_end/commands_test.cc.
 
 #pragma once
@@ -12,19 +10,20 @@
 #include <optional>
 #include <vector>
 
-#include "attach/chain_find.h"
+#include "attach/chain.h"
 #include "attach/counters.h"
 
 namespace xdpcap {
 
 struct CaptureStatus {
   ChainMember member;
-  bool is_alive = false;
-  std::optional<ActionCounters> counters;  ///< nullopt: they could not be read
+  bool is_starting = false;                               ///< its programs are not in the chain yet
+  std::uint32_t user_id = 0;                              ///< of who loaded its programs
+  std::optional<ActionCounters> counters = std::nullopt;  ///< nullopt: they could not be read
 };
 
-/// Those on `hook`; remains of dead ones last.  Without CAP_SYS_ADMIN those that `ask_others` leads to, without counters.
-/// Errors: those of reach_chains().
-Result<std::vector<CaptureStatus>> captures_on(const Hook& hook, const AskOthers& ask_others);
+/// Those of this user on `hook`.
+/// Errors: those of Chain::find().
+Result<std::vector<CaptureStatus>> captures_on(const Hook& hook);
 
 }  // namespace xdpcap

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Chain: entering, leaving, and putting right.
+// Chain: joining, entering and leaving.
 
 #include "attach/chain.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <bit>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <memory>
+#include <span>
 #include <thread>
 #include <utility>
 
-#include "attach/chain_access.h"
-#include "attach/hook_inventory.h"
+#include "kernel/file_status.h"
 #include "kernel/map.h"
 #include "kernel/object_ids.h"
 #include "kernel/program.h"
@@ -24,17 +28,20 @@
 
 namespace xdpcap {
 
-using chain::kDispatcherPosition;
-using chain::kEndOfChain;
+using chain::ChainState;
+using chain::get;
 using chain::kForeignPosition;
 using chain::kMostCaptures;
 using chain::place_of;
-using chain::State;
+using chain::set;
 
 namespace {
 
-std::string context(const Hook& hook, Action action) {
-  return fmt::format("hook {}: {}", hook.path(), name(action));
+using Turn = ChainDirectory::Turn;
+
+std::string pin_of(std::uint32_t position, Action action) {
+  return position == kForeignPosition ? fmt::format("foreign-{}", index(action))
+                                      : fmt::format("{}/{}", position, index(action));
 }
 
 // A refusal may pass, as of memory; what is left in a slot stays there.
@@ -56,51 +63,144 @@ void note_first(Result<void>& first, Result<void> next) {
   }
 }
 
+template <std::size_t kSize>
+void put_text(std::array<char, kSize>& place, const std::string& text) {
+  place.fill('\0');
+  std::memcpy(place.data(), text.data(), std::min(text.size(), kSize - 1));
+}
+
+std::vector<Action> actions_of(std::uint32_t bits) {
+  std::vector<Action> actions = first_actions(kMostActions);
+  std::erase_if(actions, [&](Action action) { return (bits >> index(action) & 1U) == 0; });
+  return actions;
+}
+
+std::string describe(const ChainMember& member) {
+  return fmt::format("pid {} ({})", member.pid, member.command_line);
+}
+
+bool share_actions(const ChainMember& member, const std::vector<Action>& actions) {
+  return std::ranges::any_of(member.actions, [&](Action action) {
+    return std::ranges::find(actions, action) != actions.end();
+  });
+}
+
 }  // namespace
 
-// --- What the maps say.
+// --- The maps.
 
-std::uint32_t& Chain::next(Action action, std::uint32_t position) const {
-  return state().next[index(action)][position];
+Result<void> Chain::open_maps() {
+  state_fd_ = TRY(directory_.open_pin("state"));
+  programs_fd_ = TRY(directory_.open_pin("programs"));
+  const MapInfo info = TRY(map_info(state_fd_.get()));
+  if (info.name != chain::kStateMapName || info.value_size_bytes != chain::kStateBytes) {
+    return fail(Errc::Unsupported,
+                fmt::format("{}: its maps are not those of captures", directory_.path()));
+  }
+  mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
+  if (state().magic != chain::kMagic || state().version != chain::kVersion) {
+    return fail(
+        Errc::Unsupported,
+        fmt::format(
+            "hook {}: an xdpcap of another version is capturing there (it shares the hook in way "
+            "{}, this one in way {}); use that one, or end its captures first",
+            hook_->path(), state().version, chain::kVersion));
+  }
+  is_on_hook_ = state().hook_map_id == TRY(map_info(hook_->fd())).id;
+  return {};
 }
 
-std::uint32_t& Chain::head(Action action) const {
-  return state().head[index(action)];
+Result<void> Chain::make_maps() {
+  const auto value = std::make_unique<std::array<std::byte, chain::kStateBytes>>();
+  ChainState head{};
+  head.magic = chain::kMagic;
+  head.version = chain::kVersion;
+  head.hook_map_id = TRY(map_info(hook_->fd())).id;
+  std::memcpy(value->data(), &head, sizeof(head));
+  const UniqueFd state = TRY(create_mappable_array(chain::kStateMapName, chain::kStateBytes, 1));
+  const UniqueFd programs = TRY(create_program_array(chain::kProgramsMapName, chain::kPlaces));
+  TRY(put_value(state.get(), 0, *value));
+  TRY(directory_.pin("programs", programs.get()));
+  TRY(directory_.pin("state", state.get()));
+  return open_maps();
 }
 
-// The positions that packets with this action go through; ends where it makes no sense any more.
-std::vector<std::uint32_t> Chain::row(Action action) const {
-  std::vector<std::uint32_t> positions;
-  for (std::uint32_t at = get(head(action)); at != kEndOfChain && at <= kForeignPosition;
-       at = get(next(action, at))) {
-    if (std::ranges::find(positions, at) != positions.end()) {
-      break;
-    }
-    positions.push_back(at);
-    if (at == kForeignPosition) {
-      break;
+// What captures use that live; otherwise new ones, in place of what dead ones have left.
+Result<void> Chain::find_maps() {
+  const Result<void> opened = open_maps();
+  if (opened && is_on_hook_) {
+    return {};
+  }
+  if (has_living()) {
+    return opened ? fail(Errc::Busy,
+                         fmt::format(
+                             "hook {}: captures still run on the map that was pinned there before; "
+                             "end them with xdpcap -detach {}",
+                             hook_->path(), hook_->path()))
+                  : opened;
+  }
+  directory_.remove_contents();
+  return make_maps();
+}
+
+bool Chain::has_living() const {
+  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
+    if (directory_.place(position) == ChainDirectory::Place::Held) {
+      return true;
     }
   }
-  return positions;
+  return false;
+}
+
+// --- What they say.
+
+bool Chain::is_entered(std::uint32_t position, Action action) const {
+  return (get(state().entered[index(action)]) >> position & 1U) != 0;
+}
+
+void Chain::set_entered(std::uint32_t position, Action action, bool is_entered) const {
+  std::uint32_t& bits = state().entered[index(action)];
+  const std::uint32_t bit = 1U << position;
+  set(bits, is_entered ? get(bits) | bit : get(bits) & ~bit);
+}
+
+ChainMember Chain::member(std::uint32_t position) const {
+  const chain::Member& place = state().members[position];
+  return {.position = position,
+          .is_alive = directory_.place(position) == ChainDirectory::Place::Held,
+          .pid = place.pid,
+          .told_by_pid = get(state().members[position].told_by_pid),
+          .told_why = place.told_why,
+          .actions = actions_of(place.actions),
+          .command_line = {place.command_line.data(),
+                           ::strnlen(place.command_line.data(), place.command_line.size())},
+          .filter = {place.filter.data(), ::strnlen(place.filter.data(), place.filter.size())}};
+}
+
+std::vector<ChainMember> Chain::members() const {
+  std::vector<ChainMember> members;
+  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
+    if (directory_.place(position) != ChainDirectory::Place::Free) {
+      members.push_back(member(position));
+    }
+  }
+  return members;
+}
+
+Result<UniqueFd> Chain::open_program_of(std::uint32_t position, Action action) const {
+  return directory_.open_pin(pin_of(position, action));
 }
 
 Result<std::optional<std::uint32_t>> Chain::in_slot(Action action) const {
-  return program_in_slot(hook_->fd(), static_cast<std::uint32_t>(index(action)))
-      .with_context(context(*hook_, action));
+  return hook_->holder(action).with_context(std::string(name(action)));
 }
 
 Result<std::optional<std::uint32_t>> Chain::in_place(Action action, std::uint32_t position) const {
-  return program_in_slot(parts_.programs.get(), place_of(action, position))
-      .with_context(context(*hook_, action));
-}
-
-Result<void> Chain::put_in_slot(Action action, int program_fd) const {
-  return put_program(hook_->fd(), static_cast<std::uint32_t>(index(action)), program_fd)
-      .with_context(context(*hook_, action));
+  return program_in_slot(programs_fd_.get(), place_of(action, position));
 }
 
 Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
-  for (std::uint32_t position = 0; position <= kMostCaptures; ++position) {
+  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
     if (TRY(in_place(action, position)) == program_id) {
       return true;
     }
@@ -108,366 +208,393 @@ Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
   return false;
 }
 
-// --- Foreign programs.
+// --- Joining.
 
-// Errors: NotFound when it has gone meanwhile; Permission; Busy when it is one of another chain.
-Result<UniqueFd> Chain::open_foreign_program(Action action, std::uint32_t program_id) const {
-  UniqueFd program = TRY(open_program(program_id));
-  // A capture of another chain is no foreign program: its guardian would put itself in front of us, and we of it.
-  const ProgramInfo info = TRY(program_info(program.get()));
-  if (TRY(is_capture_program(info))) {
-    return fail(
-        Errc::Busy,
-        fmt::format(
-            "hook {}: slot {} is taken by {}, which is a capture that shares with others only; another "
-            "xdpcap has started at the same moment without the lock; start this one again",
-            hook_->path(), name(action), describe_program(program_id)));
+Result<std::optional<Chain>> Chain::find(const Hook& hook) {
+  std::optional<ChainDirectory> directory = TRY(ChainDirectory::find(hook.path()));
+  if (!directory) {
+    return std::nullopt;
   }
-  return program;
+  Chain chain(hook, *std::move(directory));
+  if (Result<void> opened = chain.open_maps(); !opened) {
+    if (opened.error().code == Errc::NotFound) {
+      return std::nullopt;  // it is being made or removed
+    }
+    return std::unexpected(std::move(opened).error());
+  }
+  return std::optional<Chain>(std::move(chain));
 }
 
-Result<std::vector<std::string>> Chain::open_foreign(const std::vector<Action>& actions) {
-  std::vector<std::string> sentences;
-  for (const Action action : actions) {
+Result<Chain> Chain::join(const Hook& hook, const JoinOptions& options,
+                          std::vector<std::string>& notes) {
+  constexpr int kTries = 100;  // each time the last capture may leave, and remove the directory
+  for (int i = 0; i < kTries; ++i) {
+    Chain chain(hook, TRY(ChainDirectory::make(hook.path(), notes)));
+    {
+      const Turn turn = chain.directory_.take_turn();
+      if (!chain.directory_.is_in_place()) {
+        continue;
+      }
+      Result<bool> placed = chain.get_place(options, notes);
+      if (placed && *placed) {
+        return chain;
+      }
+      if (!placed) {
+        chain.remove_if_empty();
+        return std::unexpected(std::move(placed).error());
+      }
+    }
+    TRY(chain.end_captures(chain::Reason::Replaced, options.pid,
+                           [](const ChainMember&) { return true; }));
+  }
+  return fail(Errc::Busy, fmt::format("hook {}: other captures come and go all the time; try again",
+                                      hook.path()));
+}
+
+// false: others have to leave first.
+Result<bool> Chain::get_place(const JoinOptions& options, std::vector<std::string>& notes) {
+  TRY(find_maps());
+  std::ranges::move(take_out_dead(), std::back_inserter(notes));
+  if (options.on_busy == OnBusy::Replace && has_living()) {
+    return false;
+  }
+  TRY(check_slots(options, notes));
+  TRY(take_place(options));
+  return true;
+}
+
+Result<void> Chain::check_slots(const JoinOptions& options, std::vector<std::string>& notes) const {
+  const bool wants_alone = options.on_busy == OnBusy::Fail;
+  for (const ChainMember& member : members()) {
+    if (wants_alone && share_actions(member, options.actions)) {
+      return fail(Errc::Busy,
+                  fmt::format("hook {}: another capture is running: {}; end it, or share the hook "
+                              "with it (-on-busy chain)",
+                              hook_->path(), describe(member)));
+    }
+  }
+  for (const Action action : options.actions) {
     const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-    if (!holder || TRY(is_ours(action, *holder))) {
+    if (!holder || options.on_busy == OnBusy::Replace || TRY(is_ours(action, *holder))) {
       continue;
     }
-    Result<UniqueFd> program = open_foreign_program(action, *holder);
+    if (wants_alone) {
+      return fail(
+          Errc::Busy,
+          fmt::format(
+              "hook {0}: slot {1} is taken by {2}: another capture is running, or one was killed; "
+              "end it, share the hook with it (-on-busy chain), or empty the slot with "
+              "`bpftool map delete pinned {0} key {3} 0 0 0`",
+              hook_->path(), name(action), describe_program(*holder), index(action)));
+    }
+    const Result<UniqueFd> program = open_foreign(action, *holder);
     if (!program && program.error().code != Errc::NotFound) {
-      return std::unexpected(explain(std::move(program).error(), action, *holder));
+      return std::unexpected(program.error());
     }
     if (program) {
-      sentences.push_back(
-          fmt::format("hook {}: slot {} holds {}, which is called after the captures",
-                      hook_->path(), name(action), describe_program(*holder)));
-      opened_[action] = {.program = *std::move(program), .id = *holder};
+      notes.push_back(fmt::format("hook {}: slot {} holds {}, which is called after the captures",
+                                  hook_->path(), name(action), describe_program(*holder)));
     }
   }
-  return sentences;
-}
-
-Result<void> Chain::take_in(Action action, std::uint32_t program_id) {
-  if (!opened_.contains(action) || opened_.at(action).id != program_id) {
-    opened_[action] = {.program = TRY(open_foreign_program(action, program_id)), .id = program_id};
-  }
-  TRY(put_program(parts_.programs.get(), place_of(action, kForeignPosition),
-                  opened_.at(action).program.get())
-          .with_context(context(*hook_, action)));
-  foreign_[action] = std::move(opened_.at(action));
-  opened_.erase(action);
   return {};
 }
 
-void Chain::append_foreign(Action action) const {
-  const std::vector<std::uint32_t> positions = row(action);
-  if (positions.empty()) {
-    set(head(action), kForeignPosition);
-  } else if (positions.back() != kForeignPosition) {
-    set(next(action, positions.back()), kForeignPosition);
+Result<void> Chain::take_place(const JoinOptions& options) {
+  for (std::uint32_t position = kMostCaptures; position-- > 0;) {
+    std::optional<UniqueFd> place = TRY(directory_.take_place(position));
+    if (!place) {
+      continue;
+    }
+    chain::Member& member = state().members[position];
+    member = {.pid = options.pid,
+              .told_by_pid = 0,
+              .told_why = {},
+              .actions = 0,
+              .command_line = {},
+              .filter = {}};
+    for (const Action action : options.actions) {
+      member.actions |= 1U << index(action);
+    }
+    put_text(member.command_line, options.command_line);
+    put_text(member.filter, options.filter);
+    position_ = position;
+    place_ = *std::move(place);
+    return {};
+  }
+  return fail(
+      Errc::Busy,
+      fmt::format(
+          "hook {}: {} captures share it, and no more can; end one (xdpcap -list shows them)",
+          hook_->path(), kMostCaptures));
+}
+
+Chain::~Chain() {
+  if (place_.is_open()) {
+    static_cast<void>(leave());
+    tidy();
   }
 }
 
-Result<void> Chain::drop_foreign(Action action) {
-  unlink(kForeignPosition, action);
-  foreign_.erase(action);
-  return remove_program(parts_.programs.get(), place_of(action, kForeignPosition))
-      .with_context(context(*hook_, action));
+// --- Foreign programs.
+
+// Errors: NotFound when it has gone meanwhile; Permission; Busy when it is another user's capture.
+Result<UniqueFd> Chain::open_foreign(Action action, std::uint32_t program_id) const {
+  Result<UniqueFd> program = open_program(program_id);
+  if (!program && program.error().code == Errc::Permission) {
+    return fail(
+        Errc::Permission,
+        fmt::format(
+            "hook {}: slot {} is taken by {}, which is no capture of this user; calling it after this "
+            "capture takes CAP_SYS_ADMIN; run as root, end that program, or put it out with "
+            "-on-busy replace",
+            hook_->path(), name(action), describe_program(program_id)));
+  }
+  const UniqueFd opened = TRY(std::move(program));
+  const ProgramInfo info = TRY(program_info(opened.get()));
+  if (info.name.starts_with(chain::kProgramNamePrefix)) {
+    return fail(
+        Errc::Busy,
+        fmt::format(
+            "hook {0}: slot {1} is taken by {2}, a capture of user {3} that does not share with this one: of "
+            "another user, through another pin of the hook, or of another version; end it, or put it out "
+            "with xdpcap -detach {0}",
+            hook_->path(), name(action), describe_program(program_id), info.user_id));
+  }
+  return UniqueFd(::dup(opened.get()));
 }
 
-// A descriptor of a foreign program that is not called any more would keep it loaded.
-Result<void> Chain::forget_gone_foreign(Action action) {
-  const auto found = foreign_.find(action);
-  if (found != foreign_.end() && TRY(in_place(action, kForeignPosition)) != found->second.id) {
-    foreign_.erase(found);
-  }
+Result<void> Chain::take_in(Action action, std::uint32_t program_id) const {
+  const UniqueFd program = TRY(open_foreign(action, program_id));
+  TRY(put_program(programs_fd_.get(), place_of(action, kForeignPosition), program.get()));
+  TRY(directory_.pin(pin_of(kForeignPosition, action), program.get()));
+  set_entered(kForeignPosition, action, true);
   return {};
 }
 
 // --- Entering.
 
-Result<std::uint32_t> Chain::reserve(const ChainMember& member) {
-  for (std::uint32_t position = 1; position <= kMostCaptures; ++position) {
-    chain::Member& place = record(position);
-    if (get(place.state) != State::Free) {
-      continue;
-    }
-    describe(place, member);
-    set(place.state, State::Reserved);
-    return position;
+Result<void> Chain::put_front_in_slot(Action action) const {
+  const auto slot = static_cast<std::uint32_t>(index(action));
+  const std::uint32_t entered = get(state().entered[slot]);
+  if (entered != 0) {
+    const UniqueFd front =
+        TRY(open_program_of(static_cast<std::uint32_t>(std::countr_zero(entered)), action));
+    return put_program(hook_->fd(), slot, front.get()).with_context("hook " + hook_->path());
   }
-  return fail(
-      Errc::Busy,
-      fmt::format(
-          "hook {}: {} captures share it, and the kernel's 33 tail calls for a packet leave room for no "
-          "more; end one (xdpcap -list shows them)",
-          hook_->path(), kMostCaptures));
+  return remove_program(hook_->fd(), slot).with_context("hook " + hook_->path());
 }
 
-Result<void> Chain::enter_action(std::uint32_t position, Action action, int program_fd,
-                                 bool takes_over) {
+Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over) const {
   const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-  if (!holder) {
-    TRY(drop_foreign(action));  // who emptied the slot has left, and nobody has noticed yet
-  } else if (!TRY(is_ours(action, *holder))) {
-    if (takes_over) {
-      TRY(drop_foreign(action));
-    } else {
-      if (Result<void> taken = take_in(action, *holder); !taken) {
-        return std::unexpected(explain(std::move(taken).error(), action, *holder));
-      }
-      append_foreign(action);
-    }
+  const bool is_foreign = holder && !TRY(is_ours(action, *holder));
+  if (!holder || (is_foreign && takes_over)) {
+    set_entered(kForeignPosition, action, false);  // the one that was there has left, or is put out
+  } else if (is_foreign) {
+    TRY(take_in(action, *holder));
   }
-  TRY(put_program(parts_.programs.get(), place_of(action, position), program_fd)
-          .with_context(context(*hook_, action)));
-  set(next(action, position), get(head(action)));
-  set(head(action), position);
-  TRY(put_in_slot(action, program_fd));
-  const std::optional<std::uint32_t> now = TRY(in_slot(action));
-  if (now == TRY(program_id(program_fd))) {
-    return {};
-  }
-  return fail(Errc::Busy,
-              fmt::format("hook {}: somebody else {} slot {} while we entered it; try again",
-                          hook_->path(), now ? "took" : "emptied", name(action)));
+  TRY(put_program(programs_fd_.get(), place_of(action, position_), program_fd));
+  TRY(directory_.pin(pin_of(position_, action), program_fd));
+  set_entered(position_, action, true);
+  return put_front_in_slot(action);
 }
 
-Error Chain::explain(Error error, Action action, std::uint32_t holder) const {
-  if (error.code == Errc::Permission) {
-    error.message = fmt::format(
-        "hook {}: slot {} is taken by {}, which is no running capture that this process can reach; "
-        "calling it after this capture takes CAP_SYS_ADMIN; run as root, end that program, or "
-        "put it out with -on-busy replace",
-        hook_->path(), name(action), describe_program(holder));
+Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over) {
+  const Turn turn = directory_.take_turn();
+  if (is_taken_out()) {
+    return fail(Errc::Busy,
+                fmt::format("hook {}: another process has ended this capture", hook_->path()));
   }
-  return error;
-}
-
-// Somebody may have made this capture leave (end_captures()) before it came to this.
-Result<void> Chain::check_place(std::uint32_t position, const ProcessIdentity& process) const {
-  const std::optional<ChainMember> member = this->member(position);
-  if (member && member->state != State::Free && member->process == process) {
-    return {};
-  }
-  return fail(Errc::Busy,
-              fmt::format("hook {}: another process has ended this capture", hook_->path()));
-}
-
-Result<void> Chain::enter(std::uint32_t position, const ProcessIdentity& process,
-                          const std::map<Action, int>& programs, bool takes_over) {
-  TRY(check_place(position, process));
   for (const auto& [action, program_fd] : programs) {
-    TRY(enter_action(position, action, program_fd, takes_over));
+    TRY(enter_action(action, program_fd, takes_over));
   }
-  State reserved = State::Reserved;
-  std::atomic_ref<State>(record(position).state).compare_exchange_strong(reserved, State::Entered);
   return {};
 }
 
-Result<void> Chain::replace(std::uint32_t position, const ProcessIdentity& process,
-                            const std::map<Action, int>& programs) {
-  TRY(check_place(position, process));
+Result<void> Chain::replace(const std::map<Action, int>& programs) {
+  const Turn turn = directory_.take_turn();
   for (const auto& [action, program_fd] : programs) {
-    const std::optional<std::uint32_t> old = TRY(in_place(action, position));
-    if (!old) {
-      continue;
-    }
-    // Whoever looks meanwhile finds only programs it knows: the dispatcher bridges the change.
-    const bool is_in_slot = TRY(in_slot(action)) == old;
+    const std::optional<std::uint32_t> old = TRY(in_place(action, position_));
+    const bool is_in_slot = old && TRY(in_slot(action)) == old;
+    TRY(put_program(programs_fd_.get(), place_of(action, position_), program_fd));
     if (is_in_slot) {
-      TRY(put_in_slot(action, parts_.dispatchers[index(action)].get()));
+      TRY(put_program(hook_->fd(), static_cast<std::uint32_t>(index(action)), program_fd));
     }
-    TRY(put_program(parts_.programs.get(), place_of(action, position), program_fd)
-            .with_context(context(*hook_, action)));
-    if (is_in_slot) {
-      TRY(put_in_slot(action, program_fd));
-    }
+    TRY(directory_.pin(pin_of(position_, action), program_fd));
   }
   return {};
 }
 
 // --- Leaving.
 
-// Whoever goes on to `position` goes on to what comes behind it.  Nobody goes on to itself, whatever is written there.
-void Chain::unlink(std::uint32_t position, Action action) const {
-  const std::uint32_t behind =
-      position == kForeignPosition ? kEndOfChain : get(next(action, position));
-  const auto behind_for = [&](std::uint32_t other) {
-    return behind > kForeignPosition || behind == other || behind == position ? kEndOfChain
-                                                                              : behind;
-  };
-  const std::vector<std::uint32_t> positions = row(action);
-  if (get(head(action)) == position) {
-    set(head(action), behind_for(kEndOfChain));
+// Whether the slot holds the program at a position.
+Result<bool> Chain::holds_slot(std::uint32_t position, Action action) const {
+  const std::optional<std::uint32_t> own = TRY(in_place(action, position));
+  return is_on_hook_ && own && TRY(in_slot(action)) == own;
+}
+
+// No packet comes to the programs at a position any more.
+Result<void> Chain::unlink(std::uint32_t position, const std::vector<Action>& actions) const {
+  Result<void> first;
+  for (const Action action : actions) {
+    set_entered(position, action, false);
+    Result<void> given = persist([&]() -> Result<void> {
+      return TRY(holds_slot(position, action)) ? put_front_in_slot(action) : Result<void>{};
+    });
+    if (!given) {  // without the next one's program, nothing is better than one whose capture has gone
+      given = persist([&]() -> Result<void> {
+        return TRY(holds_slot(position, action))
+                   ? remove_program(hook_->fd(), static_cast<std::uint32_t>(index(action)))
+                   : Result<void>{};
+      });
+    }
+    note_first(first, std::move(given));
   }
-  for (const std::uint32_t other : positions) {
-    if (other != kForeignPosition && other != position && get(next(action, other)) == position) {
-      set(next(action, other), behind_for(other));
+  return first;
+}
+
+// What unlink() has left, once no CPU is on the way there.
+void Chain::clear(std::uint32_t position, const std::vector<Action>& actions) const {
+  for (const Action action : actions) {
+    static_cast<void>(
+        persist([&] { return remove_program(programs_fd_.get(), place_of(action, position)); }));
+    directory_.remove_pin(pin_of(position, action));
+    if ((get(state().entered[index(action)]) & ~(1U << kForeignPosition)) == 0) {
+      set_entered(kForeignPosition, action, false);  // it is in the slot again
+      static_cast<void>(remove_program(programs_fd_.get(), place_of(action, kForeignPosition)));
+      directory_.remove_pin(pin_of(kForeignPosition, action));
     }
   }
 }
 
-// What a slot that is ours should hold when the program in it is to go.
-Result<void> Chain::settle_slot(Action action) {
-  const std::vector<std::uint32_t> positions = row(action);
-  if (positions.empty()) {
-    return remove_program(hook_->fd(), static_cast<std::uint32_t>(index(action)))
-        .with_context(context(*hook_, action));
-  }
-  if (positions.front() != kForeignPosition) {
-    return put_in_slot(action, parts_.dispatchers[index(action)].get());
-  }
-  Result<void> restored = restore_foreign(action);
-  if (!restored) {
-    TRY(put_in_slot(action, parts_.dispatchers[index(action)].get()));
-  }
-  return restored;
+Result<void> Chain::withdraw(const std::vector<Action>& actions) {
+  const Turn turn = directory_.take_turn();
+  Result<void> first = unlink(position_, actions);
+  note_first(first, wait_for_running_programs());
+  clear(position_, actions);
+  return first;
 }
 
-Result<void> Chain::restore_foreign(Action action) {
-  const std::optional<std::uint32_t> id = TRY(in_place(action, kForeignPosition));
-  if (!id) {
-    return remove_program(hook_->fd(), static_cast<std::uint32_t>(index(action)));
-  }
-  if (!foreign_.contains(action) || foreign_.at(action).id != *id) {
-    Result<UniqueFd> program = open_program(*id);
-    if (!program) {
-      return fail(
-          program.error().code,
-          fmt::format(
-              "hook {}: slot {}: {}, which was there before, cannot be put back; a program that calls "
-              "it stays in its place: {}",
-              hook_->path(), name(action), describe_program(*id), program.error().message),
-          program.error().sys_errno);
-    }
-    foreign_[action] = {.program = *std::move(program), .id = *id};
-  }
-  TRY(put_in_slot(action, foreign_.at(action).program.get()));
-  set(head(action), kEndOfChain);
-  return {};
-}
-
-Result<void> Chain::leave_action(std::uint32_t position, Action action) {
-  TRY(forget_gone_foreign(action));
-  unlink(position, action);
-  const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-  const std::optional<std::uint32_t> ours = TRY(in_place(action, position));
-  const std::vector<std::uint32_t> rest = row(action);
-  const bool is_last = rest.empty() || rest.front() == kForeignPosition;
-  const bool is_held = holder && (holder == ours || TRY(is_ours(action, *holder)));
-  if (is_held && (holder == ours || is_last)) {
-    return settle_slot(action);
-  }
-  return {};
-}
-
-// After nobody can be on the way there any more.
-Result<void> Chain::free_places(std::uint32_t position, Action action) {
-  TRY(remove_program(parts_.programs.get(), place_of(action, position))
-          .with_context(context(*hook_, action)));
-  set(next(action, position), kEndOfChain);
-  if (row(action).empty()) {
-    TRY(drop_foreign(action));
-  }
-  return {};
-}
-
-Result<void> Chain::withdraw(std::uint32_t position, const ProcessIdentity& process,
-                             const std::vector<Action>& actions) {
-  TRY(check_place(position, process));
-  Result<void> result;
-  for (const Action action : actions) {
-    note_first(result, persist([&] { return leave_action(position, action); }));
-  }
-  note_first(result, persist([] { return wait_for_running_programs(); }));
-  for (const Action action : actions) {
-    note_first(result, persist([&] { return free_places(position, action); }));
-  }
-  return result;
-}
-
-Result<void> Chain::leave(std::uint32_t position, const ProcessIdentity& process) {
-  if (!check_place(position, process)) {
+Result<void> Chain::leave() {
+  leaving_.emplace(directory_.take_turn());
+  if (is_taken_out()) {
     return {};
   }
-  Result<void> result = withdraw(position, process, hook_->actions());
-  set(record(position).state, State::Free);
-  return result;
+  Result<void> first = unlink(position_, hook_->actions());
+  note_first(first, wait_for_running_programs());
+  return first;
 }
 
-// --- Putting right.
-
-// Guardians ask this four times a second; what is in the slot nearly always is the first of the chain.
-Result<bool> Chain::is_right(std::uint32_t position, Action action) const {
-  const std::vector<std::uint32_t> positions = row(action);
-  if (std::ranges::find(positions, position) == positions.end()) {
-    return false;
+void Chain::tidy() {
+  if (!is_taken_out()) {
+    clear(position_, hook_->actions());
+    directory_.remove_place(position_);
   }
-  const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-  if (!holder) {
-    return false;
-  }
-  return TRY(in_place(action, positions.front())) == holder || TRY(is_ours(action, *holder));
+  place_.reset();
+  remove_if_empty();
+  leaving_.reset();
 }
 
-Result<std::vector<Action>> Chain::wrong_slots(std::uint32_t position) const {
-  std::vector<Action> wrong;
-  const std::optional<ChainMember> member = this->member(position);
-  if (!member || (member->state != State::Entered && member->state != State::ToldToLeave)) {
-    return wrong;
+void Chain::remove_if_empty() const {
+  if (!place_.is_open() && members().empty()) {
+    directory_.remove();
   }
-  for (const Action action : member->actions) {
-    const bool has_slot = index(action) < parts_.dispatchers.size();  // anyone may have written it
-    if (has_slot && !TRY(is_right(position, action))) {
-      wrong.push_back(action);
-    }
-  }
-  return wrong;
 }
 
-Result<std::optional<Repair>> Chain::repair(std::uint32_t position, Action action) {
-  TRY(forget_gone_foreign(action));
-  const std::optional<ChainMember> member = this->member(position);
-  const bool has_entered =
-      member && (member->state == State::Entered || member->state == State::ToldToLeave);
-  if (!has_entered || !TRY(in_place(action, position)) || TRY(is_right(position, action))) {
+Result<void> Chain::take_out(std::uint32_t position) const {
+  Result<void> first = unlink(position, hook_->actions());
+  note_first(first, wait_for_running_programs());
+  if (first) {
+    clear(position, hook_->actions());
+    directory_.remove_place(position);
+  }
+  return first;
+}
+
+// --- What others do.
+
+void Chain::keep_counters(int counters_fd) const {
+  static_cast<void>(directory_.pin(fmt::format("{}/counters", position_), counters_fd));
+}
+
+bool Chain::is_taken_out() const {
+  struct stat status{};
+  return file_status(place_.get(), status) && status.st_nlink == 0;
+}
+
+std::optional<ChainMember> Chain::told_to_leave() const {
+  if (get(state().members[position_].told_by_pid) == 0) {
     return std::nullopt;
   }
-  const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-  Repair repair{.kind = Repair::Kind::Emptied, .action = action, .holder = {}};
-  if (!holder) {
-    TRY(drop_foreign(action));  // who emptied the slot has left
-  } else if (TRY(is_ours(action, *holder))) {
-    repair.kind = Repair::Kind::Unlinked;
-  } else {
-    repair.holder = describe_program(*holder);
-    repair.kind = Repair::Kind::Taken;
-    if (const Result<void> taken = take_in(action, *holder); !taken) {
-      switch (taken.error().code) {
-        case Errc::NotFound: return std::nullopt;  // gone already: the next look tells
-        case Errc::Permission: repair.kind = Repair::Kind::Lost; return repair;
-        case Errc::Busy: repair.kind = Repair::Kind::OtherChain; return repair;
-        default: return std::unexpected(taken.error());
-      }
-    }
-    append_foreign(action);
-  }
-  const std::vector<std::uint32_t> positions = row(action);
-  if (std::ranges::find(positions, position) == positions.end()) {
-    set(next(action, position), get(head(action)));
-    set(head(action), position);
-  }
-  TRY(put_in_slot(action, parts_.dispatchers[index(action)].get()));
-  return repair;
+  return member(position_);
 }
 
-void Chain::tell_to_leave(std::uint32_t position, chain::Reason why) const {
-  chain::Member& place = record(position);
-  place.told_why = why;
-  place.told_by_pid = static_cast<std::uint32_t>(::getpid());
-  State expected = State::Entered;
-  std::atomic_ref<State>(place.state).compare_exchange_strong(expected, State::ToldToLeave);
+std::vector<Chain::NotCalled> Chain::not_called() const {
+  std::vector<NotCalled> slots;
+  for (const Action action : hook_->actions()) {
+    const Result<std::optional<std::uint32_t>> holder = in_slot(action);
+    if (!is_entered(position_, action) || !holder) {
+      continue;
+    }
+    bool is_called = false;
+    for (std::uint32_t position = 0; *holder && position <= position_; ++position) {
+      is_called = is_called || in_place(action, position).value_or(std::nullopt) == *holder;
+    }
+    if (!is_called) {
+      slots.push_back({.action = action, .holder = *holder});
+    }
+  }
+  return slots;
+}
+
+std::vector<std::string> Chain::take_out_dead() {
+  std::vector<std::string> notes;
+  for (const ChainMember& member : members()) {
+    if (!member.is_alive && take_out(member.position)) {
+      notes.push_back(
+          fmt::format("removed from the hook what a capture that was killed had left there: {}",
+                      describe(member)));
+    }
+  }
+  return notes;
+}
+
+std::vector<std::string> Chain::remove_dead() {
+  const auto is_dead = [](const ChainMember& member) { return !member.is_alive; };
+  if (std::ranges::none_of(members(), is_dead)) {
+    return {};
+  }
+  const Turn turn = directory_.take_turn();
+  std::vector<std::string> notes = take_out_dead();
+  remove_if_empty();
+  return notes;
+}
+
+Result<std::size_t> Chain::end_captures(chain::Reason why, std::uint32_t by_pid,
+                                        const std::function<bool(const ChainMember&)>& which) {
+  constexpr std::chrono::seconds kPatience(2);
+  constexpr std::chrono::milliseconds kPause(5);
+  std::vector<ChainMember> told = members();
+  std::erase_if(told, [&](const ChainMember& one) { return !one.is_alive || !which(one); });
+  for (const ChainMember& one : told) {
+    state().members[one.position].told_why = why;
+    set(state().members[one.position].told_by_pid, by_pid);
+  }
+  const auto is_there = [&](const ChainMember& one) {
+    return get(state().members[one.position].told_by_pid) != 0 &&
+           directory_.place(one.position) == ChainDirectory::Place::Held;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::ranges::any_of(told, is_there) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kPause);
+  }
+  const Turn turn = directory_.take_turn();
+  for (const ChainMember& one : told) {
+    if (is_there(one)) {
+      TRY(take_out(one.position));
+    }
+  }
+  remove_if_empty();
+  return told.size();
 }
 
 }  // namespace xdpcap

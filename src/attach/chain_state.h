@@ -1,28 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the captures on one hook share: the only value of the map "xdpcap_chain", mapped into each of their processes.
+// What the captures on one hook share: an array of programs, and one value of numbers beside it.
 //
-//     hook[action] ──► program of the head ──next──► program of another capture ──next──► foreign program
-//          or dispatcher ──head──┘
+//     hook[action] ──► program of the front ──constant──► program of a later position ──constant──► foreign program
 //
-// Captures have positions, 1 to kMostCaptures.  A second map, "xdpcap_next", a program array, has each one's programs at
-// place_of(action, position), dispatchers at position 0 and, at kForeignPosition, the program that was in the slot and is
-// none of ours.  A capture program ends with a tail call to the place that `next` names for its position; so entering and
-// leaving is writing numbers here, which takes no descriptor of anybody else's programs and no capability.  Position 0 ends
-// the chain.
+// Captures have positions, 0 to 7, and are called in that order.  "xdpcap_next", a program array, has the program of each at
+// place_of(action, position), and at kForeignPosition the program that was in the slot before them.  `entered` has a bit for
+// each place that is to be called: a capture program goes on to the later positions whose bits are set, each by a tail call of
+// its own with a constant index, which the kernel's compiler makes a jump (chain_code.h).
 //
-// Whoever holds the two maps can take out a capture that has died: that is what guardians (guard/guardian.h) and the next
-// xdpcap on the hook do.  `members` says whose a position is.
-//
-// Changes are made under the hook's lock (hook_lock.h), but for the heartbeat and State::ToldToLeave.  Each is a store of one
-// aligned number, in an order such that packets meet a chain without gaps after each of them (chain.h).
-//
-// A reader checks what it finds: any process that may use BPF may have written here.  Programs go on to places of their own action
-// only, and loops end with the 33rd tail call: the packet gets its action whatever is written here.
+// Both maps are pinned in a directory that belongs to one user (chain_directory.h): what is here, that user has written.  Changes
+// are made under the directory's lock, but for `told_by_pid`.
 
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -33,20 +26,14 @@ namespace xdpcap::chain {
 
 inline constexpr const char* kStateMapName = "xdpcap_chain";
 inline constexpr const char* kProgramsMapName = "xdpcap_next";
-
-/// Of capture programs and dispatchers.
-inline constexpr std::string_view kProgramNamePrefix = "xdpcap_";
+inline constexpr std::string_view kProgramNamePrefix = "xdpcap_";  ///< of capture programs
 
 inline constexpr std::uint32_t kMagic = 0x78646370;  // "xdcp"
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 
-/// The kernel allows 33 tail calls for a packet: one into the slot, one from a dispatcher, one to a foreign program.
-/// Source: Linux v6.18 include/linux/bpf.h MAX_TAIL_CALL_CNT.
-inline constexpr std::uint32_t kMostCaptures = 31;
-inline constexpr std::uint32_t kEndOfChain = 0;          ///< as a position to go on to
-inline constexpr std::uint32_t kDispatcherPosition = 0;  ///< in the map of programs
-inline constexpr std::uint32_t kForeignPosition = kMostCaptures + 1;
-inline constexpr std::uint32_t kPositions = kForeignPosition + 1;
+inline constexpr std::uint32_t kMostCaptures = 8;
+inline constexpr std::uint32_t kForeignPosition = kMostCaptures;
+inline constexpr std::uint32_t kPositions = kMostCaptures + 1;
 
 /// Key in the map of programs.
 constexpr std::uint32_t place_of(Action action, std::uint32_t position) {
@@ -54,53 +41,46 @@ constexpr std::uint32_t place_of(Action action, std::uint32_t position) {
 }
 inline constexpr std::uint32_t kPlaces = kMostActions * kPositions;
 
-enum class State : std::uint32_t {
-  Free = 0,
-  Reserved = 1,  ///< somebody is about to enter
-  Entered = 2,
-  ToldToLeave = 3  ///< entered, and asked to leave by process `told_by_pid`
-};
-
 /// Why a capture was told to leave.
 enum class Reason : std::uint32_t { Detached = 0, Replaced = 1 };
 
-/// Whose a position is.  Texts end with a zero byte; what does not fit is cut.
+/// A capture, for those who look.  Texts end with a zero byte; what does not fit is cut.
 struct Member {
-  State state;
-  std::uint32_t pid;               ///< in its own PID namespace
-  std::uint64_t start_time_ticks;  ///< of that process, since boot: /proc/PID/stat
-  std::uint64_t pid_namespace;     ///< inode number
-  std::uint64_t heartbeat_ns;      ///< CLOCK_MONOTONIC, by its guardian, several times a second
-  std::uint32_t user_id;
-  std::uint32_t told_by_pid;
+  std::uint32_t pid;          ///< in its own PID namespace
+  std::uint32_t told_by_pid;  ///< who asked it to leave; 0: not asked
   Reason told_why;
-  std::uint32_t actions;  ///< bit n: action n; kMostActions of them
+  std::uint32_t actions;  ///< bit n: action n
   std::array<char, 256> command_line;
   std::array<char, 200> filter;
 };
-static_assert(sizeof(Member) == 504);
 
 struct ChainState {
   std::uint32_t magic;
   std::uint32_t version;
   std::uint32_t hook_map_id;
-  std::uint32_t programs_map_id;  ///< of "xdpcap_next"
-  /// Where dispatchers go on to: the first of the chain.  By action.
-  ByAction<std::uint32_t> head;
-  /// Where the capture program of a position goes on to.  By action, then position.
-  ByAction<std::array<std::uint32_t, kPositions>> next;
-  std::array<Member, kMostCaptures> members;  ///< position 1 first
+  std::uint32_t reserved;
+  ByAction<std::uint32_t> entered;  ///< bit n: position n is called; kForeignPosition, too
+  std::array<Member, kMostCaptures> members;
 };
-static_assert(sizeof(ChainState) % 8 == 0);
 
-/// Where a program finds its number, in the value.
-constexpr std::uint32_t head_offset(Action action) {
-  return static_cast<std::uint32_t>(offsetof(ChainState, head) +
+/// Of the value, so that it can be mapped.
+inline constexpr std::uint32_t kStateBytes = 4096;
+static_assert(sizeof(ChainState) <= kStateBytes);
+
+/// Where programs find their number, in the value.
+constexpr std::uint32_t entered_offset(Action action) {
+  return static_cast<std::uint32_t>(offsetof(ChainState, entered) +
                                     index(action) * sizeof(std::uint32_t));
 }
-constexpr std::uint32_t next_offset(Action action, std::uint32_t position) {
-  return static_cast<std::uint32_t>(
-      offsetof(ChainState, next) + (index(action) * kPositions + position) * sizeof(std::uint32_t));
+
+/// Programs and other processes see the old number or the new one.
+template <typename Number>
+Number get(Number& shared) {
+  return std::atomic_ref<Number>(shared).load(std::memory_order_acquire);
+}
+template <typename Number>
+void set(Number& shared, Number value) {
+  std::atomic_ref<Number>(shared).store(value, std::memory_order_release);
 }
 
 }  // namespace xdpcap::chain

@@ -36,6 +36,8 @@ class Hook {
   static Result<Hook> adopt(UniqueFd fd, const std::string& path);
 
   int fd() const { return fd_.get(); }
+  /// From here on only its path and its slots are known.
+  void close() { fd_.reset(); }
   const std::string& path() const { return path_; }
   std::uint32_t slots() const { return slots_; }
 

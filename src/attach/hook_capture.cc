@@ -104,10 +104,9 @@ Result<void> check_may_capture(const Hook& hook, const std::vector<Action>& acti
   return check_owner(hook);
 }
 
-Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& variant, ChainPlace place,
-                                         const cbpfc::Filter& filter,
+Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& variant,
                                          const HookCaptureOptions& options) {
-  HookCapture capture(hook, std::move(place));
+  HookCapture capture(hook);
   capture.options_ = options;
   capture.variant_ = variant;
   if (options.counts_only) {
@@ -133,23 +132,44 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
   // Counters that cannot be read are better known now; it also lets libbpf read the number of CPUs
   // while the process still may.
   TRY(capture.counters());
-  capture.programs_ = TRY(capture.load_programs(filter));
   return capture;
 }
 
-Result<void> HookCapture::enter(bool takes_over) {
-  return place_.enter(descriptors(programs_), takes_over);
+Result<void> HookCapture::join(const cbpfc::Filter& filter, const JoinOptions& options,
+                               std::vector<std::string>& notes) {
+  takes_over_ = options.on_busy == OnBusy::Replace;
+  chain_.emplace(TRY(Chain::join(*hook_, options, notes)));
+  chain_->keep_counters(counters_fd_.get());
+  programs_ = TRY(load_programs(filter));
+  return {};
+}
+
+Result<void> HookCapture::enter() {
+  return chain_->enter(descriptors(programs_), takes_over_);
+}
+
+Result<void> HookCapture::detach() {
+  if (!chain_) {
+    return {};
+  }
+  Result<void> left = chain_->leave();
+  chain_->tidy();
+  chain_.reset();
+  return left;
 }
 
 Result<HookCapture> HookCapture::attach(const Hook& hook, const cbpfc::Filter& filter,
                                         const HookCaptureOptions& options, OnBusy on_busy) {
-  static const HookLock kNoLock;
   TRY(check_may_capture(hook, options.actions));
   const Variant variant = TRY(find_variant(hook));
-  JoinedChain joined =
-      TRY(join_chain(hook, variant, kNoLock, {.actions = options.actions, .on_busy = on_busy}));
-  HookCapture capture = TRY(prepare(hook, variant, std::move(joined.place), filter, options));
-  TRY(capture.enter(on_busy == OnBusy::Replace));
+  HookCapture capture = TRY(prepare(hook, variant, options));
+  std::vector<std::string> notes;
+  TRY(capture.join(filter,
+                   {.actions = options.actions,
+                    .pid = static_cast<std::uint32_t>(::getpid()),
+                    .on_busy = on_busy},
+                   notes));
+  TRY(capture.enter());
   return capture;
 }
 
@@ -195,9 +215,9 @@ Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& f
                                          .shared_limits_fd = shared_limits_fd_.get(),
                                          .flows_fd = flows_fd_.get(),
                                          .counts_only = counts_only,
-                                         .chain_state_fd = place_.chain().state_fd(),
-                                         .chain_programs_fd = place_.chain().programs_fd(),
-                                         .position = place_.position()}));
+                                         .chain_state_fd = chain_->state_fd(),
+                                         .chain_programs_fd = chain_->programs_fd(),
+                                         .position = chain_->position()}));
   Result<UniqueFd> program =
       load_xdp_program({.name = program_name_for(action),
                         .insns = insns,
@@ -217,11 +237,11 @@ Result<HookCapture::Programs> HookCapture::load_programs(const cbpfc::Filter& fi
   return programs;
 }
 
-Result<std::map<Action, UniqueFd>> HookCapture::load_probes() const {
+Result<HookCapture::Programs> HookCapture::load_probes() const {
   constexpr std::uint16_t kReturn = 0x06;  // BPF_RET | BPF_K
   const std::vector<cbpfc::RawInsn> nothing = {{.code = kReturn, .k = 0}};
   const cbpfc::Filter filter = TRY(cbpfc::Filter::decode(nothing));
-  std::map<Action, UniqueFd> probes;
+  Programs probes;
   for (const Action action : hook_->actions()) {
     if (!programs_.contains(action)) {
       probes[action] = TRY(load_program(action, filter, true));
@@ -240,7 +260,7 @@ std::map<Action, int> HookCapture::descriptors(const Programs& programs) {
 
 Result<void> HookCapture::replace_filter(const cbpfc::Filter& filter) {
   Programs loaded = TRY(load_programs(filter));
-  TRY(place_.replace(descriptors(loaded)));
+  TRY(chain_->replace(descriptors(loaded)));
   programs_ = std::move(loaded);
   return {};
 }

@@ -2,8 +2,11 @@
 //
 // A capture on a hook: its maps, one capture program an action, and the slots they sit in.
 //
-// Order: a place among the captures on the hook (join_chain.h), maps, programs, then slots, so that every failure before the first
+// Order: maps, a place among the captures on the hook (chain.h), programs, then slots, so that every failure before the first
 // slot leaves nothing behind, and the destructor takes out what is ours, and only that.
+//
+// The maps are made by the process that captures; what follows them by its guardian, which has a copy of this object
+// (guard/guardian.h).
 //
 // A hook accepts only programs of the same variant as its owner; hook_variant.h finds out which.
 
@@ -20,11 +23,10 @@
 
 #include "attach/abi.h"
 #include "attach/action.h"
-#include "attach/chain_place.h"
+#include "attach/chain.h"
 #include "attach/counters.h"
 #include "attach/hook.h"
 #include "attach/hook_variant.h"
-#include "attach/join_chain.h"
 #include "attach/limits.h"
 #include "attach/ring_set.h"
 #include "attach/transport.h"
@@ -50,22 +52,24 @@ Result<void> check_may_capture(const Hook& hook, const std::vector<Action>& acti
 
 class HookCapture {
  public:
-  /// Makes and loads all that a capture needs; no packet meets it before enter().
+  /// Makes the maps of a capture.
   ///
   /// Ownership: borrows `hook`, which must outlive the capture.
-  /// Errors: VerifierRejected with the log; Permission with the missing capability; Unsupported when this kernel is
-  /// too old, naming the version that is not.
-  static Result<HookCapture> prepare(const Hook& hook, const Variant& variant, ChainPlace place,
-                                     const cbpfc::Filter& filter,
+  /// Errors: Permission with the missing capability; Unsupported when this kernel is too old, naming the version that is not.
+  static Result<HookCapture> prepare(const Hook& hook, const Variant& variant,
                                      const HookCaptureOptions& options);
 
-  /// Packets are counted and recorded from here on.  Needs no capability since Linux 5.19.
-  /// `takes_over`: foreign programs in the slots are put out instead of called afterwards.
-  /// Errors: those of Chain::enter(); what has been entered is then left by detach().
-  Result<void> enter(bool takes_over = false);
+  /// Takes a place in the chain on the hook, and loads the programs; no packet meets them before enter().
+  /// Errors: those of Chain::join(); VerifierRejected with the log; Permission.
+  Result<void> join(const cbpfc::Filter& filter, const JoinOptions& options,
+                    std::vector<std::string>& notes);
 
-  /// All of it, without a lock: for programs of one capture, and tests.
-  /// Errors: those of check_may_capture(), find_variant(), join_chain(), prepare() and enter().
+  /// Packets are counted and recorded from here on.  Needs no capability since Linux 5.19.
+  /// Errors: those of Chain::enter(); what has been entered is then left by detach().
+  Result<void> enter();
+
+  /// All of it in this process: for tests.
+  /// Errors: those of check_may_capture(), find_variant(), prepare(), join() and enter().
   static Result<HookCapture> attach(const Hook& hook, const cbpfc::Filter& filter,
                                     const HookCaptureOptions& options,
                                     OnBusy on_busy = OnBusy::Chain);
@@ -73,23 +77,21 @@ class HookCapture {
   /// Filters by `filter` from now on.  Each slot changes at one moment: a packet meets the old program or the new
   /// one, and both count into the same numbers.
   ///
-  /// Thread safety: may run beside counters(), not beside detach().
-  /// Errors: those of prepare(); the old filter then stays in all slots, unless a slot could not be written.
+  /// Errors: those of join(); the old filter then stays in all slots, unless a slot could not be written.
   Result<void> replace_filter(const cbpfc::Filter& filter);
 
-  /// Takes our programs out of the hook and waits until none of them still runs: from here on
-  /// counters and ring are final.  Safe to call twice. A slot that somebody else has taken
-  /// meanwhile is left to them. Errors: Kernel if a slot cannot be emptied; the others are emptied
-  /// all the same.  Done, silently, when the object goes.
-  Result<void> detach() { return place_.leave(); }
+  /// Leaves the chain (Chain::leave(), tidy()), once: from here on counters and ring are final.  Done, silently, when the object
+  /// goes.
+  Result<void> detach();
 
-  ChainPlace& place() { return place_; }
-  const ChainPlace& place() const { return place_; }
+  std::optional<Chain>& chain() { return chain_; }  ///< nullopt: has not joined, or has left
   int counters_fd() const { return counters_fd_.get(); }
 
   /// Programs for the actions that are not captured, which count their packets as received and do nothing else.
   /// Errors: those of loading them.
-  Result<std::map<Action, UniqueFd>> load_probes() const;
+  using Programs = std::map<Action, UniqueFd>;
+  Result<Programs> load_probes() const;
+  static std::map<Action, int> descriptors(const Programs& programs);
 
   const RingSet& rings() const { return rings_; }  ///< none when only counting
   /// What copies of packets in several buffers take, which filters read; 0 if there are none.
@@ -104,14 +106,11 @@ class HookCapture {
   Result<std::vector<ActionCounters>> counters_by_cpu() const;
 
  private:
-  using Programs = std::map<Action, UniqueFd>;
-
-  HookCapture(const Hook& hook, ChainPlace place) : hook_(&hook), place_(std::move(place)) {}
+  explicit HookCapture(const Hook& hook) : hook_(&hook) {}
   Result<void> make_rings();
   Result<RingSet> create_rings();
   Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter, bool counts_only) const;
   Result<Programs> load_programs(const cbpfc::Filter& filter) const;
-  static std::map<Action, int> descriptors(const Programs& programs);
 
   const Hook* hook_;
   HookCaptureOptions options_;
@@ -124,7 +123,8 @@ class HookCapture {
   Variant variant_;
   ChosenTransport transport_;
   Programs programs_;
-  ChainPlace place_;
+  bool takes_over_ = false;
+  std::optional<Chain> chain_;
 };
 
 }  // namespace xdpcap

@@ -59,11 +59,17 @@ Result<std::optional<ProgramArray>> read_array(int map_fd) {
   if (!has_shape_of_hook(array.info)) {
     return std::nullopt;
   }
-  const std::optional<std::uint32_t> owner = TRY(owner_program_type(map_fd));
-  if (owner.value_or(kProgramTypeXdp) != kProgramTypeXdp) {
-    return std::nullopt;
+  const Result<std::optional<std::uint32_t>> owner = owner_program_type(map_fd);
+  if (owner) {
+    if (owner->value_or(kProgramTypeXdp) != kProgramTypeXdp) {
+      return std::nullopt;
+    }
+    array.is_owned = owner->has_value();
+  } else if (owner.error().sys_errno == EPERM || owner.error().sys_errno == EACCES) {
+    array.is_owned = true;  // a guardian may open no file, and its hook has an owner
+  } else {
+    return std::unexpected(owner.error());
   }
-  array.is_owned = owner.has_value();
   for (std::uint32_t slot = 0; slot < std::min(array.info.max_entries, kMostSlotsLookedInto);
        ++slot) {
     if (const std::optional<std::uint32_t> id = TRY(program_in_slot(map_fd, slot))) {
@@ -113,7 +119,7 @@ Result<void> add_arrays(const std::vector<std::uint32_t>& map_ids, Machine& mach
 Result<void> find_arrays(Machine& machine) {
   std::set<std::uint32_t> ids;
   for (const auto& [id, program] : machine.programs) {
-    // Capture programs use no hook, and their own arrays are better left alone while they go (chain_find.cc).
+    // Capture programs use no hook, and their own arrays are better left alone while they go (chain.h).
     if (!program.name.starts_with(chain::kProgramNamePrefix)) {
       ids.insert(program.map_ids.begin(), program.map_ids.end());
     }
@@ -252,7 +258,7 @@ Result<HookFacts> facts_of(int map_fd, const std::string& what, Scope scope) {
                             "hooks of this machine",
                             what));
   }
-  HookFacts facts = describe_hook(*array, TRY(pinned_maps()));
+  HookFacts facts = describe_hook(*array, pinned_maps().value_or(std::vector<PinnedMap>()));
   Result<Machine> machine = look_at_machine(scope);
   if (machine.has_value()) {
     facts.users = TRY(find_users(*machine, facts.map_id));

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// What a guardian does; guardian_link.cc is its capture's side.
 
 #include "guard/guardian.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -11,19 +14,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <chrono>
 #include <csignal>
-#include <optional>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <map>
+#include <vector>
 
-#include "attach/chain.h"
-#include "attach/hook_lock.h"
-#include "attach/join_chain.h"
-#include "guard/chain_service.h"
-#include "guard/explanation.h"
-#include "guard/message.h"
-#include "guard/slot_watch.h"
+#include "attach/hook_diagnosis.h"
+#include "guard/guard.h"
 #include "guard/target_watch.h"
+#include "kernel/file_status.h"
 #include "privilege/reduce.h"
 #include "privilege/system_calls.h"
 
@@ -36,243 +37,302 @@ using std::chrono::steady_clock;
 constexpr milliseconds kInterval(250);
 constexpr int kIntervalsASecond = 4;
 
-/// What MessageKind::Start says.
-struct Post {
-  std::string hook_path;
-  std::string run_directory;
-  std::uint32_t position = 0;
-  ProcessIdentity process;
-};
-
-template <typename Number>
-Result<void> read_number(const std::string& text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return fail(Errc::InvalidArgument, fmt::format("\"{}\" is no number", text));
-  }
-  return {};
+// What ps shows: written over the words that this process was started with, in the same form.
+void take_name(const std::string& hook_path) {
+  static_cast<void>(::prctl(PR_SET_NAME, kGuardianName));
+  using std::string_literals::operator""s;
+  const std::string title = kGuardianName + "\0"s + std::to_string(::getppid()) + "\0"s + hook_path;
+  char* const begin = ::program_invocation_name;
+  const bool has_end = ::environ != nullptr && ::environ[0] != nullptr && ::environ[0] > begin;
+  const std::size_t room =
+      has_end ? static_cast<std::size_t>(::environ[0] - begin) : std::strlen(begin) + 1;
+  std::memset(begin, 0, room);
+  std::memcpy(begin, title.data(), std::min(title.size(), room - 1));
 }
 
-Result<Post> read_post(const Message& message) {
-  constexpr std::size_t kFields = 6;
-  constexpr std::size_t kLeastDescriptors = 3;
-  if (message.kind != MessageKind::Start || message.fields.size() != kFields ||
-      message.descriptors.size() < kLeastDescriptors) {
-    return fail(Errc::InvalidArgument, "the guardian was started with a message it does not know");
+// It ends when the capture does; nothing else ends it but SIGKILL.  What it holds of the capture's streams would keep
+// their readers waiting.
+void stand_alone(const Post& post) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP}) {
+    static_cast<void>(std::signal(signal, SIG_IGN));
   }
-  Post post{.hook_path = message.fields[0], .run_directory = message.fields[1], .process = {}};
-  TRY(read_number(message.fields[2], post.position));
-  TRY(read_number(message.fields[3], post.process.pid));
-  TRY(read_number(message.fields[4], post.process.start_time_ticks));
-  TRY(read_number(message.fields[5], post.process.pid_namespace));
-  return post;
-}
-
-class Guardian {
- public:
-  Guardian(int socket_fd, const Post& post, const Hook& hook, Chain& chain, const HookLock& lock)
-      : socket_fd_(socket_fd),
-        post_(post),
-        hook_(hook),
-        chain_(chain),
-        lock_(lock),
-        slots_(chain, lock, post.position),
-        target_(hook) {
-    if (Result<ChainService> service = ChainService::listen(post.run_directory, hook)) {
-      service_.emplace(*std::move(service));
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setsid();
+  const UniqueFd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (nowhere.is_open()) {
+      ::dup2(nowhere.get(), fd);
     }
   }
+  if (post.output_fd >= 0) {
+    ::close(post.output_fd);
+  }
+  take_name(post.hook.path());
+}
 
-  void run() {
+// The hook's directory may be another user's: then it takes a right to make and remove the chain's there.
+Result<void> give_up_privileges(const Post& post, const Chain& chain) {
+  std::vector<Capability> kept = {Capability::SysAdmin, Capability::Bpf};
+  if (post.reloads) {
+    kept.insert(kept.end(), {Capability::NetAdmin, Capability::Perfmon});
+  }
+  struct stat parent{};
+  const auto directory = std::filesystem::path(chain.directory().path()).parent_path();
+  if (::stat(directory.c_str(), &parent) == 0 && parent.st_uid != ::geteuid()) {
+    kept.push_back(Capability::DacOverride);
+  }
+  TRY(reduce({.user = std::nullopt, .kept = kept}));
+  Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
+  // A kernel without filters is no reason to do without a guardian.
+  return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
+}
+
+Result<cbpfc::Filter> read_program(int fd) {
+  constexpr off_t kMostBytes = 64 << 20;
+  struct stat status{};
+  if (!file_status(fd, status) || status.st_size > kMostBytes) {
+    return fail(Errc::TooLarge, "read the new filter: it is too long");
+  }
+  std::vector<cbpfc::RawInsn> raw(static_cast<std::size_t>(status.st_size) /
+                                  sizeof(cbpfc::RawInsn));
+  const std::size_t bytes = raw.size() * sizeof(cbpfc::RawInsn);
+  if (::pread(fd, raw.data(), bytes, 0) != static_cast<ssize_t>(bytes)) {
+    return fail(Errc::Io, "read the new filter: it has changed meanwhile");
+  }
+  return cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler);
+}
+
+class Guard {
+ public:
+  Guard(int socket_fd, int capture_fd, HookCapture& capture, const Post& post)
+      : socket_fd_(socket_fd),
+        capture_fd_(capture_fd),
+        capture_(capture),
+        post_(post),
+        target_(post.hook) {}
+
+  Result<void> run() {
+    std::vector<std::string> notes;
+    if (Result<void> joined = capture_.join(post_.filter, post_.join, notes); !joined) {
+      static_cast<void>(capture_.detach());
+      return joined;
+    }
+    say(MessageKind::Done, fmt::format("{}", fmt::join(notes, "\n")));
     auto next = steady_clock::now();
     while (!is_over_) {
       const auto now = steady_clock::now();
-      if (explanation_ && explanation_->due() && now >= *explanation_->due()) {
-        if (const std::optional<std::string> why = explanation_->end()) {
-          say({"nothing captured yet: " + *why});
-        }
+      if (explain_at_ && now >= *explain_at_) {
+        end_explanation();
       }
-      if (now >= next) {
+      if (is_entered_ && now >= next) {
         look();
         next = now + kInterval;
       }
-      wait(std::chrono::ceil<milliseconds>(next - now));
+      wait(explain_at_ ? std::min(next, *explain_at_) : next);
     }
+    return {};
   }
 
  private:
-  void wait(milliseconds most) {
-    if (explanation_ && explanation_->due()) {
-      most = std::min(
-          most, std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*explanation_->due() -
-                                                                          steady_clock::now())));
+  void say(MessageKind kind, const std::string& text = {}) const {
+    static_cast<void>(send_message(socket_fd_, kind, text));
+  }
+  void say_of_hook(MessageKind kind, const std::string& sentence) const {
+    say(kind, fmt::format("hook {}: {}", post_.hook.path(), sentence));
+  }
+  void say_broken(const std::string& why) {
+    if (!std::exchange(has_said_end_, true)) {
+      say(MessageKind::Broken,
+          error_text({.code = Errc::Busy,
+                      .message = fmt::format("hook {}: {}", post_.hook.path(), why),
+                      .detail = {}}));
     }
-    std::array<pollfd, 2> waits{
-        {{.fd = socket_fd_, .events = POLLIN, .revents = 0},
-         {.fd = service_ ? service_->fd() : -1, .events = POLLIN, .revents = 0}}};
-    if (::poll(waits.data(), waits.size(), static_cast<int>(most.count())) <= 0) {
+  }
+
+  void wait(steady_clock::time_point until) {
+    const auto most = is_entered_ ? std::chrono::ceil<milliseconds>(until - steady_clock::now())
+                                  : milliseconds(-1);
+    std::array<pollfd, 2> waits{{{.fd = socket_fd_, .events = POLLIN, .revents = 0},
+                                 {.fd = capture_fd_, .events = POLLIN, .revents = 0}}};
+    const int limit = is_entered_ ? static_cast<int>(std::max(most, milliseconds(0)).count()) : -1;
+    if (::poll(waits.data(), waits.size(), limit) <= 0) {
       return;
     }
     if (waits[0].revents != 0) {
       hear();
-    }
-    if (waits[1].revents != 0 && !is_over_) {
-      service_->answer(chain_);
+    } else if (waits[1].revents != 0) {
+      leave();
     }
   }
 
   void hear() {
     Result<std::optional<Message>> message = receive_message(socket_fd_, milliseconds(0));
-    if (message && *message) {
-      switch ((*message)->kind) {
-        case MessageKind::Programs: take_programs(**message); return;
-        case MessageKind::Explain: explain(); return;
-        case MessageKind::Leave: break;
-        default: return;
-      }
-    } else if (!message && message.error().sys_errno != ECONNRESET) {
-      return;  // no memory, say: the message is still there
+    if (!message) {
+      return;  // no memory, say: it is still there
     }
-    is_over_ = true;
-    const HookLock::Turn turn = lock_.take();
-    const Result<void> left = chain_.leave(post_.position, post_.process);
-    static_cast<void>(send_message(
-        socket_fd_, MessageKind::Left,
-        left ? std::vector<std::string>{} : std::vector<std::string>{left.error().message}));
-  }
-
-  void take_programs(Message& message) {
-    if (message.descriptors.size() != message.fields.size() + 1) {
+    if (!*message) {
+      leave();
       return;
     }
-    ExplanationParts parts{.counters = std::move(message.descriptors.front()), .probes = {}};
-    for (std::size_t i = 0; i < message.fields.size(); ++i) {
-      std::size_t number = 0;
-      if (read_number(message.fields[i], number) && number < kMostActions) {
-        parts.probes[action_of(number)] = std::move(message.descriptors[i + 1]);
-      }
-    }
-    explanation_.emplace(hook_, chain_, lock_, post_.position, post_.process, std::move(parts));
-  }
-
-  void explain() {
-    if (explanation_) {
-      explanation_->begin();
+    switch ((*message)->kind) {
+      case MessageKind::Enter: answer(enter()); break;
+      case MessageKind::Leave: leave(); break;
+      case MessageKind::Explain: begin_explanation(); break;
+      case MessageKind::Filter: filter(**message); break;
+      default: break;
     }
   }
 
-  void say(const std::vector<std::string>& sentences) const {
-    for (const std::string& sentence : sentences) {
-      static_cast<void>(send_message(socket_fd_, MessageKind::Notice,
-                                     {fmt::format("hook {}: {}", hook_.path(), sentence)}));
+  void answer(const Result<void>& result) const {
+    say(result ? MessageKind::Done : MessageKind::Failed, result ? "" : error_text(result.error()));
+  }
+
+  Result<void> enter() {
+    if (is_entered_) {
+      return fail(Errc::InvalidArgument, "the capture is in the hook already");
     }
+    TRY(capture_.enter());
+    if (Result<HookCapture::Programs> probes =
+            post_.explains ? capture_.load_probes() : HookCapture::Programs()) {
+      probes_ = *std::move(probes);  // without them, the explanation is about captured actions only
+    }
+    TRY(give_up_privileges(post_, *capture_.chain()));
+    is_entered_ = true;
+    return {};
+  }
+
+  void leave() {
+    is_over_ = true;
+    answer(capture_.chain()->leave());
+    capture_.chain()->tidy();
+  }
+
+  void filter(const Message& message) {
+    Result<void> replaced = fail(Errc::Unsupported, "this capture takes no other filter");
+    if (post_.reloads && is_entered_) {
+      const Result<cbpfc::Filter> filter = read_program(message.fd.get());
+      replaced = filter ? capture_.replace_filter(*filter) : std::unexpected(filter.error());
+    }
+    say(replaced ? MessageKind::Filtered : MessageKind::Refused,
+        replaced ? message.text : error_text(replaced.error()));
   }
 
   void look() {
-    const std::optional<ChainMember> member = chain_.member(post_.position);
-    if (!member || member->state == chain::State::Free || member->process != post_.process) {
-      say_end("another process has taken this capture out of the hook", true);
+    Chain& chain = *capture_.chain();
+    if (chain.is_taken_out()) {
+      say_broken("another process has taken this capture out of the hook");
       return;
     }
-    chain_.beat(post_.position);
-    if (member->state == chain::State::ToldToLeave) {
-      const bool is_replaced = member->told_why == chain::Reason::Replaced;
-      say_end(
-          fmt::format("{} by pid {}",
-                      is_replaced ? "this capture is replaced, as -on-busy replace was asked for,"
-                                  : "this capture is ended, as -detach was asked for,",
-                      member->told_by_pid),
-          is_replaced);
+    if (const std::optional<ChainMember> told = chain.told_to_leave()) {
+      const std::string by = fmt::format("by pid {}", told->told_by_pid);
+      if (told->told_why == chain::Reason::Replaced) {
+        say_broken("this capture is replaced, as -on-busy replace was asked for, " + by);
+      } else if (!std::exchange(has_said_end_, true)) {
+        say_of_hook(MessageKind::End, "this capture is ended, as -detach was asked for, " + by);
+      }
       return;
     }
-    say(slots_.look());
+    look_at_slots();
     if (++looks_ % kIntervalsASecond == 0) {
-      remove_dead_of_others();
-      say(target_.look());
+      for (const std::string& note : chain.remove_dead()) {
+        say(MessageKind::Notice, note);
+      }
+      for (const std::string& change : target_.look()) {
+        say_of_hook(MessageKind::Notice, change);
+      }
     }
   }
 
-  void say_end(const std::string& why, bool is_failure) {
-    if (!std::exchange(has_said_end_, true)) {
-      static_cast<void>(
-          send_message(socket_fd_, MessageKind::End,
-                       {fmt::format("hook {}: {}", hook_.path(), why), is_failure ? "1" : "0"}));
+  void look_at_slots() {
+    std::map<Action, std::string> lost;
+    for (const Chain::NotCalled& slot : capture_.chain()->not_called()) {
+      lost[slot.action] = fmt::format("slot {} was {}", name(slot.action),
+                                      slot.holder ? "taken by " + describe_program(*slot.holder)
+                                                  : "emptied by another program");
     }
+    const auto is_lost = [&](Action action) { return lost.contains(action); };
+    if (std::ranges::all_of(post_.join.actions, is_lost)) {
+      say_broken("no slot leads to this capture any more: " + lost[post_.join.actions.front()]);
+    }
+    for (const auto& [action, sentence] : lost) {
+      if (!lost_.contains(action) && !has_said_end_) {
+        say_of_hook(MessageKind::Missed,
+                    sentence + "; packets with this action are not seen from here on");
+      }
+    }
+    lost_ = std::move(lost);
   }
 
-  void remove_dead_of_others() {
-    const std::vector<ChainMember> members = chain_.members();
-    if (std::ranges::all_of(members, is_alive)) {
+  void begin_explanation() {
+    constexpr std::chrono::seconds kCountingTime{1};
+    if (!is_entered_ || explain_at_) {
       return;
     }
-    const HookLock::Turn turn = lock_.take();
-    static_cast<void>(remove_dead(chain_));  // another time, if not now
+    // Slots that cannot be entered are not counted; the sentence then is about the others.
+    static_cast<void>(capture_.chain()->enter(HookCapture::descriptors(probes_)));
+    explain_at_ = steady_clock::now() + kCountingTime;
+  }
+
+  void end_explanation() {
+    explain_at_.reset();
+    std::vector<Action> probed;
+    std::ranges::transform(probes_, std::back_inserter(probed),
+                           [](const auto& probe) { return probe.first; });
+    static_cast<void>(capture_.chain()->withdraw(probed));
+    const Result<ActionCounters> counters = capture_.counters();
+    if (!counters) {
+      return;
+    }
+    CaptureSituation situation{.facts = hook_facts(post_.hook),
+                               .filter = post_.join.filter,
+                               .captured = {},
+                               .others = std::vector<OtherAction>()};
+    std::uint64_t recorded = 0;
+    for (const Action action : post_.hook.actions()) {
+      const abi::Counters& one = (*counters)[index(action)];
+      if (probes_.contains(action)) {
+        situation.others->push_back({.action = action, .received = one.received});
+      } else {
+        situation.captured.push_back({.action = action,
+                                      .received = one.received,
+                                      .matched = one.matched,
+                                      .held_back = one.held_back,
+                                      .written = 0,
+                                      .lost = one.lost});
+        recorded += one.matched - std::min(one.matched, one.held_back + one.lost);
+      }
+    }
+    if (const std::optional<std::string> why =
+            recorded != 0 ? std::nullopt : why_nothing_was_captured(situation)) {
+      say_of_hook(MessageKind::Notice, "nothing captured yet: " + *why);
+    }
   }
 
   int socket_fd_;
+  int capture_fd_;
+  HookCapture& capture_;
   const Post& post_;
-  const Hook& hook_;
-  Chain& chain_;
-  const HookLock& lock_;
-  SlotWatch slots_;
   TargetWatch target_;
-  std::optional<Explanation> explanation_;
-  std::optional<ChainService> service_;
+  HookCapture::Programs probes_;
+  std::optional<steady_clock::time_point> explain_at_;
+  std::map<Action, std::string> lost_;  ///< slots that do not lead to the capture
   int looks_ = 0;
+  bool is_entered_ = false;
   bool is_over_ = false;
   bool has_said_end_ = false;
 };
 
-// It keeps what it takes to reach programs by their ids, which foreign programs in slots need; maps on old kernels; and, in
-// a run directory of another user, to take its socket away.
-Result<void> give_up_privileges(const std::string& run_directory) {
-  std::vector<Capability> kept = {Capability::SysAdmin, Capability::Bpf};
-  struct stat directory{};
-  if (::stat(run_directory.c_str(), &directory) == 0 && directory.st_uid != ::geteuid()) {
-    kept.push_back(Capability::DacOverride);
-  }
-  TRY(reduce({.user = std::nullopt, .kept = kept}));
-  Result<void> restricted = restrict_system_calls(SystemCalls::OldGuardian);
-  // A kernel without filters is no reason to do without a guardian.
-  return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
-}
-
-Result<void> guard(int socket_fd) {
-  constexpr milliseconds kPatience(10'000);
-  std::optional<Message> message = TRY(receive_message(socket_fd, kPatience));
-  if (!message) {
-    return {};  // the capture has died before
-  }
-  const Post post = TRY(read_post(*message));
-  UniqueFd hook_fd = std::move(message->descriptors.back());
-  message->descriptors.pop_back();
-  const Hook hook = TRY(Hook::adopt(std::move(hook_fd), post.hook_path));
-  Chain chain = TRY(Chain::adopt(hook, parts_from(std::move(message->descriptors))));
-  const HookLock lock = HookLock::open(post.run_directory).value_or(HookLock());
-  Guardian guardian(socket_fd, post, hook, chain, lock);
-  TRY(give_up_privileges(post.run_directory));
-  // If the capture has died meanwhile, run() finds out.
-  static_cast<void>(send_message(socket_fd, MessageKind::Ready));
-  guardian.run();
-  return {};
-}
-
 }  // namespace
 
-int run_guardian(int socket_fd) {
-  // ps shows this name; started from /proc/self/exe, the process would be called "exe".
-  static_cast<void>(::prctl(PR_SET_NAME, kGuardianName));
-  // It ends when the capture does; nothing else ends it but SIGKILL.
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGTSTP}) {
-    static_cast<void>(std::signal(signal, SIG_IGN));
-  }
-  static_cast<void>(::chdir("/"));
-  const Result<void> guarded = guard(socket_fd);
+int guard(int socket_fd, int capture_fd, HookCapture& capture, const Post& post) {
+  stand_alone(post);
+  const Result<void> guarded = Guard(socket_fd, capture_fd, capture, post).run();
   if (!guarded) {
-    static_cast<void>(send_message(socket_fd, MessageKind::End, {guarded.error().message, "1"}));
-    return 1;
+    static_cast<void>(send_message(socket_fd, MessageKind::Failed, error_text(guarded.error())));
   }
-  return 0;
+  return guarded ? 0 : 1;
 }
 
 }  // namespace xdpcap

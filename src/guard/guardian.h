@@ -1,35 +1,84 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The guardian: a process beside each capture that takes it out of the hook however it ends.
+// The guardian: a process beside each capture that makes all changes to the hook, and takes the capture out however it ends.
 //
 //     xdpcap ──── a pair of sockets ──── xdpcap-guardian
 //       │                                   │
-//     rings, packets, output              hook, the chain's maps, the lock
+//     rings, packets, output              hook, chain, programs
 //
-// The kernel closes a process's descriptors when it dies, whatever killed it; the guardian reads the end of the socket and does what the capture
-// would have done (Chain::leave()), within milliseconds.  Also a capture that ends on its own asks its guardian to do it: there is
-// one way out of a hook, and it is used every time.  If the guardian has been killed, the capture does it; if both have,
-// the next xdpcap on the hook, or the guardian of another capture there.
+// xdpcap opens and checks the hook, makes the maps of the capture, and forks: the guardian takes the place in the chain, loads the
+// programs and fills the slots; the capture closes the hook, and has neither a descriptor nor a right that could change it.
+// When the capture asks for it, or dies, the guardian empties the slots: there is one way out of a hook, and it is used every
+// time.  It never sees a byte of a packet.
 //
-// Besides, four times a second, it looks whether its capture still is where it belongs (slot_watch.h), says that it lives, and
-// whether somebody wants the capture to end; and takes out captures of others whose processes have died with their guardians.
+// Besides, four times a second, it looks whether its slots still lead to the capture, and whether another process wants it to end;
+// once a second it takes out captures of others that have died together with their guardians.
 //
-// It is this program started again under another name, so that it has nothing of the capture's memory, in a session of its own: what a
-// terminal sends to xdpcap does not reach it.  It never sees a byte of a packet.
+// If the guardian is killed, the capture ends, and the next xdpcap on the hook, or the guardian of another capture, takes out
+// what is left: until then programs return their action, and count packets that nobody reads as lost.  Programs that the kernel
+// makes inert when their process dies are possible (a private program array in between), and cost every packet 11 ns more: that
+// is more than a capture costs, for a case that takes two kills, so it is not done (docs/performance.md).
 //
-// Cost: 6 MiB, most of it shared libraries; four times a second two system calls a slot.
+// It is a session of its own: what a terminal sends to xdpcap does not reach it.
+// Cost: a fork; four times a second two system calls a slot.
 // Tested by: tests/kernel/guard/guardian_test.cc, tests/kernel/faults/killed_test.cc.
 
 #pragma once
 
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "attach/hook_capture.h"
+#include "guard/message.h"
+
 namespace xdpcap {
 
-/// The name that main() sees as its own when it is to be a guardian.
 inline constexpr const char* kGuardianName = "xdpcap-guardian";
-/// Where it finds the socket.
-inline constexpr int kGuardianSocket = 3;
 
-/// Guards until the capture has left or died.  The exit code.
-int run_guardian(int socket_fd);
+/// What a guardian is to do.
+struct Post {
+  const Hook& hook;
+  const cbpfc::Filter& filter;
+  JoinOptions join;
+  bool reloads = false;   ///< other filters may come
+  bool explains = false;  ///< it may be asked why nothing was captured
+  int output_fd = -1;     ///< which the guardian closes, so that a reader sees its end
+};
+
+/// A capture's side of its guardian.
+class Guardian {
+ public:
+  /// Forks it off; `capture` has its maps.  Must come before threads are made.
+  /// Errors: Kernel when there can be no process.
+  static Result<Guardian> start(HookCapture& capture, const Post& post);
+
+  Guardian(Guardian&& other) noexcept;
+  Guardian& operator=(Guardian&&) = delete;
+  Guardian(const Guardian&) = delete;
+  Guardian& operator=(const Guardian&) = delete;
+  ~Guardian();  ///< lets it go, and waits a second at most until it has ended, unless ask() has waited in vain
+
+  /// Readable when it has said something; -1 when it is gone.
+  int fd() const { return socket_.get(); }
+  pid_t pid() const { return pid_; }
+
+  /// What it has said, if anything; once: Broken, when it is gone.
+  std::optional<Message> hear();
+  /// Tells it something that is not answered at once.
+  /// Thread safety: may be called beside everything else.
+  Result<void> tell(MessageKind kind, const std::string& text = {}, int fd = -1) const;
+  /// Waits for the answer to `kind`, or without one to its start; what it says before is dropped.  The text of the answer.
+  /// Errors: what it answered; Kernel when it is gone; Busy when there is no answer in time.
+  Result<std::string> ask(std::optional<MessageKind> kind, std::chrono::milliseconds most);
+
+ private:
+  Guardian(UniqueFd socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
+  UniqueFd socket_;
+  pid_t pid_ = -1;
+  bool answers_ = true;
+};
 
 }  // namespace xdpcap

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a capture and its guardian say to each other: a kind, text fields, and descriptors, as one packet of a Unix socket.
-//
-//     kind (1 byte) | field 0x00 field 0x00 ...                       descriptors as SCM_RIGHTS
+// What a capture and its guardian say to each other: a kind, text, and perhaps a descriptor, as one packet of a Unix socket.
 //
 // Source: unix(7), cmsg(3).
 // Tested by: tests/unit/guard/message_test.cc.
@@ -14,45 +12,51 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "kernel/result.h"
 #include "kernel/unique_fd.h"
 
 namespace xdpcap {
 
-enum class MessageKind : std::uint8_t {
-  Start = 1,  ///< to the guardian: whom to guard, with the descriptors of chain and hook
-  Programs,   ///< to the guardian: ExplanationParts; fields: the actions of the programs, by number
-  Explain,    ///< to the guardian: say why nothing has been captured
-  Leave,      ///< to the guardian: take the capture out of the hook
-  Ready,      ///< to the capture: Start is done
-  Left,       ///< to the capture: Leave is done; a field: what went wrong
-  Notice,     ///< to the capture: a sentence for the user
-  End,        ///< to the capture: end; fields: why, and whether that is a failure ("1")
-  Parts,      ///< to whoever asks: the descriptors of a chain
+enum class MessageKind : char {
+  // To the guardian:
+  Enter = 1,  ///< fill the slots
+  Leave,      ///< take the capture out of the hook
+  Explain,    ///< say why nothing has been captured
+  Filter,  ///< filter by another program from now on: its text, and a descriptor of its instructions
+  // To the capture:
+  Done,    ///< what was asked for; to begin with: there is a place on the hook; text: for the user
+  Failed,  ///< what was asked for has failed; text: an error (error_text())
+  Filtered,  ///< Filter is done; text: that of the filter
+  Refused,   ///< Filter has failed; text: an error
+  Notice,    ///< a sentence for the user
+  Missed,    ///< the same; packets are not seen from here on
+  End,       ///< end, as another process has asked for; text: a sentence
+  Broken,    ///< end: the capture cannot go on; text: an error
 };
 
 struct Message {
   MessageKind kind = MessageKind::Notice;
-  std::vector<std::string> fields;
-  std::vector<UniqueFd> descriptors;
+  std::string text;
+  UniqueFd fd;
 };
 
-inline constexpr std::size_t kMostMessageBytes = 16384;
-inline constexpr std::size_t kMostMessageDescriptors = 64;
+inline constexpr std::size_t kMostMessageBytes = 65536;
 
 /// A pair of sockets for messages, closed on exec.
 Result<std::pair<UniqueFd, UniqueFd>> make_message_sockets();
 
-/// Sends one; never waits.  Fields must have no zero byte, and are cut to fit.
+/// Sends one; never waits.  Of a text that is too long the end is kept.
 /// Errors: Io.
-Result<void> send_message(int socket_fd, MessageKind kind,
-                          const std::vector<std::string>& fields = {},
-                          const std::vector<int>& descriptors = {});
+Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text = {},
+                          int fd = -1);
 
 /// Receives one; nullopt when the other end is closed.
-/// Errors: Busy when none came in time; InvalidArgument when it is none; Io.
+/// Errors: Busy when none came in time; Io.
 Result<std::optional<Message>> receive_message(int socket_fd, std::chrono::milliseconds most);
+
+/// An error as text, and back.
+std::string error_text(const Error& error);
+Error error_of(const std::string& text);
 
 }  // namespace xdpcap

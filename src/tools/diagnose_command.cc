@@ -24,11 +24,12 @@ namespace {
 constexpr std::chrono::seconds kCountingTime{3};
 
 // Counts packets of all actions, until the time is over or somebody says stop.
-Result<ActionCounters> count_packets(const Hook& hook, const HookLock& lock,
-                                     const cbpfc::Filter& filter, const XdpcapOptions& options,
+Result<ActionCounters> count_packets(const Hook& hook, const cbpfc::Filter& filter,
+                                     const XdpcapOptions& options,
                                      const cli::StopSignals& signals) {
   const std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
-      hook, lock, filter, options, {.actions = hook.actions(), .counts_only = true}));
+      hook, filter, options, {.actions = hook.actions(), .counts_only = true}));
+  TRY(guarded->get_place());
   TRY(guarded->enter());
   static_cast<void>(signals.wait(kCountingTime));
   TRY(guarded->leave());
@@ -77,8 +78,7 @@ Result<CaptureSituation> look(const XdpcapOptions& options) {
     say(fmt::format("entering hook {} for {} s to count packets; -passive does without",
                     options.hook_path, kCountingTime.count()));
   }
-  const HookLock lock = open_lock(options);
-  const ActionCounters counters = TRY(count_packets(hook, lock, filter, options, signals));
+  const ActionCounters counters = TRY(count_packets(hook, filter, options, signals));
   return describe(hook, counters, options);
 }
 

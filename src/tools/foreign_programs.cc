@@ -62,8 +62,7 @@ Result<ForeignPrograms> find_foreign(const Hook& hook, bool must_be_known) {
 
 }  // namespace
 
-Result<std::string> remove_foreign(const Hook& hook, const HookLock& lock,
-                                   const XdpcapOptions& options) {
+Result<std::string> remove_foreign(const Hook& hook, const XdpcapOptions& options) {
   const std::vector<SlotProgram> foreign = TRY(find_foreign(hook, true)).programs;
   if (foreign.empty()) {
     return std::string();
@@ -71,7 +70,6 @@ Result<std::string> remove_foreign(const Hook& hook, const HookLock& lock,
   if (!options.quiet) {
     say(fmt::format("hook {}: removing {}", hook.path(), names_of(foreign)));
   }
-  const HookLock::Turn turn = lock.take();
   std::vector<SlotProgram> replaced;
   for (const SlotProgram& named : foreign) {
     const std::optional<std::uint32_t> holder = TRY(program_in_slot(hook.fd(), named.slot));

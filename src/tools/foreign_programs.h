@@ -14,7 +14,6 @@
 #include <string>
 
 #include "attach/hook.h"
-#include "attach/hook_lock.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
@@ -22,8 +21,7 @@ namespace xdpcap {
 /// Names foreign programs, removes them, and says how many; empty: there are none.
 /// Errors: Permission where ours cannot be told from others; InvalidArgument for an array that is not a hook; Busy if another
 /// program came into a slot meanwhile, which stays.
-Result<std::string> remove_foreign(const Hook& hook, const HookLock& lock,
-                                   const XdpcapOptions& options);
+Result<std::string> remove_foreign(const Hook& hook, const XdpcapOptions& options);
 
 /// What to do about foreign programs; empty: there are none, or they may not be looked at.
 /// Errors: the same as Busy, unless something else was detached; InvalidArgument for an array that is not a hook.

@@ -3,21 +3,28 @@
 #include "tools/guarded_capture.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <sstream>
 #include <utility>
+#include <vector>
 
 #include "attach/hook_variant.h"
-#include "attach/join_chain.h"
 #include "cli/report.h"
 #include "cli/status.h"
-#include "guard/chain_service.h"
+#include "kernel/errors.h"
 #include "kernel/process.h"
 #include "tools/xdpcap_report.h"
 
 namespace xdpcap {
 namespace {
+
+// Others may be told to leave first, and long filters take the kernel their time.
+constexpr std::chrono::seconds kPatience(30);
 
 void say_over_status(const std::string& sentence) {
   cli::print_over_status(fmt::format("xdpcap: {}\n", cli::printable(sentence)));
@@ -25,54 +32,59 @@ void say_over_status(const std::string& sentence) {
 
 }  // namespace
 
-HookLock open_lock(const XdpcapOptions& options) {
-  Result<HookLock> lock = HookLock::open(options.run_directory);
-  if (lock) {
-    return *std::move(lock);
-  }
-  if (options.verbose) {
-    say(fmt::format("changes of the hook are not serialised with other captures: {}",
-                    lock.error().message));
+Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook,
+                                                                const cbpfc::Filter& filter,
+                                                                const XdpcapOptions& options,
+                                                                const HookCaptureOptions& capture,
+                                                                int output_fd) {
+  const Variant variant = TRY(find_variant(hook));
+  HookCapture maps = TRY(HookCapture::prepare(hook, variant, capture));
+  const Post post{.hook = hook,
+                  .filter = filter,
+                  .join = {.actions = capture.actions,
+                           .command_line = command_line(::getpid()),
+                           .filter = options.filter,
+                           .pid = static_cast<std::uint32_t>(::getpid()),
+                           .on_busy = options.on_busy},
+                  .reloads = options.filter_file.has_value(),
+                  .explains = !options.is_silent && options.request == Request::Capture,
+                  .output_fd = output_fd};
+  Guardian guardian = TRY(Guardian::start(maps, post));
+  return std::unique_ptr<GuardedCapture>(  // NOLINT: the constructor is private
+      new GuardedCapture(options, std::move(maps), std::move(guardian)));
+}
+
+Result<void> GuardedCapture::get_place() {
+  std::istringstream notes(TRY(guardian_.ask(std::nullopt, kPatience)));
+  for (std::string note; std::getline(notes, note);) {
+    if (!options_.is_silent) {
+      say(note);
+    }
   }
   return {};
 }
 
-Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook,
-                                                                const HookLock& lock,
-                                                                const cbpfc::Filter& filter,
-                                                                const XdpcapOptions& options,
-                                                                const HookCaptureOptions& capture) {
-  const Variant variant = TRY(find_variant(hook));
-  JoinedChain joined =
-      TRY(join_chain(hook, variant, lock,
-                     {.actions = capture.actions,
-                      .command_line = command_line(::getpid()),
-                      .filter = options.filter,
-                      .on_busy = options.on_busy,
-                      .ask_others = [&] { return ask_for_chain(options.run_directory, hook); }}));
-  for (const std::string& note : joined.notes) {
-    say(note);
+Result<void> GuardedCapture::enter() {
+  TRY(guardian_.ask(MessageKind::Enter, kPatience));
+  return {};
+}
+
+Result<void> GuardedCapture::leave() {
+  constexpr std::chrono::seconds kPatienceAtTheEnd(3);
+  TRY(guardian_.ask(MessageKind::Leave, kPatienceAtTheEnd));
+  return {};
+}
+
+Result<void> GuardedCapture::send_filter(const cbpfc::Filter& filter,
+                                         const std::string& text) const {
+  const std::vector<cbpfc::RawInsn> raw = filter.encode();
+  const std::size_t bytes = raw.size() * sizeof(cbpfc::RawInsn);
+  const UniqueFd memory(::memfd_create("xdpcap_filter", MFD_CLOEXEC));
+  if (!memory.is_open() ||
+      ::write(memory.get(), raw.data(), bytes) != static_cast<ssize_t>(bytes)) {
+    return fail(Errc::Io, fmt::format("hand over the filter: {}", errno_text(errno)), errno);
   }
-  if (options.on_busy != OnBusy::Replace) {
-    const std::vector<std::string> foreign =
-        TRY(joined.place.chain().open_foreign(capture.actions));
-    if (!options.is_silent) {
-      std::ranges::for_each(foreign, say);
-    }
-  }
-  std::unique_ptr<GuardedCapture> made(
-      new GuardedCapture(options));  // NOLINT: the constructor is private
-  made->guardian_.emplace(TRY(GuardianLink::start(hook, joined.place, options.run_directory)));
-  made->capture_.emplace(
-      TRY(HookCapture::prepare(hook, variant, std::move(joined.place), filter, capture)));
-  if (const Result<std::map<Action, UniqueFd>> probes = made->capture_->load_probes()) {
-    std::map<Action, int> descriptors;
-    for (const auto& [action, program] : *probes) {
-      descriptors[action] = program.get();
-    }
-    made->guardian_->give_programs(made->capture_->counters_fd(), descriptors);
-  }
-  return made;
+  return guardian_.tell(MessageKind::Filter, text, memory.get());
 }
 
 void GuardedCapture::note(const CaptureStatistics& statistics) {
@@ -80,45 +92,27 @@ void GuardedCapture::note(const CaptureStatistics& statistics) {
   const PacketTotals all = sum(statistics.totals);
   const std::uint64_t recorded = all.matched - std::min(all.matched, all.lost + all.held_back);
   if (++seconds_ == kPatienceSeconds && recorded == 0) {
-    guardian_->explain();
+    static_cast<void>(guardian_.tell(MessageKind::Explain));
   }
-}
-
-Result<void> GuardedCapture::enter() {
-  return capture_->enter(options_.on_busy == OnBusy::Replace);
-}
-
-Result<void> GuardedCapture::leave() {
-  Result<bool> left = guardian_->leave();
-  if (left && !*left) {
-    return capture_->detach();
-  }
-  capture_->place().note_left();
-  return left ? Result<void>{} : Result<void>(std::unexpected(std::move(left).error()));
 }
 
 std::optional<CaptureWatch::End> GuardedCapture::look() {
-  while (std::optional<GuardianLink::Word> word = guardian_->hear()) {
-    switch (word->kind) {
-      case GuardianLink::Word::Kind::Notice: say_over_status(word->text); break;
-      case GuardianLink::Word::Kind::Gone:
-        if (!capture_->place().is_held()) {
-          return End{
-              .error = Error{
-                  .code = Errc::Kernel,
-                  .message =
-                      "the guardian process ended, and has taken this capture out of the hook",
-                  .detail = {},
-                  .sys_errno = 0}};
-        }
-        say_over_status(
-            "the guardian process has been killed; the capture goes on, but if it is killed, too, "
-            "its programs stay in the hook until the next xdpcap there");
+  while (const std::optional<Message> message = guardian_.hear()) {
+    switch (message->kind) {
+      case MessageKind::Missed: has_missed_ = true; [[fallthrough]];
+      case MessageKind::Notice: say_over_status(message->text); break;
+      case MessageKind::Filtered:
+        say_over_status(fmt::format("filter {} read again: {}", options_.filter_file.value_or(""),
+                                    message->text));
         break;
-      case GuardianLink::Word::Kind::End: say_over_status(word->text); return End{};
-      case GuardianLink::Word::Kind::Failed:
-        return End{.error = Error{
-                       .code = Errc::Busy, .message = word->text, .detail = {}, .sys_errno = 0}};
+      case MessageKind::Refused:
+        cli::print_over_status(
+            cli::format_error("xdpcap", error_of(message->text), options_.verbose) +
+            "xdpcap: the filter stays as it was\n");
+        break;
+      case MessageKind::End: say_over_status(message->text); return End{};
+      case MessageKind::Broken: return End{.error = error_of(message->text)};
+      default: break;
     }
   }
   return std::nullopt;

@@ -2,56 +2,65 @@
 //
 // A capture on a hook together with its guardian: how xdpcap comes to its place there, and how it leaves.
 //
-//     a place among the captures (join_chain.h) -> guardian -> maps and programs -> slots ... -> the guardian clears them
+//     maps -> guardian -> a place among the captures (chain.h), programs -> slots ... -> the guardian empties them
 
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "attach/hook_capture.h"
-#include "attach/hook_lock.h"
 #include "capture/capture_loop.h"
-#include "guard/guardian_link.h"
+#include "guard/guardian.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
 
-/// The lock on hooks; where it cannot be had, one that is never granted, which -v says.
-HookLock open_lock(const XdpcapOptions& options);
-
 class GuardedCapture final : public CaptureWatch {
  public:
-  /// All but the slots.  Says on standard error what was cleaned up.
-  /// Ownership: borrows `hook`, `lock` and `options`, which must outlive it.
-  /// Errors: those of find_variant(), join_chain(), GuardianLink::start() and HookCapture::prepare().
-  static Result<std::unique_ptr<GuardedCapture>> prepare(const Hook& hook, const HookLock& lock,
+  /// Makes the maps, and starts a guardian, which goes on to get_place() by itself.  What `output_fd` is open to is not held by it.
+  /// Ownership: borrows `options`.  `hook` is not used any more afterwards.
+  /// Errors: those of find_variant(), HookCapture::prepare() and Guardian::start().
+  static Result<std::unique_ptr<GuardedCapture>> prepare(const Hook& hook,
                                                          const cbpfc::Filter& filter,
                                                          const XdpcapOptions& options,
-                                                         const HookCaptureOptions& capture);
+                                                         const HookCaptureOptions& capture,
+                                                         int output_fd = -1);
 
+  /// Waits until there is a place on the hook, and the programs are loaded.  Says on standard error what was cleaned up.
+  /// Errors: those of HookCapture::join().
+  Result<void> get_place();
   /// Into the slots.
   /// Errors: those of HookCapture::enter().
   Result<void> enter();
-
   /// Out of them; counters and rings are final then.
   Result<void> leave();
 
-  HookCapture& capture() { return *capture_; }
+  HookCapture& capture() { return capture_; }
+
+  /// Has another filter loaded, of this text; how that went is said on standard error.
+  /// Thread safety: may be called beside everything else.
+  /// Errors: Io.
+  Result<void> send_filter(const cbpfc::Filter& filter, const std::string& text) const;
 
   /// Takes note of the numbers, once a second; if nothing has been captured in the first five, asks the guardian why.
   void note(const CaptureStatistics& statistics);
+  /// Whether packets came that this capture was not called for.
+  bool has_missed() const { return has_missed_; }
 
-  int fd() const override { return guardian_ ? guardian_->fd() : -1; }
+  int fd() const override { return guardian_.fd(); }
   std::optional<End> look() override;
 
  private:
-  explicit GuardedCapture(const XdpcapOptions& options) : options_(options) {}
+  GuardedCapture(const XdpcapOptions& options, HookCapture capture, Guardian guardian)
+      : options_(options), capture_(std::move(capture)), guardian_(std::move(guardian)) {}
 
   const XdpcapOptions& options_;
+  HookCapture capture_;
+  Guardian guardian_;
   int seconds_ = 0;
-  std::optional<GuardianLink> guardian_;  // ends after the capture has left
-  std::optional<HookCapture> capture_;
+  bool has_missed_ = false;
 };
 
 }  // namespace xdpcap

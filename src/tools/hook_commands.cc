@@ -3,40 +3,35 @@
 #include "tools/hook_commands.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include "attach/capture_status.h"
-#include "attach/chain_find.h"
+#include "attach/chain.h"
 #include "attach/hook_inventory.h"
 #include "cli/hook_text.h"
 #include "cli/report.h"
-#include "guard/chain_service.h"
+#include "kernel/map.h"
 #include "kernel/mounts.h"
-#include "kernel/object_ids.h"
 #include "tools/foreign_programs.h"
-#include "tools/guarded_capture.h"
 #include "tools/xdpcap_report.h"
 
 namespace xdpcap {
 namespace {
 
 std::string state_of(const CaptureStatus& status) {
-  if (!status.is_alive) {
-    return "its process is dead; xdpcap -detach takes out what it left";
-  }
-  switch (status.member.state) {
-    case chain::State::Reserved: return "starting";
-    case chain::State::ToldToLeave: return "ending";
-    default: return "capturing";
-  }
+  return !status.member.is_alive ? "its process is dead; xdpcap -detach takes out what it left"
+         : status.member.told_by_pid != 0 ? "ending"
+         : status.is_starting             ? "starting"
+                                          : "capturing";
 }
 
 cli::CaptureOnHook describe(const CaptureStatus& status) {
-  cli::CaptureOnHook capture{.pid = status.member.process.pid,
-                             .user_id = status.member.user_id,
+  cli::CaptureOnHook capture{.pid = status.member.pid,
+                             .user_id = status.user_id,
                              .command_line = status.member.command_line,
                              .filter = status.member.filter,
                              .actions = status.member.actions,
@@ -68,20 +63,21 @@ int print_hooks(const std::vector<cli::ListedHook>& hooks, const XdpcapOptions& 
   return printed ? cli::kExitSuccess : report(printed.error(), options.verbose);
 }
 
-Result<std::vector<CaptureStatus>> captures_on_map(std::uint32_t map_id) {
-  UniqueFd fd = TRY(open_map(map_id));
-  const Hook hook = TRY(Hook::adopt(std::move(fd), fmt::format("map {}", map_id)));
-  return captures_on(hook, {});
+// Those of this user, by the pins of the hook.
+Result<std::vector<CaptureStatus>> captures_at(const HookFacts& facts) {
+  std::vector<CaptureStatus> all;
+  for (const std::string& path : facts.paths) {
+    const Hook hook = TRY(Hook::open(path));
+    std::ranges::move(TRY(captures_on(hook)), std::back_inserter(all));
+  }
+  return all;
 }
 
 Result<std::vector<cli::ListedHook>> find_all() {
   std::vector<cli::ListedHook> hooks;
   std::vector<HookFacts> all = TRY(find_hooks().with_context("list the hooks of this machine"));
   for (HookFacts& facts : all) {
-    Result<std::vector<CaptureStatus>> captures = captures_on_map(facts.map_id);
-    if (!captures && captures.error().code == Errc::NotFound) {
-      continue;  // gone since
-    }
+    const Result<std::vector<CaptureStatus>> captures = captures_at(facts);
     HookProof proof = prove_hook(facts);
     hooks.push_back(
         {.facts = std::move(facts),
@@ -91,55 +87,47 @@ Result<std::vector<cli::ListedHook>> find_all() {
   return hooks;
 }
 
-AskOthers ask_in(const XdpcapOptions& options, const Hook& hook) {
-  return [&options, &hook] { return ask_for_chain(options.run_directory, hook); };
-}
-
 Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
   HookFacts facts = TRY(hook_facts(hook, Scope::AllNamespaces));
-  const std::vector<CaptureStatus> captures = TRY(captures_on(hook, ask_in(options, hook)));
+  const std::vector<CaptureStatus> captures = TRY(captures_at(facts));
   HookProof proof = prove_hook(facts);
   return cli::ListedHook{
       .facts = std::move(facts), .proof = std::move(proof), .captures = describe(captures)};
 }
 
-// That no chain was found says that there is none if one would have been found, or if the slots are empty.
-Result<void> check_none(const Hook& hook) {
-  const Result<FoundChains> found = find_chains(hook);
-  if (found || found.error().code != Errc::Permission) {
-    return {};
-  }
-  for (const Action action : hook.actions()) {
-    if (TRY(hook.holder(action))) {
-      return Result<void>(std::unexpected(found.error()))
-          .with_context(fmt::format("hook {}: find the captures on it", hook.path()));
-    }
-  }
-  return {};
-}
-
-Result<std::size_t> remove_all_remains(const Hook& hook, const HookLock& lock) {
-  const HookLock::Turn turn = lock.take();
+// Programs of captures that are in slots all the same: of other users, or of a chain that is gone.  How many there were.
+Result<std::size_t> remove_captures_left(const Hook& hook) {
+  const HookFacts facts = TRY(hook_facts(hook));
   std::size_t removed = 0;
-  for (const Remains& remains : TRY(reach_chains(hook, {})).remains) {
-    removed += TRY(remove_remains(hook, remains)) > 0 ? 1U : 0U;
+  for (const SlotProgram& holder : facts.holders) {
+    if (!facts.users) {
+      return fail(
+          Errc::Permission,
+          fmt::format(
+              "hook {}: slot {} holds program {}; whether that is a capture's is not known without "
+              "CAP_SYS_ADMIN",
+              hook.path(), holder.slot, holder.program.id));
+    }
+    if (holder.is_capture) {
+      TRY(remove_program(hook.fd(), holder.slot).with_context("hook " + hook.path()));
+      ++removed;
+    }
   }
   return removed;
 }
 
 Result<std::string> detach(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
-  const HookLock lock = open_lock(options);
-  std::optional<Chain> chain = TRY(reach_chains(hook, ask_in(options, hook))).live;
   std::size_t ended = 0;
-  if (chain) {
-    ended = TRY(end_captures(*chain, lock, chain::Reason::Detached, [&](const ChainMember& member) {
-      return !options.detach_pid || member.process.pid == *options.detach_pid;
-    }));
-    chain.reset();
-  } else {
-    TRY(check_none(hook));
+  std::size_t removed = 0;
+  if (std::optional<Chain> chain = TRY(Chain::find(hook))) {
+    removed = chain->remove_dead().size();
+    ended =
+        TRY(chain->end_captures(chain::Reason::Detached, static_cast<std::uint32_t>(::getpid()),
+                                [&](const ChainMember& member) {
+                                  return !options.detach_pid || member.pid == *options.detach_pid;
+                                }));
   }
   if (options.detach_pid) {
     if (ended == 0) {
@@ -152,9 +140,9 @@ Result<std::string> detach(const XdpcapOptions& options) {
     return fmt::format("hook {}: capture with pid {} ended", options.hook_path,
                        *options.detach_pid);
   }
-  const std::size_t removed = TRY(remove_all_remains(hook, lock));
+  removed += TRY(remove_captures_left(hook));
   const std::string others =
-      TRY(options.force ? remove_foreign(hook, lock, options)
+      TRY(options.force ? remove_foreign(hook, options)
                         : advise_on_foreign(hook, ended + removed > 0, options));
   return fmt::format("hook {}: {}{}{}", options.hook_path,
                      ended == 0   ? "no capture is running on it"

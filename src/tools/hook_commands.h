@@ -13,11 +13,11 @@ namespace xdpcap {
 /// All hooks of the machine.
 int list_hooks(const XdpcapOptions& options);
 
-/// One hook.  Without CAP_SYS_ADMIN what can be known without, and captures that answer in the run directory.
+/// One hook, and the captures of this user on it.  Without CAP_SYS_ADMIN what can be known without.
 int show_hook(const XdpcapOptions& options);
 
-/// Ends captures, and takes out what dead ones have left.  Programs in slots that are not ours are named, and with -force
-/// removed: the kernel does not say whose they are.
+/// Ends captures of this user, and takes all programs of captures out of the slots; fails if it cannot tell what is in one.  Other
+/// programs are named, and with -force removed: the kernel does not say whose they are.
 int detach_captures(const XdpcapOptions& options);
 
 }  // namespace xdpcap

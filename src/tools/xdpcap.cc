@@ -2,11 +2,11 @@
 //
 // xdpcap: captures packets from an XDP program's hook into a pcapng file.
 //
-//     options -> filter -> hook -> memory -> a place among the captures there, guardian -> capture programs, loaded
+//     options -> filter -> hook -> memory -> guardian: a place among the captures there, capture programs, loaded
 //             -> output -> capture programs, in the slots -> file header -> loop
 //
 // in the order of what can be undone: nothing is touched before everything that can be checked has
-// been; from the place on, HookCapture's destructor gives it back on every way out, and the guardian if there is none.
+// been; from the place on, the guardian gives it back on every way out.
 
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
@@ -23,7 +23,6 @@
 #include "attach/hook_capture.h"
 #include "attach/hook_diagnosis.h"
 #include "attach/hook_inventory.h"
-#include "attach/hook_lock.h"
 #include "attach/hook_proof.h"
 #include "capture/capture_loop.h"
 #include "capture/count_loop.h"
@@ -33,7 +32,6 @@
 #include "cli/signals.h"
 #include "cli/standard_descriptors.h"
 #include "cli/status.h"
-#include "guard/guardian.h"
 #include "pcapng/file_sink.h"
 #include "privilege/secure_start.h"
 #include "tools/diagnose_command.h"
@@ -67,8 +65,7 @@ struct Signals {
 /// A capture that may begin: all that was asked for has been checked.
 struct PreparedCapture {
   const XdpcapOptions& options;
-  const Hook& hook;
-  const HookLock& lock;
+  Hook& hook;
   const cbpfc::Filter& filter;
   const std::vector<Action>& actions;
   const Signals& signals;
@@ -121,12 +118,15 @@ Result<void> may_enter(const Hook& hook, const Result<HookFacts>& facts,
   return facts ? check_is_hook(hook, *facts) : Result<void>(std::unexpected(facts.error()));
 }
 
-// A place on the hook with a guardian, and programs that are loaded; what only that takes is given up.
+// A guardian, and what only that takes is given up; a place on the hook, and programs that are loaded.
 Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
-                                                      const HookCaptureOptions& options) {
+                                                      const HookCaptureOptions& options,
+                                                      int output_fd = -1) {
   std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
-      prepared.hook, prepared.lock, prepared.filter, prepared.options, options));
+      prepared.hook, prepared.filter, prepared.options, options, output_fd));
+  prepared.hook.close();
   TRY(give_up_before_output(prepared.options, prepared.user));
+  TRY(guarded->get_place());
   return guarded;
 }
 
@@ -195,7 +195,7 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     loop.recorder =
         recorder_options(*prepared.recorder, options, section_of(prepared), *prepared.signals.dump);
   }
-  Result<FilterReload> reload = FilterReload::start(capture, options, prepared.signals.requests);
+  Result<FilterReload> reload = FilterReload::start(guarded, options, prepared.signals.requests);
   if (!reload) {
     sink.remove_if_created();
     return report(reload.error(), options.verbose);
@@ -209,7 +209,8 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
   prepared.outlets->end_status_line();
-  return conclude(summary, options);
+  const int exit_code = conclude(summary, options);
+  return guarded.has_missed() ? cli::kExitFailure : exit_code;
 }
 
 // Counting, from a hook that may be entered to the end.
@@ -226,8 +227,7 @@ int count_hook(PreparedCapture& prepared) {
   if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
     return report(ready.error(), options.verbose);
   }
-  Result<FilterReload> reload =
-      FilterReload::start((*guarded)->capture(), options, prepared.signals.requests);
+  Result<FilterReload> reload = FilterReload::start(**guarded, options, prepared.signals.requests);
   if (!reload) {
     return report(reload.error(), options.verbose);
   }
@@ -246,7 +246,7 @@ int count_hook(PreparedCapture& prepared) {
   const bool has_line = summary.are_totals_known && !options.json;  // which says the same
   const int printed =
       has_line ? print(cli::format_counts(sum(summary.totals)) + "\n") : cli::kExitSuccess;
-  const bool is_whole = all_were_handed_on(summary);
+  const bool is_whole = all_were_handed_on(summary) && !(*guarded)->has_missed();
   return summary.error ? report(*summary.error, options.verbose)
          : is_whole    ? printed
                        : cli::kExitFailure;
@@ -273,12 +273,14 @@ int capture_hook(PreparedCapture& prepared) {
     return cli::kExitSuccess;
   }
   Result<std::unique_ptr<GuardedCapture>> guarded =
-      start_capture(prepared, {.actions = prepared.actions,
-                               .snaplen_bytes = options.snaplen_bytes,
-                               .ring_bytes = options.ring_bytes,
-                               .watermark_bytes = options.watermark_bytes,
-                               .limits = options.limits,
-                               .transport = options.transport});
+      start_capture(prepared,
+                    {.actions = prepared.actions,
+                     .snaplen_bytes = options.snaplen_bytes,
+                     .ring_bytes = options.ring_bytes,
+                     .watermark_bytes = options.watermark_bytes,
+                     .limits = options.limits,
+                     .transport = options.transport},
+                    pipe.get());
   if (!guarded) {
     return report(guarded.error(), options.verbose);
   }
@@ -336,7 +338,7 @@ int run(const XdpcapOptions& given) {
   if (!signals) {
     return report(signals.error(), options.verbose);
   }
-  const Result<Hook> hook = Hook::open(options.hook_path);
+  Result<Hook> hook = Hook::open(options.hook_path);
   if (!hook) {
     return report(hook.error(), options.verbose);
   }
@@ -374,10 +376,8 @@ int run(const XdpcapOptions& given) {
   if (const Result<void> entry = may_enter(*hook, facts, options); !entry) {
     return report(entry.error(), options.verbose);
   }
-  const HookLock lock = open_lock(options);
   PreparedCapture prepared{.options = options,
                            .hook = *hook,
-                           .lock = lock,
                            .filter = *filter,
                            .actions = actions,
                            .signals = *signals,
@@ -393,7 +393,7 @@ int run(const XdpcapOptions& given) {
 constexpr std::array kCapabilitiesOfFile = {Capability::Bpf, Capability::NetAdmin,
                                             Capability::Perfmon, Capability::SysAdmin};
 
-// All but a guardian.  `like_original`: whether -compat was given.
+// `like_original`: whether -compat was given.
 int run_command(int argc, char** argv, bool& like_original) {
   const MachineLimits limits = machine_limits();
   const Result<XdpcapOptions> options = parse_xdpcap_options(argc, argv, limits, &like_original);
@@ -425,12 +425,8 @@ int run_command(int argc, char** argv, bool& like_original) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool is_guardian = argc > 0 && std::string_view(argv[0]) == kGuardianName;
   if (const Result<void> fit = check_start(kCapabilitiesOfFile); !fit) {
     return report(fit.error(), false);
-  }
-  if (is_guardian) {
-    return run_guardian(kGuardianSocket);
   }
   cli::occupy_standard_descriptors();
   cli::heed_interrupts();

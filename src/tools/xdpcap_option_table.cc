@@ -251,18 +251,6 @@ std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
                "hook: where it is none, a capture changes what happens\n"
                "to packets",
        .set = cli::into(options.force)},
-      {.name = "run-dir",
-       .argument = "DIR",
-       .help = fmt::format("where captures that share a hook keep their lock and\n"
-                           "sockets; default: {}",
-                           kUsualRunDirectory),
-       .set = [&options](std::string_view text) -> Result<void> {
-         if (text.empty()) {
-           return fail(Errc::InvalidArgument, "no directory is given");
-         }
-         options.run_directory = text;
-         return {};
-       }},
   };
 }
 

@@ -13,8 +13,7 @@
 #include <vector>
 
 #include "attach/action.h"
-#include "attach/hook_lock.h"
-#include "attach/join_chain.h"
+#include "attach/chain.h"
 #include "attach/limits.h"
 #include "attach/transport.h"
 #include "capture/rate_trigger.h"
@@ -40,12 +39,11 @@ struct XdpcapOptions {
   std::optional<std::uint64_t> recorder_bytes;  ///< of the flight recorder; nullopt: none
   std::vector<RateLimit> triggers;              ///< which write it out
   OnBusy on_busy = OnBusy::Chain;
-  bool force = false;       ///< also what is not shown to be a hook
-  bool is_passive = false;  ///< of Request::Diagnose: nothing enters the hook
-  std::string run_directory = kUsualRunDirectory;  ///< of the lock, and of guardians' sockets
-  std::optional<std::uint32_t> detach_pid;         ///< of Request::Detach; nullopt: all
-  bool wants_json = false;                         ///< of Request::List and Status
-  std::optional<std::string> user;  ///< to become once the capture runs; nullopt: stay
+  bool force = false;                       ///< also what is not shown to be a hook
+  bool is_passive = false;                  ///< of Request::Diagnose: nothing enters the hook
+  std::optional<std::uint32_t> detach_pid;  ///< of Request::Detach; nullopt: all
+  bool wants_json = false;                  ///< of Request::List and Status
+  std::optional<std::string> user;          ///< to become once the capture runs; nullopt: stay
   bool counts_only = false;
   bool json = false;       ///< statistics as JSON lines
   std::string prometheus;  ///< the path of a file; empty: none

@@ -22,9 +22,7 @@ bool reads_filter_again(const XdpcapOptions& options) {
 // What a running capture needs.
 std::vector<Capability> needed_while_running(const XdpcapOptions& options) {
   std::vector<Capability> needed;
-  if (reads_filter_again(options)) {
-    needed = {Capability::Bpf, Capability::NetAdmin, Capability::Perfmon};
-  } else if (!maps_are_for_everybody()) {
+  if (!maps_are_for_everybody()) {
     needed.push_back(Capability::Bpf);
   }
   // Another user has the rights of files that it has.
@@ -69,8 +67,8 @@ Result<void> give_up_after_output(const XdpcapOptions& options) {
 
 Result<void> restrict_capture(const XdpcapOptions& options) {
   const bool opens_files = reads_filter_again(options) || !options.prometheus.empty();
-  Result<void> restricted = restrict_system_calls(
-      opens_files ? SystemCalls::OldCaptureThatOpensFiles : SystemCalls::OldCapture);
+  Result<void> restricted =
+      restrict_system_calls(opens_files ? SystemCalls::CaptureWithFiles : SystemCalls::Capture);
   if (!restricted && restricted.error().code == Errc::Unsupported) {
     if (options.verbose) {
       say(restricted.error().message);

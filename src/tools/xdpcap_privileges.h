@@ -6,8 +6,8 @@
 //     output opened        that one, too
 //     capture runs         system calls that a running capture does not make
 //
-// Each step keeps what the options still need: reading -F again and loading other programs.  The file of
-// -stats-prometheus needs none: what it takes is open (statistics_file.h).  Kernels before 5.19 want CAP_BPF for every use of a map.
+// Each step keeps what the options still need: reading -F again.  The file of -stats-prometheus needs nothing: what it takes is
+// open (statistics_file.h).  Kernels before 5.19 want CAP_BPF for every use of a map.
 //
 // Capabilities are a thread's: the first two steps come before threads are made.
 //

@@ -20,7 +20,7 @@
 namespace xdpcap {
 
 struct FilterReload::Worker {
-  HookCapture& capture;
+  const GuardedCapture& capture;
   const XdpcapOptions& options;
   const cli::RequestSignals& signals;
   cli::StopEvent end;
@@ -51,31 +51,23 @@ struct FilterReload::Worker {
           "xdpcap: signal SIGUSR2: standard input cannot be read again; the filter stays\n");
       return;
     }
-    Result<std::string> text = read_filter(options);
-    Result<void> replaced;
-    if (text) {
-      if (const Result<cbpfc::Filter> filter = make_filter(*text, options.link_type); filter) {
-        replaced = capture.replace_filter(*filter);
-      } else {
-        replaced = std::unexpected(filter.error());
-      }
-    } else {
-      replaced = std::unexpected(text.error());
-    }
-    if (replaced) {
-      cli::print_over_status(fmt::format("xdpcap: filter {} read again: {}\n", *options.filter_file,
-                                         cli::printable(*text)));
-    } else {
-      cli::print_over_status(cli::format_error("xdpcap", replaced.error(), options.verbose) +
+    if (const Result<void> sent = send(); !sent) {
+      cli::print_over_status(cli::format_error("xdpcap", sent.error(), options.verbose) +
                              "xdpcap: the filter stays as it was\n");
     }
+  }
+
+  Result<void> send() const {
+    const std::string text = TRY(read_filter(options));
+    return capture.send_filter(TRY(make_filter(text, options.link_type)), text);
   }
 };
 
 FilterReload::FilterReload(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
 FilterReload::FilterReload(FilterReload&&) noexcept = default;
 
-Result<FilterReload> FilterReload::start(HookCapture& capture, const XdpcapOptions& options,
+Result<FilterReload> FilterReload::start(const GuardedCapture& capture,
+                                         const XdpcapOptions& options,
                                          const cli::RequestSignals& signals) {
   std::unique_ptr<Worker> worker(new Worker{.capture = capture,
                                             .options = options,

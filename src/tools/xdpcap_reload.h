@@ -2,16 +2,15 @@
 //
 // Another filter for a running capture: SIGUSR2 reads -F FILE again.
 //
-// A thread of its own reads, compiles and loads, which takes up to a second for long lists; the capture goes on
-// meanwhile.  What is wrong with the new filter is said on standard error, and the old one stays.  SIGUSR1, which
+// A thread beside the capture reads and compiles, which takes up to a second for long lists; the guardian loads.  What is wrong with the new filter is said on standard error, and the old one stays.  SIGUSR1, which
 // asks for a flight recorder's packets, is answered here where there is none.
 
 #pragma once
 
 #include <memory>
 
-#include "attach/hook_capture.h"
 #include "cli/signals.h"
+#include "tools/guarded_capture.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
@@ -21,7 +20,7 @@ class FilterReload {
   /// `signals` are SIGUSR2, and SIGUSR1 if it means nothing to this capture.
   /// Ownership: borrows all three until stop() or the end.
   /// Errors: Kernel when there can be no thread.
-  static Result<FilterReload> start(HookCapture& capture, const XdpcapOptions& options,
+  static Result<FilterReload> start(const GuardedCapture& capture, const XdpcapOptions& options,
                                     const cli::RequestSignals& signals);
   FilterReload(FilterReload&&) noexcept;
   FilterReload& operator=(FilterReload&&) = delete;

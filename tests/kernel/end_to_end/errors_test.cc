@@ -6,11 +6,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <thread>
 
-#include "attach/chain_find.h"
+#include "attach/chain.h"
 #include "capture.h"
 #include "rig.h"
 
@@ -72,14 +73,17 @@ TEST_F(Errors, PacketsThatCouldNotBeHandedOnAreSaid) {
   Capture capture(rig.target().hook_fd(), {rig.hook(), rig.file("out.pcapng")});
   {
     const Hook hook = Hook::open(rig.hook()).value();
-    const FoundChains found = find_chains(hook).value();
-    ASSERT_TRUE(found.live);
-    const ChainRecords records = ChainRecords::map(found.live->state_fd()).value();
-    const std::uint32_t nobody = 9;  // a tail call to an empty place fails as one too many does
-    records.state().next[index(Action::Pass)][1] = nobody;
+    const std::optional<Chain> chain = Chain::find(hook).value();
+    ASSERT_TRUE(chain);
+    const Mapping mapping =
+        map_pages(chain->state_fd(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0).value();
+    auto& entered = static_cast<chain::ChainState*>(mapping.get())->entered[index(Action::Pass)];
+    const std::uint32_t before = entered;
+    entered |=
+        1U << chain::kForeignPosition;  // a tail call to an empty place fails as one too many does
     rig.sending().send(order_frame(2, 1));
     EXPECT_EQ(delivered.receive(1).size(), 1U);
-    records.state().next[index(Action::Pass)][1] = chain::kEndOfChain;
+    entered = before;
   }
   capture.process().signal(SIGINT);
   EXPECT_EQ(capture.wait(Millis(5'000)).exit_code, 1);

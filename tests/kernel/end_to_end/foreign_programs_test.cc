@@ -2,7 +2,6 @@
 //
 // -detach where programs are in the slots that no xdpcap of ours has put there.
 
-#include <attach/hook_lock.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -93,36 +92,11 @@ TEST_F(ForeignPrograms, AreNamedByDetachAndRemovedWhenForced) {
             fmt::format("xdpcap: hook {}: no capture is running on it\n", rig.hook()));
 }
 
-TEST_F(ForeignPrograms, AreRemovedOnlyIfTheyWereNamed) {
-  const Rig rig;
-  const int hook = rig.target().hook_fd();
-  LeftPrograms left(rig, {kDrop, kPass});
-  const std::string directory = rig.file("run");
-  ASSERT_TRUE(std::filesystem::create_directory(directory));
-  HookLock lock = HookLock::open(directory).value();
-  std::optional<HookLock::Turn> turn(lock.take());
-  ASSERT_TRUE(turn->is_granted());
-  Process forced(xdpcap_command({"-run-dir", directory, "-detach", "-force", rig.hook()}));
-  ASSERT_TRUE(becomes_true([&] {
-    return forced.errors().find("removing program") != std::string::npos;
-  })) << forced.errors();
-  const std::uint32_t newer = left.put(kPass, kPass, "newer");
-  turn.reset();
-  EXPECT_EQ(forced.wait().exit_code, 1);
-  EXPECT_THAT(
-      forced.errors(),
-      HasSubstr(fmt::format(
-          "another program has replaced program {} (left_by_other) in slot XDPPass meanwhile, and stays",
-          left.id(1))));
-  EXPECT_EQ(slots_of(hook), (std::vector<std::uint32_t>{0, 0, newer, 0, 0}));
-}
-
 TEST_F(ForeignPrograms, AreLeftAloneWhereOursCannotBeTold) {
   const Rig rig;
   LeftPrograms left(rig, {kDrop});
-  const Outcome outcome =
-      run({"setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", XDPCAP_COMMAND,
-           "-run-dir", rig.file("elsewhere"), "-detach", "-force", rig.hook()});
+  const Outcome outcome = run({"setpriv", "--bounding-set", "-sys_admin", "--inh-caps",
+                               "-sys_admin", XDPCAP_COMMAND, "-detach", "-force", rig.hook()});
   EXPECT_EQ(outcome.end.exit_code, 1);
   EXPECT_THAT(outcome.errors, HasSubstr("CAP_SYS_ADMIN"));
   EXPECT_EQ(slots_of(rig.target().hook_fd())[kDrop], left.id(0));

@@ -34,13 +34,16 @@ std::vector<ProcessIdentity>& noted_guardians() {
   return processes;
 }
 
-void note_children(pid_t pid) {
+std::vector<pid_t> note_children(pid_t pid) {
+  std::vector<pid_t> noted = {::getpid(), pid};
   std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid));
   for (pid_t child = 0; children >> child;) {
     if (std::optional<ProcessIdentity> identity = identity_of(child)) {
       noted_guardians().push_back(*identity);
+      noted.push_back(child);
     }
   }
+  return noted;
 }
 
 bool is_any_running(const std::vector<ProcessIdentity>& processes) {
@@ -52,7 +55,7 @@ bool is_any_running(const std::vector<ProcessIdentity>& processes) {
 }  // namespace
 
 void note_bpf_objects(pid_t pid) {
-  note_children(pid);
+  const std::vector<pid_t> processes = note_children(pid);
   const auto note = [](std::string_view line, std::string_view field, std::set<std::uint32_t>& to) {
     std::uint32_t id = 0;
     if (line.starts_with(field) &&
@@ -61,7 +64,7 @@ void note_bpf_objects(pid_t pid) {
       to.insert(id);
     }
   };
-  for (const pid_t process : {::getpid(), pid}) {
+  for (const pid_t process : processes) {
     std::error_code gone;
     for (const auto& entry :
          std::filesystem::directory_iterator(fmt::format("/proc/{}/fdinfo", process), gone)) {

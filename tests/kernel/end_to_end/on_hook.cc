@@ -2,8 +2,7 @@
 
 #include "on_hook.h"
 
-#include <attach/chain_find.h>
-#include <fcntl.h>
+#include <attach/chain_directory.h>
 #include <fmt/format.h>
 #include <guard/guardian.h>
 
@@ -46,22 +45,8 @@ std::vector<pid_t> guardians_on(const std::string& hook_path) {
   return found;
 }
 
-bool has_chain(int hook_fd) {
-  const Hook hook =
-      Hook::adopt(UniqueFd(::fcntl(hook_fd, F_DUPFD_CLOEXEC, 3)), "the test's hook").value();
-  const Result<FoundChains> found = find_chains(hook);
-  return !found || found->live || !found->remains.empty() || !found->strangers.empty();
-}
-
-std::vector<std::string> run_files(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, missing)) {
-    if (entry.path().filename() != "lock") {
-      names.push_back(entry.path().filename().string());
-    }
-  }
-  return names;
+bool has_chain(const std::string& hook_path) {
+  return std::filesystem::exists(ChainDirectory::path_for(hook_path));
 }
 
 }  // namespace xdpcap::test

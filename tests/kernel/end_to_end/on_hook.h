@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What captures have on a hook at a moment, and what they may leave there: processes, a chain, files.
+// What captures have on a hook at a moment, and what they may leave there: processes, a chain.
 
 #pragma once
 
@@ -16,10 +16,7 @@ std::vector<pid_t> processes_on(const std::string& hook_path);
 /// Those of them that are guardians.
 std::vector<pid_t> guardians_on(const std::string& hook_path);
 
-/// Whether a chain exists, of captures that live or not.
-bool has_chain(int hook_fd);
-
-/// Files in a run directory but the lock; none if there is no such directory.
-std::vector<std::string> run_files(const std::string& directory);
+/// Whether captures of this user that live, or have died, have a directory beside the hook.
+bool has_chain(const std::string& hook_path);
 
 }  // namespace xdpcap::test

@@ -2,7 +2,6 @@
 
 #include "stage.h"
 
-#include <attach/chain_find.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,12 +11,10 @@
 namespace xdpcap::test {
 namespace {
 
-constexpr std::chrono::milliseconds kBetweenLooks(50);
-
 std::vector<std::string> command_of(const Stage& stage, const std::string& output,
                                     const std::vector<std::string>& arguments,
                                     const std::string& filter) {
-  std::vector<std::string> all = {"-run-dir", stage.run_directory()};
+  std::vector<std::string> all;
   if (output.empty()) {
     all.emplace_back("-count");
   }
@@ -43,41 +40,17 @@ std::optional<pid_t> first_child(pid_t pid) {
 Stage::Stage() : hook_(Hook::open(rig_.hook()).value()) {}
 
 Stage::~Stage() {
-  chain_.reset();
-  EXPECT_TRUE(becomes_true([this] { return !is_left(); })) << "something is left on the hook";
+  EXPECT_TRUE(becomes_true([this] {
+    return filled_slots(hook_fd()) == 0 && guardians().empty() && !has_chain(rig_.hook());
+  })) << "something is left on the hook";
   EXPECT_EQ(filled_slots(hook_fd()), 0U);
   EXPECT_EQ(guardians(), std::vector<pid_t>{});
-  EXPECT_EQ(run_files(), std::vector<std::string>{});
-  EXPECT_TRUE(becomes_true([this] {
-    std::this_thread::sleep_for(kBetweenLooks);
-    return !has_chain(hook_fd());
-  })) << "a chain is left";
-}
-
-bool Stage::is_left() const {
-  return filled_slots(hook_fd()) != 0 || !guardians().empty() || !run_files().empty();
-}
-
-void Stage::find_chain() const {
-  if (const auto now = std::chrono::steady_clock::now(); now - last_look_ > kBetweenLooks) {
-    last_look_ = now;
-    chain_.reset();
-    if (const Result<FoundChains> found = find_chains(hook_); found && found->live) {
-      chain_ = ChainRecords::map(found->live->state_fd()).value();
-    }
-  }
+  EXPECT_FALSE(has_chain(rig_.hook()));
 }
 
 std::vector<ChainMember> Stage::members() const {
-  std::vector<ChainMember> members;
-  if (chain_) {
-    members = chain_->members();
-  }
-  if (!std::ranges::any_of(members, is_alive)) {
-    find_chain();
-    members = chain_ ? chain_->members() : std::vector<ChainMember>{};
-  }
-  return members;
+  const Result<std::optional<Chain>> chain = Chain::find(hook_);
+  return chain && *chain ? (*chain)->members() : std::vector<ChainMember>{};
 }
 
 bool Stage::are_members(const std::vector<pid_t>& pids, Millis most) const {
@@ -87,7 +60,7 @@ bool Stage::are_members(const std::vector<pid_t>& pids, Millis most) const {
       [&] {
         std::vector<pid_t> there;
         for (const ChainMember& member : members()) {
-          there.push_back(static_cast<pid_t>(member.process.pid));
+          there.push_back(static_cast<pid_t>(member.pid));
         }
         std::ranges::sort(there);
         return there == expected;
@@ -105,8 +78,7 @@ bool SharedCapture::enters(Millis most) {
   const auto has_entered = [&] {
     const std::vector<ChainMember> members = stage_.members();
     return std::ranges::any_of(members, [&](const ChainMember& member) {
-      return member.process.pid == static_cast<std::uint32_t>(pid()) &&
-             member.state == chain::State::Entered;
+      return member.pid == static_cast<std::uint32_t>(pid());
     });
   };
   // Its own look for the others is over when it has a guardian.

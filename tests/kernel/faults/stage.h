@@ -2,19 +2,14 @@
 //
 // The stage of the tests of faults: that of the end-to-end tests, and who shares its hook.
 //
-// When a stage goes it expects that nothing is left on it: slots, chains, guardians, files in the run directory but the lock.
-//
-// Who captures is read from the memory that the captures share, which is looked for seldom and then kept: to open and close the
-// program array of a chain in the moment when its last process dies would make the kernel keep it for ever.
-// Source: Linux v6.18 kernel/bpf/arraymap.c prog_array_map_clear().
+// When a stage goes it expects that nothing is left on it: slots, chains, guardians, the directory of captures.
 
 #pragma once
 
-#include <attach/chain_records.h>
+#include <attach/chain.h>
 #include <attach/hook.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +31,6 @@ class Stage {
   const Rig& rig() const { return rig_; }
   const Hook& hook() const { return hook_; }
   int hook_fd() const { return rig_.target().hook_fd(); }
-  std::string run_directory() const { return rig_.file("run"); }
 
   /// Who captures, by the memory that they share.
   std::vector<ChainMember> members() const;
@@ -44,17 +38,10 @@ class Stage {
   bool are_members(const std::vector<pid_t>& pids, Millis most) const;
   /// Guardians on the hook: those of captures that are dead, too.
   std::vector<pid_t> guardians() const { return guardians_on(rig_.hook()); }
-  /// Files in the run directory but the lock.
-  std::vector<std::string> run_files() const { return test::run_files(run_directory()); }
 
  private:
-  bool is_left() const;
-  void find_chain() const;
-
   Rig rig_;
   Hook hook_;
-  mutable std::optional<ChainRecords> chain_;
-  mutable std::chrono::steady_clock::time_point last_look_;
 };
 
 /// An xdpcap on a stage's hook, beside others.

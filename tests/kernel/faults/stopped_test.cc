@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// A turn of the lock is waited for two seconds at most, twice when a capture starts; a guardian three.
+// A turn of the lock is waited for two seconds at most, twice when a capture starts or leaves; a guardian three.
 constexpr Millis kMostWait(5'500);
 constexpr Millis kMostWaitForGuardian(3'500);
 constexpr Millis kStopped(2'000);
@@ -67,9 +67,13 @@ TEST_F(Stopped, GuardiansKeepNobodyInTheHook) {
   SharedCapture next(stage, "");
   const Millis start = time_of([&] { EXPECT_TRUE(next.enters(kMostWait)); });
   next.stop();
-  const Millis stop = time_of([&] { expect_balance(capture.stop(kMostWaitForGuardian)); });
-  EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
-  signal_process(guardian, SIGCONT);  // it finds that its capture has left
+  const Millis stop = time_of([&] {
+    capture.process().signal(SIGINT);
+    EXPECT_EQ(capture.process().wait(kMostWaitForGuardian).exit_code, 1);
+  });
+  EXPECT_TRUE(capture.says("the guardian process does not answer"));
+  signal_process(guardian, SIGCONT);  // it finds that its capture has gone
+  EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(1'000)));
   const Tally tally = traffic.stop();
   expect_exact(witness.stop(), tally);
   fmt::print("beside a stopped guardian: started in {} ms; its capture stopped in {} ms\n",
@@ -83,10 +87,10 @@ TEST_F(Stopped, AHolderOfTheLockKeepsNobodyWaiting) {
   SharedCapture victim(stage, "/dev/null");
   EXPECT_TRUE(victim.enters()) << victim.process().errors();
   Traffic traffic(stage.rig());
-  Process holder({"flock", "--no-fork", stage.run_directory() + "/lock", "sleep", "1000"});
-  ASSERT_TRUE(becomes_true([&] {
-    return run({"flock", "--nonblock", stage.run_directory() + "/lock", "true"}).end.exit_code == 1;
-  }));
+  const std::string directory = ChainDirectory::path_for(stage.rig().hook());
+  Process holder({"flock", "--no-fork", directory, "sleep", "1000"});
+  ASSERT_TRUE(becomes_true(
+      [&] { return run({"flock", "--nonblock", directory, "true"}).end.exit_code == 1; }));
   holder.signal(SIGSTOP);
   SharedCapture capture(stage, "/dev/null");
   const Millis start =

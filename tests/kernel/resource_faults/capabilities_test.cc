@@ -94,7 +94,7 @@ TEST_F(Capabilities, ThreeAreEnoughToShareAHook) {
   const Stage stage;
   const OrdinaryUser user(stage);
   const auto arguments = [&](const char* file) {
-    return stage.arguments({stage.rig().hook(), stage.file(file)});
+    return std::vector<std::string>{stage.rig().hook(), stage.file(file)};
   };
   Beside first(stage, user.command(arguments("first")), 1);
   Beside second(stage, user.command(arguments("second")), 2);
@@ -122,7 +122,8 @@ TEST_F(Capabilities, ThreeAreEnoughOnceThePinIsOpenAsTheErrorSays) {
   ASSERT_EQ(::chmod(stage.rig().pins().path().c_str(), 0700), 0);
   Traffic traffic(stage.rig());
   const std::string file = stage.file("out.pcapng");
-  const std::vector<std::string> command = user.command(stage.arguments({"-c", "30", hook, file}));
+  const std::vector<std::string> command =
+      user.command(std::vector<std::string>{"-c", "30", hook, file});
   for (const char* says : {"may not enter a directory on the way to it: /tmp/",
                            "may not read and write the pin /tmp/"}) {
     const Outcome refused = run(command);
@@ -143,7 +144,7 @@ TEST_F(Capabilities, OfAnotherUserDoNotReachTheCapturesOfRoot) {
   Beside root(stage, stage.command({stage.rig().hook(), file}), 1);
   Traffic traffic(stage.rig());
   const Outcome outcome =
-      run(user.command(stage.arguments({stage.rig().hook(), stage.file("other")})));
+      run(user.command(std::vector<std::string>{stage.rig().hook(), stage.file("other")}));
   EXPECT_EQ(outcome.end.exit_code, 1);
   EXPECT_THAT(outcome.errors, AllOf(HasSubstr("CAP_SYS_ADMIN"), HasSubstr("is taken by")));
   const std::uint64_t sent = traffic.stop();
@@ -162,7 +163,7 @@ TEST_F(Capabilities, OfAdministrationAreForForeignPrograms) {
   Traffic traffic(stage.rig());
   const std::vector<std::uint32_t> before = slots_of(stage.hook_fd());
   const Outcome outcome =
-      run(user.command(stage.arguments({stage.rig().hook(), stage.file("out.pcapng")})));
+      run(user.command(std::vector<std::string>{stage.rig().hook(), stage.file("out.pcapng")}));
   EXPECT_EQ(outcome.end.exit_code, 1);
   EXPECT_THAT(outcome.errors, AllOf(HasSubstr("CAP_SYS_ADMIN"), HasSubstr("is taken by program")));
   EXPECT_EQ(slots_of(stage.hook_fd()), before);

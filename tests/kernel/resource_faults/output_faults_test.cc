@@ -66,7 +66,7 @@ TEST_F(OutputFaults, AReadOnlyFileSystemIsSaidBeforeAnythingIsAttached) {
   const std::string directory = std::filesystem::path(files.file("x")).parent_path();
   Traffic traffic(stage.rig());
   const std::string file = files.file("out.pcapng");
-  Capture capture(stage.hook_fd(), stage.arguments({stage.rig().hook(), file}));
+  Capture capture(stage.hook_fd(), std::vector<std::string>{stage.rig().hook(), file});
   EXPECT_NE(::mount("", directory.c_str(), "", MS_REMOUNT | MS_RDONLY, ""), 0)
       << "a file that is open for writing keeps it writable";
   traffic.await_rounds(10);
@@ -83,7 +83,7 @@ TEST_F(OutputFaults, AReadOnlyFileSystemIsSaidBeforeAnythingIsAttached) {
 TEST_F(OutputFaults, AFileThatIsDeletedIsWrittenToTheEnd) {
   const Stage stage;
   const std::string file = stage.file("out.pcapng");
-  Capture capture(stage.hook_fd(), stage.arguments({stage.rig().hook(), file}));
+  Capture capture(stage.hook_fd(), std::vector<std::string>{stage.rig().hook(), file});
   Traffic traffic(stage.rig());
   traffic.await_rounds(10);
   UniqueFd kept(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
@@ -105,7 +105,7 @@ TEST_F(OutputFaults, AFileWhoseDirectoryIsMovedIsWrittenToTheEnd) {
   const std::string moved = stage.file("there");
   std::filesystem::create_directory(directory);
   Capture capture(stage.hook_fd(),
-                  stage.arguments({stage.rig().hook(), directory + "/out.pcapng"}));
+                  std::vector<std::string>{stage.rig().hook(), directory + "/out.pcapng"});
   Traffic traffic(stage.rig());
   traffic.await_rounds(10);
   std::filesystem::rename(directory, moved);
@@ -124,7 +124,7 @@ TEST_F(OutputFaults, AThousandRequestsDoNotDisturbAPipe) {
   const Stage stage;
   const std::string file = stage.file("out.pcapng");
   Pipe pipe;
-  Capture capture(stage.hook_fd(), stage.arguments({"-flush", stage.rig().hook(), "-"}), 5,
+  Capture capture(stage.hook_fd(), std::vector<std::string>{"-flush", stage.rig().hook(), "-"}, 5,
                   {.out = pipe.writer.get()});
   pipe.writer.reset();
   std::thread reader([&] {
@@ -197,7 +197,7 @@ TEST_F(OutputFaults, AStatusTerminalThatClosesDoesNotMatter) {
   const Stage stage;
   Terminal terminal;
   const std::string file = stage.file("out.pcapng");
-  Capture capture(stage.hook_fd(), stage.arguments({stage.rig().hook(), file}), 5,
+  Capture capture(stage.hook_fd(), std::vector<std::string>{stage.rig().hook(), file}, 5,
                   {.err = terminal.fd()});
   Traffic traffic(stage.rig());
   traffic.await_rounds(10);

@@ -46,7 +46,7 @@ TEST_F(OwnMachine, TheClockIsSet) {
   const Stage stage;
   Traffic traffic(stage.rig());
   const std::string file = stage.file("out.pcapng");
-  Capture capture(stage.hook_fd(), stage.arguments({stage.rig().hook(), file}));
+  Capture capture(stage.hook_fd(), std::vector<std::string>{stage.rig().hook(), file});
   for (const days by : {days(400), days(-800), days(400)}) {
     traffic.await_rounds(20);
     move_clock(by);
@@ -161,7 +161,7 @@ TEST_P(Cards, AreCapturedFrom) {
     }
     const std::string file = stage.file("out.pcapng");
     Capture capture(stage.hook_fd(),
-                    stage.arguments({stage.rig().hook(), file, "ether proto 0x88b5"}));
+                    std::vector<std::string>{stage.rig().hook(), file, "ether proto 0x88b5"});
     const PacketSocket socket(sender, names[0]);
     std::vector<Bytes> frames;
     for (std::uint32_t i = 0; i < kFrames; ++i) {

@@ -88,7 +88,7 @@ TEST_F(ProcessLimits, OfProcesses) {
   Traffic traffic(stage.rig());
   const std::string file = stage.file("out.pcapng");
   const auto with = [&](std::uint64_t processes) {
-    return user.command(stage.arguments({"-c", "30", stage.rig().hook(), file}),
+    return user.command(std::vector<std::string>{"-c", "30", stage.rig().hook(), file},
                         OrdinaryUser::kEnough, {"prlimit", fmt::format("--nproc={}", processes)});
   };
   for (const std::uint64_t processes : {1U, 2U}) {

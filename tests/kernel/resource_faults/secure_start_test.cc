@@ -55,7 +55,7 @@ class SecureStart : public ResourceFaults {
   std::string hook() const { return stage().rig().hook(); }
   std::string file() const { return stage().file("out.pcapng"); }
   std::vector<std::string> command(const std::vector<std::string>& options) const {
-    return user_->plain_command(stage().arguments(options));
+    return user_->plain_command(options);
   }
 
   void expect_refused(const std::vector<std::string>& options, const auto& says) const {

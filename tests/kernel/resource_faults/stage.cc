@@ -11,18 +11,12 @@
 
 namespace xdpcap::test {
 
-Stage::Stage(const RigOptions& options) : rig_(options), run_directory_(rig_.file("run")) {
+Stage::Stage(const RigOptions& options) : rig_(options) {
   note_bpf_objects(::getpid());
 }
 
-std::vector<std::string> Stage::arguments(const std::vector<std::string>& rest) const {
-  std::vector<std::string> words = {"-run-dir", run_directory_};
-  words.insert(words.end(), rest.begin(), rest.end());
-  return words;
-}
-
 std::vector<std::string> Stage::command(const std::vector<std::string>& rest) const {
-  return xdpcap_command(arguments(rest));
+  return xdpcap_command(rest);
 }
 
 void Stage::expect_nothing_left() const {
@@ -30,9 +24,8 @@ void Stage::expect_nothing_left() const {
       << "programs are left in the hook";
   EXPECT_TRUE(becomes_true([&] { return processes().empty(); }, Millis(3'000)))
       << "a process is left";
-  EXPECT_TRUE(becomes_true([&] { return !has_chain(hook_fd()); }, Millis(3'000)))
+  EXPECT_TRUE(becomes_true([&] { return !has_chain(rig_.hook()); }, Millis(3'000)))
       << "a chain is left";
-  EXPECT_EQ(run_files(run_directory_), std::vector<std::string>());
 }
 
 std::vector<std::string> in_shell(const std::string& setup,

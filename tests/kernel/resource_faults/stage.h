@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Where xdpcap meets trouble: a rig with a run directory of its own, so that all a capture may leave behind can be
-// named.
+// Where xdpcap meets trouble, and all a capture may leave behind.
 //
 //     slots of the hook             programs that packets still meet
-//     a chain                       that says it belongs to this hook, whoever has it
+//     a chain                       the directory beside the hook
 //     processes                     xdpcap and guardians: the hook's path is among their arguments
-//     files in the run directory    sockets; the lock stays
 
 #pragma once
 
@@ -27,11 +25,8 @@ class Stage {
   const Rig& rig() const { return rig_; }
   int hook_fd() const { return rig_.target().hook_fd(); }
   std::string file(const std::string& name) const { return rig_.file(name); }
-  const std::string& run_directory() const { return run_directory_; }
 
-  /// `-run-dir` and these.
-  std::vector<std::string> arguments(const std::vector<std::string>& rest) const;
-  /// The same, as a command.
+  /// xdpcap with these.
   std::vector<std::string> command(const std::vector<std::string>& rest) const;
 
   /// Processes that were started with the hook's path among their arguments.
@@ -44,7 +39,6 @@ class Stage {
 
  private:
   Rig rig_;
-  std::string run_directory_;
 };
 
 /// Where nothing of a capture may be left.

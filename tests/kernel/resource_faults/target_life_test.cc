@@ -55,7 +55,7 @@ class TargetLife : public ResourceFaults {
     ResourceFaults::SetUp();
     stage_.emplace();
     stage_->rig().target().want(kDrop);
-    capture_.emplace(stage_->hook_fd(), stage_->arguments({stage_->rig().hook(), file()}));
+    capture_.emplace(stage_->hook_fd(), std::vector<std::string>{stage_->rig().hook(), file()});
     send();
   }
   void TearDown() override {

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "attach/chain_directory.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+
+#include "attach/chain_state.h"
+#include "kernel/errors.h"
+#include "kernel/file_status.h"
+#include "kernel/random.h"
+
+namespace xdpcap {
+namespace {
+
+constexpr mode_t kOwnersOnly = 0700;
+constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+/// The working directory is another one as long as this object lives.
+class Inside {
+ public:
+  explicit Inside(int fd) : before_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+    is_there_ = ::fchdir(fd) == 0;
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  ~Inside() {
+    if (before_.is_open()) {
+      static_cast<void>(::fchdir(before_.get()) == 0 || ::chdir("/") == 0);
+    }
+  }
+  bool is_there() const { return is_there_; }
+
+ private:
+  UniqueFd before_;
+  bool is_there_ = false;
+};
+
+std::unexpected<Error> refuse(Errc code, const std::string& path, const std::string& why,
+                              int error_number = 0) {
+  return fail(code, fmt::format("directory {}, where captures share the hook: {}", path, why),
+              error_number);
+}
+
+// Why what is at the path may not be used; empty: it may.
+std::string distrust(int fd) {
+  struct stat status{};
+  if (!file_status(fd, status)) {
+    return errno_text(errno);
+  }
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+    return fmt::format("it belongs to user {}", status.st_uid);
+  }
+  return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "others than its owner may write it" : "";
+}
+
+struct Opened {
+  UniqueFd fd;  ///< closed: there is none
+  std::string distrust;
+};
+
+Result<Opened> open_directory(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), kOpenDirectory));
+  if (fd.is_open()) {
+    std::string why = distrust(fd.get());
+    return Opened{.fd = std::move(fd), .distrust = std::move(why)};
+  }
+  switch (const int error_number = errno) {
+    case ENOENT: return Opened{};
+    case ELOOP:
+    case ENOTDIR: return Opened{.fd = {}, .distrust = "it is no directory"};
+    case EACCES:
+      return Opened{.fd = {}, .distrust = "it is another user's, or closed to its owner"};
+    default: return refuse(Errc::Io, path, errno_text(error_number), error_number);
+  }
+}
+
+Result<void> make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), kOwnersOnly) == 0 || errno == EEXIST) {
+    return {};
+  }
+  const int error_number = errno;
+  if (error_number != EACCES && error_number != EPERM) {
+    return refuse(Errc::Io, path, errno_text(error_number), error_number);
+  }
+  return refuse(Errc::Permission, path,
+                fmt::format("this user may not make it; as root: install -d -m 700 -o {} {}",
+                            ::geteuid(), path),
+                error_number);
+}
+
+// Another user made it, for whatever reason: it is kept, elsewhere.
+Result<std::string> move_aside(const std::string& path, const std::string& why) {
+  const std::string aside = fmt::format("{}-not-ours-{}", path, TRY(random_digits()));
+  if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE) != 0) {
+    return refuse(
+        Errc::Permission, path,
+        fmt::format("{}, and it cannot be moved away ({}); remove it", why, errno_text(errno)),
+        errno);
+  }
+  return fmt::format("warning: {} was not made by this user's captures ({}), and is now {}", path,
+                     why, aside);
+}
+
+std::string name_of(std::uint32_t position) {
+  return std::to_string(position);
+}
+
+}  // namespace
+
+std::string ChainDirectory::path_for(const std::string& hook_path) {
+  std::error_code unknown;
+  const std::filesystem::path whole = std::filesystem::canonical(hook_path, unknown);
+  return fmt::format("{}-xdpcap-{}", unknown ? hook_path : whole.string(), ::geteuid());
+}
+
+Result<std::optional<ChainDirectory>> ChainDirectory::find(const std::string& hook_path) {
+  std::string path = path_for(hook_path);
+  Opened opened = TRY(open_directory(path));
+  if (!opened.distrust.empty()) {
+    return refuse(Errc::Permission, path, opened.distrust);
+  }
+  return opened.fd.is_open() ? std::optional(ChainDirectory(std::move(path), std::move(opened.fd)))
+                             : std::nullopt;
+}
+
+Result<ChainDirectory> ChainDirectory::make(const std::string& hook_path,
+                                            std::vector<std::string>& notes) {
+  constexpr int kTries =
+      100;  // each time another process may remove it, as the last that leaves does
+  std::string path = path_for(hook_path);
+  struct statfs system{};
+  if (::statfs(hook_path.c_str(), &system) != 0 ||
+      static_cast<std::uint64_t>(system.f_type) != BPF_FS_MAGIC) {
+    return refuse(Errc::NotFound, path, "the hook's pin, which it stands beside, is gone");
+  }
+  for (int i = 0; i < kTries; ++i) {
+    TRY(make_directory(path));
+    Opened opened = TRY(open_directory(path));
+    if (!opened.distrust.empty()) {
+      notes.push_back(TRY(move_aside(path, opened.distrust)));
+    } else if (opened.fd.is_open()) {
+      return ChainDirectory(std::move(path), std::move(opened.fd));
+    }
+  }
+  return refuse(Errc::Busy, path, "others make and remove it all the time");
+}
+
+ChainDirectory::Turn::~Turn() {
+  if (fd_ >= 0) {
+    ::flock(fd_, LOCK_UN);
+  }
+}
+
+ChainDirectory::Turn ChainDirectory::take_turn() const {
+  constexpr std::chrono::seconds kPatience(2);
+  constexpr std::chrono::milliseconds kPause(1);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if ((errno != EWOULDBLOCK && errno != EINTR) || std::chrono::steady_clock::now() > deadline) {
+      return Turn(-1);
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return Turn(fd_.get());
+}
+
+bool ChainDirectory::is_in_place() const {
+  struct stat ours{};
+  struct stat there{};
+  const UniqueFd fd(::open(path_.c_str(), kOpenDirectory));
+  return file_status(fd_.get(), ours) && file_status(fd.get(), there) &&
+         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+Result<void> ChainDirectory::pin(const std::string& name, int fd) const {
+  const Inside inside(fd_.get());
+  if (inside.is_there()) {
+    ::unlink(name.c_str());
+    if (bpf_obj_pin(fd, name.c_str()) == 0) {
+      return {};
+    }
+  }
+  return kernel_failure(fmt::format("pin {}/{}", path_, name), errno, kMapCapabilities);
+}
+
+Result<UniqueFd> ChainDirectory::open_pin(const std::string& name) const {
+  const Inside inside(fd_.get());
+  if (inside.is_there()) {
+    if (UniqueFd fd(bpf_obj_get(name.c_str())); fd.is_open()) {
+      return fd;
+    }
+  }
+  const std::string attempt = fmt::format("open pin {}/{}", path_, name);
+  if (errno == ENOENT) {
+    return fail(Errc::NotFound, attempt + ": there is none", ENOENT);
+  }
+  return kernel_failure(attempt, errno, kHookCapabilities);
+}
+
+void ChainDirectory::remove_pin(const std::string& name) const {
+  ::unlinkat(fd_.get(), name.c_str(), 0);
+}
+
+Result<std::optional<UniqueFd>> ChainDirectory::take_place(std::uint32_t position) const {
+  const std::string name = name_of(position);
+  const auto failure = [&] {
+    return refuse(Errc::Io, path_ + "/" + name, errno_text(errno), errno);
+  };
+  if (::mkdirat(fd_.get(), name.c_str(), kOwnersOnly) != 0) {
+    if (errno == EEXIST) {
+      return std::nullopt;
+    }
+    return failure();
+  }
+  UniqueFd fd(::openat(fd_.get(), name.c_str(), kOpenDirectory));
+  // A process that looks whether this capture lives holds the lock for a moment.
+  if (!fd.is_open() || ::flock(fd.get(), LOCK_EX) != 0) {
+    return failure();
+  }
+  return fd;
+}
+
+ChainDirectory::Place ChainDirectory::place(std::uint32_t position) const {
+  const UniqueFd fd(::openat(fd_.get(), name_of(position).c_str(), kOpenDirectory));
+  if (!fd.is_open()) {
+    return errno == ENOENT ? Place::Free
+                           : Place::Held;  // no descriptors, say: then it is not known
+  }
+  return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? Place::Dead : Place::Held;
+}
+
+void ChainDirectory::remove_place(std::uint32_t position) const {
+  const std::string name = name_of(position);
+  for (const Action action : first_actions(kMostActions)) {
+    remove_pin(fmt::format("{}/{}", name, index(action)));
+  }
+  remove_pin(name + "/counters");
+  ::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR);
+}
+
+void ChainDirectory::remove_contents() const {
+  for (std::uint32_t position = 0; position < chain::kMostCaptures; ++position) {
+    remove_place(position);
+  }
+  for (const Action action : first_actions(kMostActions)) {
+    remove_pin(fmt::format("foreign-{}", index(action)));
+  }
+  remove_pin("programs");
+  remove_pin("state");
+}
+
+void ChainDirectory::remove() const {
+  remove_contents();
+  if (is_in_place()) {
+    ::rmdir(path_.c_str());
+  }
+}
+
+}  // namespace xdpcap
