@@ -34,21 +34,39 @@ Result<std::uint32_t> present_cpus() {
                                           "cannot be read; is /sys mounted?",
                                           kPresent));
   }
-  return end_of_cpu_list(list).with_context(kPresent);
+  return TRY(parse_cpu_list(list).with_context(kPresent)).back() + 1;
 }
 
-Result<std::uint32_t> end_of_cpu_list(std::string_view list) {
+Result<std::vector<std::uint32_t>> parse_cpu_list(std::string_view list) {
   constexpr std::uint32_t kMost = 1U << 20;  // far beyond what CONFIG_NR_CPUS can be
-  const std::size_t separator = list.find_last_of(",-");
-  const std::string_view last =
-      separator == std::string_view::npos ? list : list.substr(separator + 1);
-  std::uint32_t number = 0;
-  const char* const end = last.data() + last.size();
-  const auto [rest, error] = std::from_chars(last.data(), end, number);
-  if (error != std::errc() || rest != end || number >= kMost) {
-    return fail(Errc::Kernel, fmt::format("\"{}\" is not a list of CPUs", list));
+  std::vector<std::uint32_t> cpus;
+  const char* at = list.data();
+  const char* const end = at + list.size();
+  const auto read_number = [&](std::uint32_t& number) {
+    const auto [rest, error] = std::from_chars(at, end, number);
+    at = rest;
+    return error == std::errc() && number < kMost;
+  };
+  while (true) {
+    std::uint32_t first = 0;
+    bool is_right = read_number(first);
+    std::uint32_t last = first;
+    if (is_right && at != end && *at == '-') {
+      ++at;
+      is_right = read_number(last);
+    }
+    if (!is_right || last < first || (!cpus.empty() && first <= cpus.back()) ||
+        (at != end && *at != ',')) {
+      return fail(Errc::Kernel, fmt::format("\"{}\" is not a list of CPUs", list));
+    }
+    for (std::uint32_t cpu = first; cpu <= last; ++cpu) {
+      cpus.push_back(cpu);
+    }
+    if (at == end) {
+      return cpus;
+    }
+    ++at;
   }
-  return number + 1;
 }
 
 }  // namespace xdpcap

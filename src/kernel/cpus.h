@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "kernel/result.h"
 
@@ -26,8 +27,8 @@ Result<std::uint32_t> possible_cpus();
 /// Errors: Errc::Kernel.
 Result<std::uint32_t> present_cpus();
 
-/// One more than the last number in a list of CPUs as the kernel writes it, "0-3,8".
+/// The numbers in a list of CPUs as the kernel writes it, "0-3,8", in ascending order; never empty.
 /// Errors: Errc::Kernel, for other text.
-Result<std::uint32_t> end_of_cpu_list(std::string_view list);
+Result<std::vector<std::uint32_t>> parse_cpu_list(std::string_view list);
 
 }  // namespace xdpcap

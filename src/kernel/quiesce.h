@@ -13,4 +13,7 @@ namespace xdpcap {
 /// Errors: Errc::Kernel when the kernel offers no way to wait.
 Result<void> wait_for_running_programs();
 
+/// Opens what the fastest way to wait takes.  For processes that may open no files later; others need not call it.
+void prepare_to_wait_for_programs();
+
 }  // namespace xdpcap

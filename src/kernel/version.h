@@ -10,4 +10,11 @@ namespace xdpcap {
 /// Source: Linux v5.19 kernel/bpf/syscall.c __sys_bpf(), commit c8644cd0efe7.
 bool maps_are_for_everybody();
 
+/// Whether no task runs on a CPU while an XDP program has begun there and not ended.
+///
+/// Drivers, the generic path and BPF_PROG_TEST_RUN run them with softirqs disabled, and so without being preempted;
+/// BPF_PROG_TEST_RUN since 6.11 at the latest.  With PREEMPT_RT such code can be preempted.
+/// Source: Linux v6.11 net/bpf/test_run.c bpf_test_run(); Documentation/locking/locktypes.rst.
+bool xdp_programs_keep_their_cpu();
+
 }  // namespace xdpcap

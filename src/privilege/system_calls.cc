@@ -63,8 +63,7 @@ constexpr int kGuardian[] = {
     SCMP_SYS(dup),
     // A filter from the capture; netlink; the capture's end; what waits for programs.
     SCMP_SYS(pread64), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(bind), SCMP_SYS(getsockname),
-    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open), SCMP_SYS(membarrier),
-    SCMP_SYS(sched_setaffinity)};
+    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open), SCMP_SYS(membarrier)};
 
 /// Commands of bpf(2).
 constexpr int kReading[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD};
@@ -301,6 +300,8 @@ void allow_for_profile(Filter& filter, SystemCalls profile) {
       break;
     case SystemCalls::Guardian:
       filter.allow(kGuardian);
+      // Of this thread: to run on every CPU once (kernel/quiesce.cc).
+      filter.allow(SCMP_SYS(sched_setaffinity), {is(0, 0)});
       allow_bpf(filter, kReading);
       allow_bpf(filter, kChanging);
       filter.allow(SCMP_SYS(openat), {has_bits(2, O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY,

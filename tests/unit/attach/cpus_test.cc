@@ -6,20 +6,25 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace xdpcap {
 namespace {
 
-TEST(Cpus, AreCountedUpToTheLast) {
-  EXPECT_EQ(end_of_cpu_list("0").value(), 1U);
-  EXPECT_EQ(end_of_cpu_list("0-3").value(), 4U);
-  EXPECT_EQ(end_of_cpu_list("0-3,8-11").value(), 12U);
-  EXPECT_EQ(end_of_cpu_list("0,2,1023").value(), 1024U);
+using Numbers = std::vector<std::uint32_t>;
+
+TEST(Cpus, AreReadOneByOneAndInRanges) {
+  EXPECT_EQ(parse_cpu_list("0").value(), Numbers{0});
+  EXPECT_EQ(parse_cpu_list("0-3").value(), (Numbers{0, 1, 2, 3}));
+  EXPECT_EQ(parse_cpu_list("0-1,8-9").value(), (Numbers{0, 1, 8, 9}));
+  EXPECT_EQ(parse_cpu_list("0,2,1023").value(), (Numbers{0, 2, 1023}));
 }
 
 TEST(Cpus, OtherTextIsRefused) {
-  for (const char* list : {"", "-", "0-", "0-3,", "all", "0-3 ", "0x1", "4294967295", "1048576",
-                           "99999999999999999999"}) {
-    const auto cpus = end_of_cpu_list(list);
+  for (const char* list :
+       {"", "-", "0-", "0-3,", "all", "0-3 ", "0x1", "4294967295", "1048576",
+        "99999999999999999999", "0-1048576", "3-0", "0-3,2", "1,1", "0--3", ",1", "0\n"}) {
+    const auto cpus = parse_cpu_list(list);
     ASSERT_FALSE(cpus) << list;
     EXPECT_EQ(cpus.error().code, Errc::Kernel);
   }

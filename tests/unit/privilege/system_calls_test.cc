@@ -198,6 +198,13 @@ const Probe kProbes[] = {
     {"membarrier",
      [](const Stage&) { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0) >= 0; },
      {kRefused, kRefused, kYes}},
+    {"visit a CPU",
+     [](const Stage&) {
+       cpu_set_t cpus;
+       return ::sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
+              ::sched_setaffinity(0, sizeof(cpus), &cpus) == 0;
+     },
+     {kRefused, kRefused, kYes}},
     {"look up", look_up, {kYes, kYes, kYes}},
     {"terminal",
      [](const Stage& s) { return ::isatty(s.file) == 1; },
