@@ -17,6 +17,7 @@
 #include <cstring>
 #include <utility>
 
+#include "kernel/file_status.h"
 #include "pcapng/block.h"
 
 namespace xdpcap {
@@ -93,7 +94,7 @@ std::unexpected<Error> FileSink::cut_back(std::span<const std::uint8_t> bytes,
   // Bytes that others wrote behind ours, to a file opened for appending, are not ours to cut.
   struct stat status{};
   const auto keep_bytes = static_cast<off_t>(start_offset_bytes_ + written_bytes_);
-  const bool is_cut = ::fstat(fd_.get(), &status) == 0 &&
+  const bool is_cut = file_status(fd_.get(), status) &&
                       static_cast<std::uint64_t>(status.st_size) == end_bytes &&
                       ::ftruncate(fd_.get(), keep_bytes) == 0 &&
                       ::lseek(fd_.get(), keep_bytes, SEEK_SET) == keep_bytes;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "kernel/file_status.h"
 #include "pcapng/file_sink.h"
 #include "pcapng/output_lock.h"
 
@@ -77,7 +78,7 @@ constexpr mode_t kUsualMode = 0600;
 
 FileSink::FileSink(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
   struct stat status{};
-  if (::fstat(fd_.get(), &status) != 0) {
+  if (!file_status(fd_.get(), status)) {
     return;
   }
   is_socket_ = S_ISSOCK(status.st_mode);
@@ -138,7 +139,7 @@ Result<FileSink> FileSink::open(const std::string& path, std::optional<mode_t> m
   FileSink sink(std::move(fd), path);
   sink.empties_file_ = !is_new && sink.is_regular_;
   struct stat status{};
-  if (is_new && sink.is_regular_ && ::fstat(sink.fd(), &status) == 0) {
+  if (is_new && sink.is_regular_ && file_status(sink.fd(), status)) {
     sink.created_ =
         Created{.device = status.st_dev, .inode = status.st_ino, .place = *std::move(place)};
   }
@@ -168,7 +169,7 @@ Result<bool> FileSink::lock() {
   const bool is_locked = TRY(lock_output(fd(), display_name()));
   // The capture that created the file may have removed it, for it could not begin, between our open() and here.
   struct stat status{};
-  if (had_name_ && ::fstat(fd(), &status) == 0 && status.st_nlink == 0) {
+  if (had_name_ && file_status(fd(), status) && status.st_nlink == 0) {
     return fail(
         Errc::Busy,
         fmt::format("write to {}: it was deleted the moment it was opened; start again", path_));

@@ -8,6 +8,8 @@
 
 #include <cerrno>
 
+#include "kernel/file_status.h"
+
 namespace xdpcap {
 namespace {
 
@@ -24,7 +26,7 @@ struct flock write_lock() {
 
 bool is_device(int fd) {
   struct stat status{};
-  return ::fstat(fd, &status) == 0 && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode));
+  return file_status(fd, status) && (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode));
 }
 
 /// The process that has the lock, in words; empty if none has it.

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "kernel/file_status.h"
+
 namespace xdpcap {
 
 using cbpfc::Errc;
@@ -39,7 +41,7 @@ bool is_in_proc(int fd) {
 
 bool is_link(int fd) {
   struct stat status{};
-  return ::fstat(fd, &status) == 0 && S_ISLNK(status.st_mode);
+  return file_status(fd, status) && S_ISLNK(status.st_mode);
 }
 
 Result<std::string> target_of(int link_fd) {
@@ -111,7 +113,7 @@ class Walk {
   /// Takes note of who may put something into `directory_`, which has just been entered.
   Result<void> look_around() {
     struct stat status{};
-    if (::fstat(directory_.get(), &status) != 0) {
+    if (!file_status(directory_.get(), status)) {
       return failure(errno);
     }
     // A directory that others may have put there stays suspect, whatever it says of itself.
@@ -267,7 +269,7 @@ Result<UniqueFd> SafePlace::open_existing(int flags) const {
   }
   TRY(check(status));
   UniqueFd fd = open(flags);
-  if (!fd.is_open() || ::fstat(fd.get(), &status) != 0) {
+  if (!fd.is_open() || !file_status(fd.get(), status)) {
     return failure(errno);
   }
   TRY(check(status));  // it may be another one by now
@@ -285,7 +287,7 @@ UniqueFd SafePlace::open(int flags, mode_t mode) const {
 
 int SafePlace::status(struct stat& status) const {
   const UniqueFd fd = open(O_PATH);
-  return fd.is_open() ? ::fstat(fd.get(), &status) : -1;
+  return fd.is_open() && file_status(fd.get(), status) ? 0 : -1;
 }
 
 int SafePlace::access(int mode) const {

@@ -24,12 +24,14 @@ struct Ruleset {
   std::uint64_t scoped;
 };
 
+// Later than the header may be.
+constexpr std::uint64_t kTruncate = LANDLOCK_ACCESS_FS_REFER << 1U;
+constexpr std::uint64_t kDeviceControl = LANDLOCK_ACCESS_FS_REFER << 2U;
+
 /// What is refused unless a rule allows it: everything that this version of Landlock knows.
 Ruleset everything(long version) {
   constexpr std::uint64_t kFirst = LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1;
   constexpr std::uint64_t kRefer = LANDLOCK_ACCESS_FS_REFER;
-  constexpr std::uint64_t kTruncate = kRefer << 1U;
-  constexpr std::uint64_t kDeviceControl = kRefer << 2U;
   constexpr std::uint64_t kBindAndConnectTcp = 3;
   constexpr std::uint64_t kAbstractSocketsAndSignals = 3;
   return {.handled_access_fs = kFirst | (version >= 2 ? kRefer : 0) |
@@ -43,7 +45,7 @@ std::uint64_t bits_of(PathRight right) {
     case PathRight::ReadFiles: return LANDLOCK_ACCESS_FS_READ_FILE;
     case PathRight::ReplaceFiles:
       return LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
-             LANDLOCK_ACCESS_FS_REMOVE_FILE;
+             LANDLOCK_ACCESS_FS_REMOVE_FILE | kTruncate;
   }
   return 0;
 }
@@ -71,8 +73,8 @@ Result<bool> restrict_paths(std::span<const AllowedPath> allowed) {
     return failure("make a set of rules");
   }
   for (const AllowedPath& path : allowed) {
-    const landlock_path_beneath_attr rule{.allowed_access = bits_of(path.right),
-                                          .parent_fd = path.fd};
+    const landlock_path_beneath_attr rule{
+        .allowed_access = bits_of(path.right) & handled.handled_access_fs, .parent_fd = path.fd};
     if (::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
       return failure("add a rule");
     }

@@ -82,6 +82,12 @@ TEST_F(Landlock, LeavesWhatIsNamed) {
                      ::unlinkat(replaced, "file", 0) == 0;
             }),
             "yes");
+  std::ofstream(replaced_.path("over")) << "text";
+  EXPECT_EQ(restricted([](int, int replaced) {
+              const int over = ::openat(replaced, "over", O_WRONLY | O_CLOEXEC);
+              return ::ftruncate(over, 0) == 0 && ::write(over, "new", 3) == 3;
+            }),
+            "yes");
 }
 
 TEST_F(Landlock, RefusesAllElse) {
