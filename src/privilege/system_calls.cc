@@ -75,48 +75,6 @@ constexpr int kChanging[] = {
     BPF_PROG_GET_FD_BY_ID, BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_FD_BY_ID, BPF_MAP_GET_NEXT_ID,
     BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID};
 
-// ---- Of the sharing of hooks that is being replaced, as are the profiles Old... below.
-
-/// Everybody's: memory, threads, time, signals, descriptors that are open, the end.
-constexpr int kOldCommon[] = {
-    // Descriptors.
-    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-    SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(_llseek), SCMP_SYS(ftruncate),
-    SCMP_SYS(ftruncate64), SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-    SCMP_SYS(close), SCMP_SYS(flock), SCMP_SYS(eventfd2), SCMP_SYS(poll), SCMP_SYS(ppoll),
-    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-    SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(shutdown),
-    // Memory; mmap and mprotect are below.
-    SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-    // Threads; clone is below.
-    SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
-    SCMP_SYS(sched_getaffinity), SCMP_SYS(membarrier), SCMP_SYS(getcpu),
-    // Time.
-    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-    SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
-    // Signals; tgkill is below.
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
-    // What the process and the machine are.
-    SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
-    SCMP_SYS(getegid), SCMP_SYS(capget), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrandom),
-    // The end.
-    SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(exit), SCMP_SYS(exit_group)};
-
-constexpr int kOldFiles[] = {
-    SCMP_SYS(open),       SCMP_SYS(openat),     SCMP_SYS(newfstatat), SCMP_SYS(stat),
-    SCMP_SYS(lstat),      SCMP_SYS(statx),      SCMP_SYS(statfs),     SCMP_SYS(fstatfs),
-    SCMP_SYS(readlink),   SCMP_SYS(readlinkat), SCMP_SYS(access),     SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2), SCMP_SYS(fchmod),     SCMP_SYS(rename),     SCMP_SYS(renameat),
-    SCMP_SYS(renameat2),  SCMP_SYS(linkat),     SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
-    SCMP_SYS(accept4),    SCMP_SYS(sendfile),   SCMP_SYS(sendfile64)};
-
-constexpr int kOldGuardian[] = {SCMP_SYS(newfstatat), SCMP_SYS(statx),       SCMP_SYS(fstatfs),
-                                SCMP_SYS(getdents64), SCMP_SYS(readlink),    SCMP_SYS(readlinkat),
-                                SCMP_SYS(unlink),     SCMP_SYS(unlinkat),    SCMP_SYS(statfs),
-                                SCMP_SYS(bind),       SCMP_SYS(listen),      SCMP_SYS(accept),
-                                SCMP_SYS(accept4),    SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
-                                SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open),  SCMP_SYS(signalfd4)};
-
 /// Never called by us; only injected code would.
 constexpr int kHostile[] = {SCMP_SYS(execve),
                             SCMP_SYS(execveat),
@@ -143,18 +101,6 @@ constexpr int kSanitizers[] = {
     SCMP_SYS(getrlimit),   SCMP_SYS(setrlimit),  SCMP_SYS(tgkill),     SCMP_SYS(kill),
     SCMP_SYS(getppid),     SCMP_SYS(mmap),       SCMP_SYS(mprotect),   SCMP_SYS(sched_setaffinity),
     SCMP_SYS(personality), SCMP_SYS(access),     SCMP_SYS(unlink),     SCMP_SYS(dup2)};
-
-/// Commands of bpf(2).
-constexpr int kOldElements[] = {BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,  BPF_MAP_DELETE_ELEM,
-                                BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD};
-constexpr int kOldNewPrograms[] = {
-    BPF_PROG_LOAD,         BPF_MAP_CREATE,       BPF_MAP_FREEZE,       BPF_OBJ_GET,
-    BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID};
-constexpr int kOldByIds[] = {
-    BPF_PROG_GET_FD_BY_ID, BPF_MAP_GET_FD_BY_ID, BPF_PROG_GET_NEXT_ID, BPF_MAP_GET_NEXT_ID,
-    BPF_LINK_GET_FD_BY_ID, BPF_LINK_GET_NEXT_ID,
-    // Where membarrier(2) cannot wait for programs, changing a map of maps does (kernel/quiesce.cc).
-    BPF_MAP_CREATE};
 
 /// Collects rules; the first that is refused ends up in error().
 class Filter {
@@ -254,31 +200,6 @@ void allow_with_arguments(Filter& filter) {
   filter.allow(SCMP_SYS(prlimit64), {{.arg = 2, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0}});
 }
 
-/// See above.
-void allow_for_old_profile(Filter& filter, SystemCalls profile) {
-  filter.allow(kOldCommon);
-  // fstat() of the C library.  A path may be there all the same: whether a file exists can be found out.
-  filter.allow(SCMP_SYS(newfstatat), {has_bits(3, AT_EMPTY_PATH, AT_EMPTY_PATH)});
-  allow_bpf(filter, kOldElements);
-  if (profile == SystemCalls::OldCaptureThatOpensFiles) {
-    allow_bpf(filter, kOldNewPrograms);
-    filter.allow(kOldFiles);
-    for (const int command : {F_SETLK, F_GETLK}) {
-      filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});
-    }
-    filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
-    return;
-  }
-  filter.kill(SCMP_SYS(bpf), {is(0, BPF_PROG_LOAD)});
-  if (profile == SystemCalls::OldGuardian) {
-    allow_bpf(filter, kOldByIds);
-    filter.allow(kOldGuardian);
-    filter.allow(SCMP_SYS(openat), {has_bits(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)});
-    filter.allow(SCMP_SYS(socket), {is(0, AF_UNIX)});
-    filter.allow(SCMP_SYS(socket), {is(0, AF_NETLINK)});
-  }
-}
-
 /// Files of directories that are open.  Which ones they are is not seen here: a path may be absolute (landlock.h).
 void allow_files(Filter& filter) {
   constexpr std::uint32_t kMode = O_ACCMODE | O_CREAT | O_TRUNC;
@@ -308,7 +229,6 @@ void allow_for_profile(Filter& filter, SystemCalls profile) {
                                                O_RDONLY | O_DIRECTORY)});
       filter.allow(SCMP_SYS(socket), {is(0, AF_NETLINK)});
       break;
-    default: allow_for_old_profile(filter, profile); break;
   }
 }
 

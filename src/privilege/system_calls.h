@@ -45,10 +45,6 @@ enum class SystemCalls : std::uint8_t {
   Capture,  ///< from rings to an output that is open; opens no file, changes no BPF object
   CaptureWithFiles,  ///< that, and reads and replaces files in directories that are open (landlock.h says in which)
   Guardian,  ///< changes hooks, loads programs, pins them; opens directories, no files
-  // Of the sharing of hooks that is being replaced.
-  OldCapture,
-  OldCaptureThatOpensFiles,
-  OldGuardian,
 };
 
 /// Errors: Errc::Kernel, Unsupported (no seccomp filters in this kernel, or not on this architecture).

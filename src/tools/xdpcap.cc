@@ -130,7 +130,7 @@ Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& pre
   return guarded;
 }
 
-// With the output open: what only that took is given up, then come threads, then the slots.
+// With the output open: what only that took is given up, then come the slots.
 Result<void> get_ready(PreparedCapture& prepared, GuardedCapture& guarded) {
   TRY(give_up_after_output(prepared.options));
   prepared.outlets =
@@ -149,6 +149,17 @@ void warn(const PreparedCapture& prepared) {
   if (const std::string warning = shared_user_warning(prepared.user); !warning.empty()) {
     say(warning);
   }
+}
+
+// Once no other file is opened: what is left of reaching files goes, which is a thread's, then come threads, then system calls go.
+Result<FilterReload> start_threads(const PreparedCapture& prepared, const GuardedCapture& guarded) {
+  TRY(restrict_files(prepared.options, prepared.files));
+  TRY(prepared.outlets->start());
+  FilterReload reload =
+      TRY(FilterReload::start(guarded, prepared.options, prepared.signals.requests));
+  TRY(restrict_capture(prepared.options));
+  warn(prepared);
+  return reload;
 }
 
 PcapngSection section_of(const PreparedCapture& prepared) {
@@ -188,23 +199,19 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
                           .output_fd = sink.fd(),
                           .most_packets = options.limits.most_packets,
                           .flush = options.flush,
-                          .readers = make_readers_of(prepared, guarded),
+                          .readers = {},
                           .recorder = std::nullopt,
                           .watch = &guarded};
   if (prepared.recorder) {
     loop.recorder =
         recorder_options(*prepared.recorder, options, section_of(prepared), *prepared.signals.dump);
   }
-  Result<FilterReload> reload = FilterReload::start(guarded, options, prepared.signals.requests);
+  Result<FilterReload> reload = start_threads(prepared, guarded);
   if (!reload) {
     sink.remove_if_created();
     return report(reload.error(), options.verbose);
   }
-  if (const Result<void> restricted = restrict_capture(options); !restricted) {
-    sink.remove_if_created();
-    return report(restricted.error(), options.verbose);
-  }
-  warn(prepared);
+  loop.readers = make_readers_of(prepared, guarded);
   HookSource source(guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
@@ -227,14 +234,10 @@ int count_hook(PreparedCapture& prepared) {
   if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
     return report(ready.error(), options.verbose);
   }
-  Result<FilterReload> reload = FilterReload::start(**guarded, options, prepared.signals.requests);
+  Result<FilterReload> reload = start_threads(prepared, **guarded);
   if (!reload) {
     return report(reload.error(), options.verbose);
   }
-  if (const Result<void> restricted = restrict_capture(options); !restricted) {
-    return report(restricted.error(), options.verbose);
-  }
-  warn(prepared);
   HookSource source(**guarded, *reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,

@@ -8,7 +8,9 @@
 
 #include "kernel/capabilities.h"
 #include "kernel/version.h"
+#include "privilege/landlock.h"
 #include "privilege/reduce.h"
+#include "privilege/sanitized.h"
 #include "privilege/system_calls.h"
 #include "tools/xdpcap_report.h"
 
@@ -63,6 +65,21 @@ Result<void> give_up_before_output(const XdpcapOptions& options, const std::opti
 
 Result<void> give_up_after_output(const XdpcapOptions& options) {
   return reduce({.user = std::nullopt, .kept = needed_while_running(options)});
+}
+
+Result<void> restrict_files(const XdpcapOptions& options, const CaptureFiles& files) {
+  // What looks for leaks reads /proc.
+  if (kIsSanitized || reads_filter_again(options)) {
+    return {};
+  }
+  std::vector<AllowedPath> allowed;
+  if (files.statistics != nullptr) {
+    allowed.push_back({.fd = files.statistics->directory_fd(), .right = PathRight::ReplaceFiles});
+  }
+  if (!TRY(restrict_paths(allowed)) && options.verbose) {
+    say("files are not restricted to those of the options: the kernel has no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK)");
+  }
+  return {};
 }
 
 Result<void> restrict_capture(const XdpcapOptions& options) {

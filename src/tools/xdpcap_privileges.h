@@ -4,12 +4,14 @@
 //
 //     programs loaded      user of -Z; capabilities but the one that opens files of other users
 //     output opened        that one, too
-//     capture runs         system calls that a running capture does not make
+//     header written       files but those of the options, where the kernel has Landlock
+//     threads started      system calls that a running capture does not make
 //
 // Each step keeps what the options still need: reading -F again.  The file of -stats-prometheus needs nothing: what it takes is
 // open (statistics_file.h).  Kernels before 5.19 want CAP_BPF for every use of a map.
 //
-// Capabilities are a thread's: the first two steps come before threads are made.
+// Capabilities and files are a thread's: those steps come before threads are made.  An output that was just created cannot be removed
+// after the third.
 //
 // Tested by: tests/kernel/end_to_end/privileges_test.cc.
 
@@ -20,6 +22,7 @@
 
 #include "privilege/user.h"
 #include "tools/xdpcap_options.h"
+#include "tools/xdpcap_start.h"
 
 namespace xdpcap {
 
@@ -37,6 +40,10 @@ Result<void> give_up_before_output(const XdpcapOptions& options, const std::opti
 /// After the output has been opened.
 /// Errors: those of reduce().
 Result<void> give_up_after_output(const XdpcapOptions& options);
+
+/// Leaves the directories of `files`, to read and to replace files there.  Where the kernel has no Landlock, -v says so.
+/// Errors: those of restrict_paths().
+Result<void> restrict_files(const XdpcapOptions& options, const CaptureFiles& files);
 
 /// When everything is open.  Where the kernel has no such filters, -v says so.
 /// Errors: those of restrict_system_calls().

@@ -27,38 +27,45 @@ void write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions)
+StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions,
+                                     std::shared_ptr<const StatisticsFile> file)
     : hook_path_(options.hook_path),
       actions_(std::move(actions)),
       shows_status_(!options.quiet),
-      like_original_(options.like_original) {}
+      like_original_(options.like_original),
+      json_fd_(!options.json            ? -1
+               : options.is_to_stdout() ? STDERR_FILENO
+                                        : STDOUT_FILENO),
+      file_(std::move(file)) {}
 
 Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(
     const XdpcapOptions& options, std::vector<Action> actions,
-    const std::shared_ptr<const StatisticsFile>& file) {
-  std::unique_ptr<StatisticsOutlets> outlets(
-      new StatisticsOutlets(options, std::move(actions)));  // NOLINT: the constructor is private
-  if (options.json) {
-    const int fd = options.is_to_stdout() ? STDERR_FILENO : STDOUT_FILENO;
-    outlets->json_.emplace(
-        TRY(cli::LatestWriter::start([fd](const std::string& line) { write_all(fd, line); })));
-  }
-  if (file != nullptr) {
-    TRY(outlets->open_file(file));
+    std::shared_ptr<const StatisticsFile> file) {
+  std::unique_ptr<StatisticsOutlets> outlets(new StatisticsOutlets(
+      options, std::move(actions), std::move(file)));  // NOLINT: the constructor is private
+  if (outlets->file_ != nullptr) {
+    TRY(outlets->file_
+            ->replace(cli::statistics_prometheus({}, outlets->actions_, outlets->hook_path_))
+            .with_context("option -stats-prometheus"));
   }
   return outlets;
 }
 
-Result<void> StatisticsOutlets::open_file(const std::shared_ptr<const StatisticsFile>& file) {
-  TRY(file->replace(cli::statistics_prometheus({}, actions_, hook_path_))
-          .with_context("option -stats-prometheus"));
-  auto has_complained = std::make_shared<std::atomic<bool>>(false);
-  file_.emplace(TRY(cli::LatestWriter::start([file, has_complained](const std::string& text) {
-    const Result<void> replaced = file->replace(text);
-    if (!replaced && !has_complained->exchange(true)) {
-      cli::print_over_status(cli::format_error("xdpcap", replaced.error(), false));
-    }
-  })));
+Result<void> StatisticsOutlets::start() {
+  if (json_fd_ >= 0) {
+    json_.emplace(TRY(cli::LatestWriter::start(
+        [fd = json_fd_](const std::string& line) { write_all(fd, line); })));
+  }
+  if (file_ != nullptr) {
+    auto has_complained = std::make_shared<std::atomic<bool>>(false);
+    file_writer_.emplace(
+        TRY(cli::LatestWriter::start([file = file_, has_complained](const std::string& text) {
+          const Result<void> replaced = file->replace(text);
+          if (!replaced && !has_complained->exchange(true)) {
+            cli::print_over_status(cli::format_error("xdpcap", replaced.error(), false));
+          }
+        })));
+  }
   return {};
 }
 
@@ -66,8 +73,8 @@ void StatisticsOutlets::publish(const CaptureStatistics& statistics) {
   if (json_) {
     json_->put(cli::statistics_json(statistics, actions_, hook_path_));
   }
-  if (file_) {
-    file_->put(cli::statistics_prometheus(statistics, actions_, hook_path_));
+  if (file_writer_) {
+    file_writer_->put(cli::statistics_prometheus(statistics, actions_, hook_path_));
   }
 }
 
@@ -85,7 +92,7 @@ void StatisticsOutlets::show(const CaptureStatistics& statistics, bool is_last) 
 
 StatisticsReaders StatisticsOutlets::readers() {
   StatisticsReaders readers;
-  if (shows_status_ || json_ || file_) {
+  if (shows_status_ || json_ || file_writer_) {
     readers.once_a_second = [this](const CaptureStatistics& statistics) {
       if (shows_status_) {
         show(statistics, false);

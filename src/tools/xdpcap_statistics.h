@@ -25,16 +25,20 @@ class StatisticsOutlets {
   /// Errors: those of StatisticsFile::replace().
   static Result<std::unique_ptr<StatisticsOutlets>> open(
       const XdpcapOptions& options, std::vector<Action> actions,
-      const std::shared_ptr<const StatisticsFile>& file);
+      std::shared_ptr<const StatisticsFile> file);
 
-  /// For the loop, while this lives.
+  /// Starts the threads that write.
+  /// Errors: those of LatestWriter::start().
+  Result<void> start();
+
+  /// For the loop, while this lives; once started.
   StatisticsReaders readers();
   /// So that something else can be printed.
   void end_status_line() { status_.end(); }
 
  private:
-  StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions);
-  Result<void> open_file(const std::shared_ptr<const StatisticsFile>& file);
+  StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions,
+                    std::shared_ptr<const StatisticsFile> file);
   void show(const CaptureStatistics& statistics, bool is_last);
   void publish(const CaptureStatistics& statistics);
 
@@ -42,9 +46,11 @@ class StatisticsOutlets {
   std::vector<Action> actions_;
   bool shows_status_;
   bool like_original_;
+  int json_fd_;  ///< -1: no JSON
+  std::shared_ptr<const StatisticsFile> file_;
   cli::StatusLine status_;
   std::optional<cli::LatestWriter> json_;
-  std::optional<cli::LatestWriter> file_;
+  std::optional<cli::LatestWriter> file_writer_;
 };
 
 }  // namespace xdpcap
