@@ -199,9 +199,18 @@ Result<std::optional<std::uint32_t>> Chain::in_place(Action action, std::uint32_
   return program_in_slot(programs_fd_.get(), place_of(action, position));
 }
 
+// Also the one before, which stays pinned until replace() has put the new one into its place and its slot.
+Result<bool> Chain::is_of(std::uint32_t position, Action action, std::uint32_t program_id) const {
+  if (TRY(in_place(action, position)) == program_id) {
+    return true;
+  }
+  const Result<UniqueFd> pinned = open_program_of(position, action);
+  return pinned && TRY(xdpcap::program_id(pinned->get())) == program_id;
+}
+
 Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
   for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
-    if (TRY(in_place(action, position)) == program_id) {
+    if (TRY(is_of(position, action, program_id))) {
       return true;
     }
   }
@@ -375,11 +384,13 @@ Result<void> Chain::take_in(Action action, std::uint32_t program_id) const {
 
 Result<void> Chain::put_front_in_slot(Action action) const {
   const auto slot = static_cast<std::uint32_t>(index(action));
-  const std::uint32_t entered = get(state().entered[slot]);
-  if (entered != 0) {
-    const UniqueFd front =
-        TRY(open_program_of(static_cast<std::uint32_t>(std::countr_zero(entered)), action));
-    return put_program(hook_->fd(), slot, front.get()).with_context("hook " + hook_->path());
+  for (std::uint32_t bits = get(state().entered[slot]); bits != 0; bits &= bits - 1) {
+    Result<UniqueFd> front =
+        open_program_of(static_cast<std::uint32_t>(std::countr_zero(bits)), action);
+    if (!is_gone(front)) {  // as of a capture that was killed while it replaced its program
+      return put_program(hook_->fd(), slot, TRY(std::move(front)).get())
+          .with_context("hook " + hook_->path());
+    }
   }
   return remove_program(hook_->fd(), slot).with_context("hook " + hook_->path());
 }
@@ -428,8 +439,8 @@ Result<void> Chain::replace(const std::map<Action, int>& programs) {
 
 // Whether the slot holds the program at a position.
 Result<bool> Chain::holds_slot(std::uint32_t position, Action action) const {
-  const std::optional<std::uint32_t> own = TRY(in_place(action, position));
-  return is_on_hook_ && own && TRY(in_slot(action)) == own;
+  const std::optional<std::uint32_t> holder = TRY(in_slot(action));
+  return is_on_hook_ && holder && TRY(is_of(position, action, *holder));
 }
 
 // No packet comes to the programs at a position any more.
@@ -476,16 +487,17 @@ Result<void> Chain::withdraw(const std::vector<Action>& actions) {
 
 Result<void> Chain::leave() {
   leaving_.emplace(directory_.take_turn());
-  if (is_taken_out()) {
-    return {};
+  if (is_taken_out() && directory_.is_in_place()) {
+    return {};  // by another process; its place may be another capture's.  Who removes the directory takes nothing out
   }
   Result<void> first = unlink(position_, hook_->actions());
   note_first(first, wait_for_running_programs());
+  has_left_ = first.has_value();
   return first;
 }
 
 void Chain::tidy() {
-  if (!is_taken_out()) {
+  if (has_left_ && !is_taken_out()) {
     clear(position_, hook_->actions());
     directory_.remove_place(position_);
   }
@@ -504,7 +516,9 @@ Result<void> Chain::take_out(std::uint32_t position) const {
   Result<void> first = unlink(position, hook_->actions());
   note_first(first, wait_for_running_programs());
   if (first) {
-    clear(position, hook_->actions());
+    if (is_on_hook_) {  // else its slots are of a hook that only it knows
+      clear(position, hook_->actions());
+    }
     directory_.remove_place(position);
   }
   return first;
@@ -529,6 +543,14 @@ std::optional<ChainMember> Chain::told_to_leave() const {
 }
 
 std::vector<Chain::NotCalled> Chain::not_called() const {
+  if (look_at_slots().empty()) {
+    return {};
+  }
+  const Turn turn = directory_.take_turn();  // another capture may have been changing them
+  return look_at_slots();
+}
+
+std::vector<Chain::NotCalled> Chain::look_at_slots() const {
   std::vector<NotCalled> slots;
   for (const Action action : hook_->actions()) {
     const Result<std::optional<std::uint32_t>> holder = in_slot(action);
@@ -537,7 +559,7 @@ std::vector<Chain::NotCalled> Chain::not_called() const {
     }
     bool is_called = false;
     for (std::uint32_t position = 0; *holder && position <= position_; ++position) {
-      is_called = is_called || in_place(action, position).value_or(std::nullopt) == *holder;
+      is_called = is_called || is_of(position, action, **holder).value_or(false);
     }
     if (!is_called) {
       slots.push_back({.action = action, .holder = *holder});
@@ -588,13 +610,14 @@ Result<std::size_t> Chain::end_captures(chain::Reason why, std::uint32_t by_pid,
     std::this_thread::sleep_for(kPause);
   }
   const Turn turn = directory_.take_turn();
+  Result<void> first;
   for (const ChainMember& one : told) {
     if (is_there(one)) {
-      TRY(take_out(one.position));
+      note_first(first, take_out(one.position));
     }
   }
   remove_if_empty();
-  return told.size();
+  return first ? Result<std::size_t>(told.size()) : std::unexpected(std::move(first).error());
 }
 
 }  // namespace xdpcap

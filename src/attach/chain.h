@@ -109,7 +109,7 @@ class Chain {
   /// Takes out the programs of some actions; when this returns none of them runs.
   Result<void> withdraw(const std::vector<Action>& actions);
   /// Takes out all of it; when this returns none of its programs runs.  Does as much as it can also after an error, which is the
-  /// first.  tidy(), which has to follow, gives back what the chain holds of it.
+  /// first.  tidy(), which has to follow, gives back what the chain holds of it; after an error that stays, as of a dead capture.
   Result<void> leave();
   void tidy();
 
@@ -149,6 +149,7 @@ class Chain {
 
   Result<std::optional<std::uint32_t>> in_slot(Action action) const;
   Result<std::optional<std::uint32_t>> in_place(Action action, std::uint32_t position) const;
+  Result<bool> is_of(std::uint32_t position, Action action, std::uint32_t program_id) const;
   Result<bool> is_ours(Action action, std::uint32_t program_id) const;
   Result<UniqueFd> open_foreign(Action action, std::uint32_t program_id) const;
   Result<void> take_in(Action action, std::uint32_t program_id) const;
@@ -158,6 +159,7 @@ class Chain {
   Result<void> unlink(std::uint32_t position, const std::vector<Action>& actions) const;
   void clear(std::uint32_t position, const std::vector<Action>& actions) const;
   Result<void> take_out(std::uint32_t position) const;
+  std::vector<NotCalled> look_at_slots() const;
   bool has_living() const;
   void remove_if_empty() const;
 
@@ -170,6 +172,7 @@ class Chain {
   std::uint32_t position_ = chain::kMostCaptures;  ///< kMostCaptures: none
   UniqueFd place_;                                 ///< the lock on it
   std::optional<ChainDirectory::Turn> leaving_;    ///< from leave() to tidy()
+  bool has_left_ = false;                          ///< no slot holds a program of it
 };
 
 }  // namespace xdpcap

@@ -81,7 +81,7 @@ Result<Opened> open_directory(const std::string& path) {
   switch (const int error_number = errno) {
     case ENOENT: return Opened{};
     case ELOOP:
-    case ENOTDIR: return Opened{.fd = {}, .distrust = "it is no directory"};
+    case ENOTDIR: return Opened{.fd = {}, .distrust = "it is not a directory"};
     case EACCES:
       return Opened{.fd = {}, .distrust = "it is another user's, or closed to its owner"};
     default: return refuse(Errc::Io, path, errno_text(error_number), error_number);

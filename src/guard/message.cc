@@ -77,7 +77,8 @@ Result<std::optional<Message>> receive_message(int socket_fd, std::chrono::milli
   std::string body(kMostMessageBytes, '\0');
   Envelope envelope(body);
   envelope.header.msg_control = envelope.control.data();
-  envelope.header.msg_controllen = envelope.control.size();
+  envelope.header.msg_controllen =
+      CMSG_LEN(sizeof(int));  // with padding a second one would have room
   const ssize_t length = ::recvmsg(socket_fd, &envelope.header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (length < 0) {
     return errno == ECONNRESET ? Result<std::optional<Message>>(std::nullopt)
