@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A capture of this process, and its guardian.
+
+#pragma once
+
+#include <cbpfc/cbpf.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "guard/guardian.h"
+#include "kernel/chain_rig.h"
+#include "support/becomes_true.h"
+
+namespace xdpcap::test {
+
+inline constexpr std::chrono::milliseconds kPatience(5'000);
+
+struct GuardedSetup {
+  std::vector<Action> actions = kAllActions;
+  std::uint32_t filter = 1;
+  OnBusy on_busy = OnBusy::Chain;
+  bool reloads = false;
+  bool explains = false;
+  int output_fd = -1;
+};
+
+/// Only counts.
+struct Guarded {
+  explicit Guarded(const ChainRig& rig, const GuardedSetup& setup = {})
+      : filter(constant_filter(setup.filter)),
+        maps(HookCapture::prepare(rig.hook, kPlain, {.actions = setup.actions, .counts_only = true})
+                 .value()),
+        post{.hook = rig.hook,
+             .filter = filter,
+             .join = {.actions = setup.actions,
+                      .command_line = "guarded",
+                      .filter = "the filter",
+                      .pid = static_cast<std::uint32_t>(::getpid()),
+                      .on_busy = setup.on_busy},
+             .reloads = setup.reloads,
+             .explains = setup.explains,
+             .output_fd = setup.output_fd},
+        guardian(Guardian::start(maps, post).value()) {}
+
+  /// Into the slots.
+  void enter() {
+    const Result<std::string> placed = guardian.ask(std::nullopt, kPatience);
+    ASSERT_TRUE(placed) << placed.error().message;
+    const Result<std::string> entered = guardian.ask(MessageKind::Enter, kPatience);
+    ASSERT_TRUE(entered) << entered.error().message;
+  }
+  /// Waits until the guardian has ended, too, and has tidied up.
+  Result<std::string> leave() {
+    Result<std::string> left = guardian.ask(MessageKind::Leave, kPatience);
+    ::waitpid(guardian.pid(), nullptr, 0);
+    return left;
+  }
+  /// The text of the next message, which must be of this kind.
+  std::string hear(MessageKind kind) {
+    std::optional<Message> message;
+    EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }, kPatience));
+    EXPECT_TRUE(message && message->kind == kind) << (message ? message->text : "");
+    return message ? message->text : "";
+  }
+  bool is_silent(std::chrono::milliseconds time) {
+    return !becomes_true([&] { return guardian.hear().has_value(); }, time);
+  }
+  std::uint64_t received(Action action = Action::Pass) const {
+    return test::received(maps, action);
+  }
+
+  cbpfc::Filter filter;
+  HookCapture maps;
+  Post post;
+  Guardian guardian;
+};
+
+class GuardTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { require_root(); }
+};
+
+}  // namespace xdpcap::test

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "guard/message.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+
+namespace xdpcap {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAtOnce(0);
+
+/// Two ends.
+struct Sockets {
+  std::pair<UniqueFd, UniqueFd> ends = make_message_sockets().value();
+  int left() const { return ends.first.get(); }
+  int right() const { return ends.second.get(); }
+  void close_left() { ends.first.reset(); }
+  // One message that has come.
+  Message receive() const {
+    Result<std::optional<Message>> message = receive_message(right(), kAtOnce);
+    EXPECT_TRUE(message && *message);
+    return message && *message ? *std::move(*message) : Message{};
+  }
+};
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST(Message, TextArrivesAsItWasSent) {
+  const Sockets sockets;
+  for (const std::string& text :
+       {std::string(), std::string("a"), std::string("two\nlines\x01\xff"), std::string("a\0b", 3),
+        std::string(kMostMessageBytes - 1, 'x')}) {
+    ASSERT_TRUE(send_message(sockets.left(), MessageKind::Notice, text));
+    const Message message = sockets.receive();
+    EXPECT_EQ(message.kind, MessageKind::Notice);
+    EXPECT_EQ(message.text, text);
+    EXPECT_FALSE(message.fd.is_open());
+  }
+}
+
+TEST(Message, MessagesStayApartAndInOrder) {
+  const Sockets sockets;
+  const auto kinds = {MessageKind::Enter, MessageKind::Leave, MessageKind::Broken};
+  for (const MessageKind kind : kinds) {
+    ASSERT_TRUE(send_message(sockets.left(), kind, "one"));
+  }
+  for (const MessageKind kind : kinds) {
+    EXPECT_EQ(sockets.receive().kind, kind);
+  }
+  EXPECT_EQ(receive_message(sockets.right(), kAtOnce).error().code, Errc::Busy);
+}
+
+TEST(Message, ADescriptorArrivesAndClosesOnExec) {
+  const Sockets sockets;
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const UniqueFd reading(pipe[0]);
+  ASSERT_TRUE(send_message(sockets.left(), MessageKind::Filter, "text", pipe[1]));
+  ::close(pipe[1]);
+  const Message message = sockets.receive();
+  EXPECT_EQ(message.text, "text");
+  EXPECT_EQ(::fcntl(message.fd.get(), F_GETFD), FD_CLOEXEC);
+  ASSERT_EQ(::write(message.fd.get(), "x", 1), 1);
+  char byte = 0;
+  EXPECT_EQ(::read(reading.get(), &byte, 1), 1);
+}
+
+TEST(Message, OfALongTextTheEndIsKept) {
+  const Sockets sockets;
+  ASSERT_TRUE(send_message(sockets.left(), MessageKind::Notice,
+                           "begin" + std::string(kMostMessageBytes, 'x') + "end"));
+  const std::string text = sockets.receive().text;
+  EXPECT_EQ(text.size(), kMostMessageBytes - 1);
+  EXPECT_TRUE(text.starts_with("xxx"));
+  EXPECT_TRUE(text.ends_with("end"));
+}
+
+TEST(Message, TheOtherEndIsClosed) {
+  Sockets sockets;
+  ASSERT_TRUE(send_message(sockets.left(), MessageKind::Leave));
+  sockets.close_left();
+  EXPECT_EQ(sockets.receive().kind, MessageKind::Leave) << "what it had said is read first";
+  for (int i = 0; i < 2; ++i) {
+    const auto message = receive_message(sockets.right(), kAtOnce);
+    ASSERT_TRUE(message);
+    EXPECT_FALSE(*message);
+  }
+  // No SIGPIPE.
+  const Result<void> sent = send_message(sockets.right(), MessageKind::Done);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, Errc::Io);
+}
+
+// What was not read is lost with the reader, and its end still an end.
+TEST(Message, TheOtherEndIsClosedWithMessagesUnread) {
+  Sockets sockets;
+  ASSERT_TRUE(send_message(sockets.right(), MessageKind::Notice, "unread"));
+  sockets.close_left();
+  const auto message = receive_message(sockets.right(), kAtOnce);
+  ASSERT_TRUE(message);
+  EXPECT_FALSE(*message);
+}
+
+TEST(Message, SendingNeverWaitsForAReader) {
+  const Sockets sockets;
+  Result<void> sent;
+  for (int count = 0; sent && count < 100'000; ++count) {
+    sent = send_message(sockets.left(), MessageKind::Notice, std::string(10'000, 'x'));
+  }
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, Errc::Io);
+  EXPECT_EQ(sent.error().sys_errno, EAGAIN);
+}
+
+TEST(Message, WaitsAsLongAsItIsTold) {
+  const Sockets sockets;
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(receive_message(sockets.right(), milliseconds(60)).error().code, Errc::Busy);
+  EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(55));
+}
+
+TEST(Message, Garbage) {
+  const Sockets sockets;
+  for (const std::string& bytes :
+       {std::string(1, '\0'), std::string("\xff"), std::string("\x07\0\0a", 4),
+        std::string(kMostMessageBytes, '\0'), std::string(kMostMessageBytes + 100, 'x')}) {
+    ASSERT_EQ(::send(sockets.left(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+    const Message message = sockets.receive();
+    EXPECT_EQ(static_cast<char>(message.kind), bytes[0]);
+    EXPECT_EQ(message.text, bytes.substr(1, kMostMessageBytes - 1));
+  }
+}
+
+// Of several descriptors one is taken, and none stays open.
+TEST(Message, MoreDescriptorsThanOne) {
+  constexpr std::size_t kMany = 5;
+  const Sockets sockets;
+  const std::size_t before = open_descriptors();
+  const std::array<int, kMany> many{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMany * sizeof(int))> control{};
+  char body = 1;
+  iovec vector{.iov_base = &body, .iov_len = 1};
+  msghdr header{};
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  cmsghdr* const part = CMSG_FIRSTHDR(&header);
+  part->cmsg_level = SOL_SOCKET;
+  part->cmsg_type = SCM_RIGHTS;
+  part->cmsg_len = CMSG_LEN(sizeof(many));
+  std::memcpy(CMSG_DATA(part), many.data(), sizeof(many));
+  ASSERT_EQ(::sendmsg(sockets.left(), &header, 0), 1);
+  EXPECT_TRUE(sockets.receive().fd.is_open());
+  EXPECT_EQ(open_descriptors(), before);
+  ASSERT_TRUE(send_message(sockets.left(), MessageKind::Leave));
+  EXPECT_EQ(sockets.receive().kind, MessageKind::Leave) << "the next one is whole";
+}
+
+TEST(Message, SocketsCloseOnExec) {
+  const Sockets sockets;
+  EXPECT_EQ(::fcntl(sockets.left(), F_GETFD), FD_CLOEXEC);
+  EXPECT_EQ(::fcntl(sockets.right(), F_GETFD), FD_CLOEXEC);
+}
+
+TEST(Message, ErrorsTravelAsText) {
+  const Error error{.code = Errc::VerifierRejected,
+                    .message = "load: refused",
+                    .detail = "a log\nof two lines",
+                    .sys_errno = 13};
+  const Error back = error_of(error_text(error));
+  EXPECT_EQ(back.code, error.code);
+  EXPECT_EQ(back.message, error.message);
+  EXPECT_EQ(back.detail, error.detail);
+  EXPECT_EQ(back.sys_errno, error.sys_errno);
+  const Error bare = error_of(error_text({.code = Errc::Busy, .message = "", .detail = ""}));
+  EXPECT_EQ(bare.code, Errc::Busy);
+  EXPECT_EQ(bare.message, "");
+  EXPECT_EQ(bare.detail, "");
+}
+
+TEST(Message, OfALongLogTheEndIsKept) {
+  const Sockets sockets;
+  const std::string log = std::string(1'000'000, 'x') + "the reason";
+  ASSERT_TRUE(
+      send_message(sockets.left(), MessageKind::Failed,
+                   error_text({.code = Errc::VerifierRejected, .message = "load", .detail = log})));
+  const Error back = error_of(sockets.receive().text);
+  EXPECT_EQ(back.message, "load");
+  EXPECT_TRUE(back.detail.ends_with("the reason"));
+}
+
+TEST(Message, TextThatIsNotAnErrorIsOneAllTheSame) {
+  for (const char* text : {"", "x", "1", "1 2", "1 2 ", "-5 99999999999999999999 \n", "\n\n\n"}) {
+    static_cast<void>(error_of(text));
+  }
+  EXPECT_EQ(error_of("words").message, "words");
+}
+
+}  // namespace
+}  // namespace xdpcap
