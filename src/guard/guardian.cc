@@ -25,7 +25,9 @@
 #include "guard/guard.h"
 #include "guard/target_watch.h"
 #include "kernel/file_status.h"
+#include "privilege/landlock.h"
 #include "privilege/reduce.h"
+#include "privilege/sanitized.h"
 #include "privilege/system_calls.h"
 
 namespace xdpcap {
@@ -72,18 +74,32 @@ void stand_alone(const Post& post) {
   take_name(post.hook.path());
 }
 
+// Files are none of its business; all that it makes and removes is beside the hook.
+Result<void> give_up_paths(int beside_hook_fd) {
+  if (kIsSanitized) {
+    return {};  // what looks for leaks reads /proc
+  }
+  const AllowedPath allowed[] = {{.fd = beside_hook_fd, .right = PathRight::Pin}};
+  TRY(restrict_paths(allowed));
+  return {};
+}
+
 // The hook's directory may be another user's: then it takes a right to make and remove the chain's there.
 Result<void> give_up_privileges(const Post& post, const Chain& chain) {
   std::vector<Capability> kept = {Capability::SysAdmin, Capability::Bpf};
   if (post.reloads) {
     kept.insert(kept.end(), {Capability::NetAdmin, Capability::Perfmon});
   }
-  struct stat parent{};
   const auto directory = std::filesystem::path(chain.directory().path()).parent_path();
-  if (::stat(directory.c_str(), &parent) == 0 && parent.st_uid != ::geteuid()) {
+  const UniqueFd beside_hook(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct stat parent{};
+  if (file_status(beside_hook.get(), parent) && parent.st_uid != ::geteuid()) {
     kept.push_back(Capability::DacOverride);
   }
   TRY(reduce({.user = std::nullopt, .kept = kept}));
+  if (beside_hook.is_open()) {
+    TRY(give_up_paths(beside_hook.get()));
+  }
   Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
   // A kernel without filters is no reason to do without a guardian.
   return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;

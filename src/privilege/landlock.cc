@@ -46,6 +46,10 @@ std::uint64_t bits_of(PathRight right) {
     case PathRight::ReplaceFiles:
       return LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
              LANDLOCK_ACCESS_FS_REMOVE_FILE | kTruncate;
+    case PathRight::Pin:
+      return LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+             LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+             LANDLOCK_ACCESS_FS_READ_DIR;
   }
   return 0;
 }

@@ -29,6 +29,7 @@ namespace xdpcap {
 enum class PathRight : std::uint8_t {
   ReadFiles,     ///< open files for reading
   ReplaceFiles,  ///< create, write, rename and remove regular files
+  Pin,  ///< make and remove directories and pins, and list directories, in a BPF file system
 };
 
 /// A directory and all below it, or a file.

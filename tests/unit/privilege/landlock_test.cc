@@ -144,6 +144,24 @@ TEST_F(Landlock, RefusesAllElse) {
   }
 }
 
+TEST_F(Landlock, LeavesDirectoriesAndPins) {
+  EXPECT_EQ(in_child([&]() -> std::string {
+              const int fd = ::open(other_.path("").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+              const AllowedPath allowed[] = {{.fd = fd, .right = PathRight::Pin}};
+              if (!restrict_paths(allowed).value_or(false)) {
+                return "not restricted";
+              }
+              const std::string made = outcome(
+                  ::mkdirat(fd, "new", 0700) == 0 && opens(fd, "new", O_RDONLY | O_DIRECTORY) &&
+                  ::mknodat(fd, "new/pin", S_IFREG | 0600, 0) == 0 &&
+                  ::unlinkat(fd, "new/pin", 0) == 0 && ::unlinkat(fd, "new", AT_REMOVEDIR) == 0);
+              const std::string read = outcome(opens(fd, "file", O_RDONLY));
+              const std::string elsewhere = outcome(::unlink(read_.path("file").c_str()) == 0);
+              return fmt::format("{}, read {}, elsewhere {}", made, read, elsewhere);
+            }),
+            "yes, read EACCES, elsewhere EACCES");
+}
+
 TEST_F(Landlock, RefusesTheNetworkAndOtherProcesses) {
   if (landlock_version() >= 4) {
     EXPECT_EQ(restricted([](int, int) {
