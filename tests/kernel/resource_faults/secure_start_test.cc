@@ -171,6 +171,18 @@ TEST_F(SecureStart, OpensNoHookThatItsUserMayNot) {
   expect_works();
 }
 
+TEST_F(SecureStart, NeedsAPlaceBesideTheHook) {
+  const std::string directory = fmt::format("{}-xdpcap-{}", hook(), OrdinaryUser::kUser);
+  ASSERT_EQ(::rmdir(directory.c_str()), 0);
+  expect_refused({hook(), file()}, HasSubstr(fmt::format("install -d -m 700 -o {} {}",
+                                                         OrdinaryUser::kUser, directory)));
+  // Where it may make one, it does, and takes it away.
+  const std::string beside = stage().rig().pins().path();
+  ASSERT_EQ(::chown(beside.c_str(), OrdinaryUser::kUser, OrdinaryUser::kUser), 0);
+  expect_works();
+  EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
 TEST_F(SecureStart, HeedsNoEnvironment) {
   // What loads libraries, names files and formats messages.
   expect_works({"env", "LD_PRELOAD=" + roots_.file("no.so"), "LD_LIBRARY_PATH=.",
