@@ -2,10 +2,11 @@
 //
 // Captures, and programs of others in the slots: other tools', other users'.
 
+#include <chrono>
+#include <csignal>
+
 #include "attach/chain.h"
 #include "chain_rig.h"
-#include "kernel/object_ids.h"
-#include "support/netns.h"
 
 namespace xdpcap {
 namespace {
@@ -146,6 +147,32 @@ TEST_F(ChainForeignTest, ThatTookTheSlotKeepsItWhenTheCaptureLeaves) {
   EXPECT_TRUE(capture.detach());
   EXPECT_EQ(rig.hook.holder(Action::Pass).value(), later.id);
   EXPECT_EQ(rig.filled(), std::vector<Action>{Action::Pass});
+}
+
+TEST_F(ChainForeignTest, CapturesThatComeAndChangeAreNotTakenForOthers) {
+  const Rig rig;
+  HookCapture capture = rig.capture({Action::Pass}).value();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (std::uint32_t i = 0;; ++i) {
+      HookCapture before = rig.capture({Action::Pass}).value();
+      for (int changes = 0; changes < 20; ++changes) {
+        static_cast<void>(before.replace_filter(test::constant_filter(i % 2)));
+      }
+    }
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1'500);
+  while (std::chrono::steady_clock::now() < end) {
+    if (!capture.chain()->not_called().empty()) {
+      ADD_FAILURE() << "a capture in front was taken for another tool's program";
+      break;
+    }
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  static_cast<void>(capture.chain()->remove_dead());
+  rig.send();
+  EXPECT_EQ(received(capture), 1U);
 }
 
 // A capture of another user, through another pin, or of another version: not ours, and not to be called as a tool's.
