@@ -22,7 +22,6 @@
 #include <vector>
 
 #include "attach/hook_diagnosis.h"
-#include "guard/guard.h"
 #include "guard/target_watch.h"
 #include "kernel/file_status.h"
 #include "privilege/landlock.h"
@@ -87,7 +86,7 @@ Result<void> give_up_paths(int beside_hook_fd) {
 // The hook's directory may be another user's: then it takes a right to make and remove the chain's there.
 Result<void> give_up_privileges(const Post& post, const Chain& chain) {
   std::vector<Capability> kept = {Capability::SysAdmin, Capability::Bpf};
-  if (post.reloads) {
+  if (post.filter_fd >= 0) {
     kept.insert(kept.end(), {Capability::NetAdmin, Capability::Perfmon});
   }
   const auto directory = std::filesystem::path(chain.directory().path()).parent_path();
@@ -227,8 +226,8 @@ class Guard {
 
   void filter(const Message& message) {
     Result<void> replaced = fail(Errc::Unsupported, "this capture takes no other filter");
-    if (post_.reloads && is_entered_) {
-      const Result<cbpfc::Filter> filter = read_program(message.fd.get());
+    if (post_.filter_fd >= 0 && is_entered_) {
+      const Result<cbpfc::Filter> filter = read_program(post_.filter_fd);
       replaced = filter ? capture_.replace_filter(*filter) : std::unexpected(filter.error());
     }
     say(replaced ? MessageKind::Filtered : MessageKind::Refused,

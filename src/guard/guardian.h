@@ -43,8 +43,8 @@ struct Post {
   const Hook& hook;
   const cbpfc::Filter& filter;
   JoinOptions join;
-  bool reloads = false;   ///< other filters may come
   bool explains = false;  ///< it may be asked why nothing was captured
+  int filter_fd = -1;     ///< memory in which other filters come, as instructions; -1: none come
   int output_fd = -1;     ///< which the guardian closes, so that a reader sees its end
 };
 
@@ -69,7 +69,7 @@ class Guardian {
   std::optional<Message> hear();
   /// Tells it something that is not answered at once.
   /// Thread safety: may be called beside everything else.
-  Result<void> tell(MessageKind kind, const std::string& text = {}, int fd = -1) const;
+  Result<void> tell(MessageKind kind, const std::string& text = {}) const;
   /// Waits for the answer to `kind`, or without one to its start; what it says before is dropped.  The text of the answer.
   /// Errors: what it answered; Kernel when it is gone; Busy when there is no answer in time.
   Result<std::string> ask(std::optional<MessageKind> kind, std::chrono::milliseconds most);
@@ -80,5 +80,9 @@ class Guardian {
   pid_t pid_ = -1;
   bool answers_ = true;
 };
+
+/// The life of a guardian, in the process that is to be one.  Its exit code.
+/// `capture_fd`: a pidfd of the capture; -1: there is none, then the socket alone says that it has died.
+int guard(int socket_fd, int capture_fd, HookCapture& capture, const Post& post);
 
 }  // namespace xdpcap

@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "guard/guard.h"
+#include "guard/guardian.h"
 #include "kernel/errors.h"
 
 namespace xdpcap {
@@ -76,12 +76,11 @@ std::optional<Message> Guardian::hear() {
            .message = "the guardian process has been killed, so the capture ends; its programs "
                       "stay in the hook, where they return their actions, until the next "
                       "xdpcap there, or xdpcap -detach, takes them out",
-           .detail = {}}),
-      .fd = {}};
+           .detail = {}})};
 }
 
-Result<void> Guardian::tell(MessageKind kind, const std::string& text, int fd) const {
-  return send_message(socket_.get(), kind, text, fd).with_context("tell the guardian process");
+Result<void> Guardian::tell(MessageKind kind, const std::string& text) const {
+  return send_message(socket_.get(), kind, text).with_context("tell the guardian process");
 }
 
 Result<std::string> Guardian::ask(std::optional<MessageKind> kind, milliseconds most) {

@@ -5,13 +5,12 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <vector>
 
 #include "kernel/errors.h"
 
@@ -22,45 +21,20 @@ std::unexpected<Error> io_failure(const char* attempt, int error_number) {
   return fail(Errc::Io, fmt::format("{}: {}", attempt, errno_text(error_number)), error_number);
 }
 
-// A body, and room for one descriptor.
-struct Envelope {
-  iovec body{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-
-  explicit Envelope(std::string& text) : body{.iov_base = text.data(), .iov_len = text.size()} {
-    header.msg_iov = &body;
-    header.msg_iovlen = 1;
-  }
-  Envelope(const Envelope&) = delete;
-  Envelope& operator=(const Envelope&) = delete;
-  ~Envelope() = default;
-};
-
 }  // namespace
 
 Result<std::pair<UniqueFd, UniqueFd>> make_message_sockets() {
   std::array<int, 2> ends{-1, -1};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
     return io_failure("make a pair of sockets", errno);
   }
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
-Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text, int fd) {
+Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text) {
   std::string body(1, static_cast<char>(kind));
   body += text.substr(text.size() - std::min(text.size(), kMostMessageBytes - 1));
-  Envelope envelope(body);
-  if (fd >= 0) {
-    envelope.header.msg_control = envelope.control.data();
-    envelope.header.msg_controllen = envelope.control.size();
-    cmsghdr* const part = CMSG_FIRSTHDR(&envelope.header);
-    part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(sizeof(fd));
-    std::memcpy(CMSG_DATA(part), &fd, sizeof(fd));
-  }
-  while (::sendmsg(socket_fd, &envelope.header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+  while (::send(socket_fd, body.data(), body.size(), MSG_NOSIGNAL) < 0) {
     if (errno != EINTR) {
       return io_failure("send a message", errno);
     }
@@ -75,29 +49,15 @@ Result<std::optional<Message>> receive_message(int socket_fd, std::chrono::milli
     return fail(Errc::Busy, "wait for a message: none came in time");
   }
   std::string body(kMostMessageBytes, '\0');
-  Envelope envelope(body);
-  envelope.header.msg_control = envelope.control.data();
-  envelope.header.msg_controllen =
-      CMSG_LEN(sizeof(int));  // with padding a second one would have room
-  const ssize_t length = ::recvmsg(socket_fd, &envelope.header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  if (length < 0) {
-    return errno == ECONNRESET ? Result<std::optional<Message>>(std::nullopt)
-                               : io_failure("receive a message", errno);
+  const ssize_t length = ::read(socket_fd, body.data(), body.size());
+  if (length < 0 && errno != ECONNRESET) {
+    return io_failure("receive a message", errno);
   }
-  Message message;
-  if (const cmsghdr* const part = CMSG_FIRSTHDR(&envelope.header);
-      part != nullptr && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(part), sizeof(fd));
-    message.fd.reset(fd);
-  }
-  if (length == 0) {
+  if (length <= 0) {
     return std::nullopt;
   }
-  body.resize(static_cast<std::size_t>(length));
-  message.kind = static_cast<MessageKind>(body.front());
-  message.text = body.substr(1);
-  return message;
+  return Message{.kind = static_cast<MessageKind>(body[0]),
+                 .text = body.substr(1, static_cast<std::size_t>(length) - 1)};
 }
 
 // "2 13 hook ...: refused\n<a verifier's log>"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a capture and its guardian say to each other: a kind, text, and perhaps a descriptor, as one packet of a Unix socket.
+// What a capture and its guardian say to each other: a kind and text, as one packet of a Unix socket.  No descriptors.
 //
-// Source: unix(7), cmsg(3).
+// Source: unix(7).
 // Tested by: tests/unit/guard/message_test.cc.
 
 #pragma once
@@ -23,7 +23,7 @@ enum class MessageKind : char {
   Enter = 1,  ///< fill the slots
   Leave,      ///< take the capture out of the hook
   Explain,    ///< say why nothing has been captured
-  Filter,  ///< filter by another program from now on: its text, and a descriptor of its instructions
+  Filter,     ///< filter by the program in Post::filter_fd from now on; its text
   // To the capture:
   Done,    ///< what was asked for; to begin with: there is a place on the hook; text: for the user
   Failed,  ///< what was asked for has failed; text: an error (error_text())
@@ -38,18 +38,16 @@ enum class MessageKind : char {
 struct Message {
   MessageKind kind = MessageKind::Notice;
   std::string text;
-  UniqueFd fd;
 };
 
 inline constexpr std::size_t kMostMessageBytes = 65536;
 
-/// A pair of sockets for messages, closed on exec.
+/// A pair of sockets for messages, which do not block and are closed on exec.
 Result<std::pair<UniqueFd, UniqueFd>> make_message_sockets();
 
 /// Sends one; never waits.  Of a text that is too long the end is kept.
 /// Errors: Io.
-Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text = {},
-                          int fd = -1);
+Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text = {});
 
 /// Receives one; nullopt when the other end is closed.
 /// Errors: Busy when none came in time; Io.

@@ -31,7 +31,7 @@ constexpr int kCommon[] = {
     // Descriptors.  The status of one is fstat(2) itself (kernel/file_status.h).
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(_llseek),
     SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
-    SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
+    SCMP_SYS(sendto),
     // Memory; mmap and mprotect are below.
     SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
     // Threads; clone is below.
@@ -48,13 +48,13 @@ constexpr int kCommon[] = {
     // The end.
     SCMP_SYS(exit), SCMP_SYS(exit_group)};
 
-/// A file that is cut back, a socket that takes packets, the guardian's end.
-constexpr int kCapture[] = {SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64), SCMP_SYS(sendto),
-                            SCMP_SYS(wait4), SCMP_SYS(waitid)};
+/// A file that is cut back, the guardian's end.
+constexpr int kCapture[] = {SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64), SCMP_SYS(wait4),
+                            SCMP_SYS(waitid)};
 
-/// A file that is replaced, in a directory that is open; a filter for the guardian.  openat is below.
+/// A file that is replaced, in a directory that is open.  openat is below.
 constexpr int kCaptureWithFiles[] = {SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlinkat),
-                                     SCMP_SYS(fchmod), SCMP_SYS(memfd_create)};
+                                     SCMP_SYS(fchmod)};
 
 constexpr int kGuardian[] = {
     // Directories of a BPF file system; openat is below.
@@ -62,7 +62,7 @@ constexpr int kGuardian[] = {
     SCMP_SYS(rmdir), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(getdents64), SCMP_SYS(flock),
     SCMP_SYS(dup),
     // A filter from the capture; netlink; the capture's end; what waits for programs.
-    SCMP_SYS(pread64), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(bind), SCMP_SYS(getsockname),
+    SCMP_SYS(pread64), SCMP_SYS(recvfrom), SCMP_SYS(bind), SCMP_SYS(getsockname),
     SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(pidfd_open), SCMP_SYS(membarrier)};
 
 /// Commands of bpf(2).

@@ -39,6 +39,7 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
                                                                 int output_fd) {
   const Variant variant = TRY(find_variant(hook));
   HookCapture maps = TRY(HookCapture::prepare(hook, variant, capture));
+  UniqueFd filter_memory(options.filter_file ? ::memfd_create("xdpcap_filter", MFD_CLOEXEC) : -1);
   const Post post{.hook = hook,
                   .filter = filter,
                   .join = {.actions = capture.actions,
@@ -46,12 +47,12 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
                            .filter = options.filter,
                            .pid = static_cast<std::uint32_t>(::getpid()),
                            .on_busy = options.on_busy},
-                  .reloads = options.filter_file.has_value(),
                   .explains = !options.is_silent && options.request == Request::Capture,
+                  .filter_fd = filter_memory.get(),
                   .output_fd = output_fd};
   Guardian guardian = TRY(Guardian::start(maps, post));
   return std::unique_ptr<GuardedCapture>(  // NOLINT: the constructor is private
-      new GuardedCapture(options, std::move(maps), std::move(guardian)));
+      new GuardedCapture(options, std::move(maps), std::move(filter_memory), std::move(guardian)));
 }
 
 Result<void> GuardedCapture::get_place() {
@@ -79,12 +80,12 @@ Result<void> GuardedCapture::send_filter(const cbpfc::Filter& filter,
                                          const std::string& text) const {
   const std::vector<cbpfc::RawInsn> raw = filter.encode();
   const std::size_t bytes = raw.size() * sizeof(cbpfc::RawInsn);
-  const UniqueFd memory(::memfd_create("xdpcap_filter", MFD_CLOEXEC));
-  if (!memory.is_open() ||
-      ::write(memory.get(), raw.data(), bytes) != static_cast<ssize_t>(bytes)) {
+  const int memory = filter_memory_.get();
+  if (::ftruncate(memory, 0) != 0 || ::lseek(memory, 0, SEEK_SET) != 0 ||
+      ::write(memory, raw.data(), bytes) != static_cast<ssize_t>(bytes)) {
     return fail(Errc::Io, fmt::format("hand over the filter: {}", errno_text(errno)), errno);
   }
-  return guardian_.tell(MessageKind::Filter, text, memory.get());
+  return guardian_.tell(MessageKind::Filter, text);
 }
 
 void GuardedCapture::note(const CaptureStatistics& statistics) {

@@ -53,11 +53,16 @@ class GuardedCapture final : public CaptureWatch {
   std::optional<End> look() override;
 
  private:
-  GuardedCapture(const XdpcapOptions& options, HookCapture capture, Guardian guardian)
-      : options_(options), capture_(std::move(capture)), guardian_(std::move(guardian)) {}
+  GuardedCapture(const XdpcapOptions& options, HookCapture capture, UniqueFd filter_memory,
+                 Guardian guardian)
+      : options_(options),
+        capture_(std::move(capture)),
+        filter_memory_(std::move(filter_memory)),
+        guardian_(std::move(guardian)) {}
 
   const XdpcapOptions& options_;
   HookCapture capture_;
+  UniqueFd filter_memory_;  ///< in which the guardian reads other filters
   Guardian guardian_;
   int seconds_ = 0;
   bool has_missed_ = false;

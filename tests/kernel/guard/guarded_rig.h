@@ -28,8 +28,8 @@ struct GuardedSetup {
   std::vector<Action> actions = kAllActions;
   std::uint32_t filter = 1;
   OnBusy on_busy = OnBusy::Chain;
-  bool reloads = false;
   bool explains = false;
+  int filter_fd = -1;
   int output_fd = -1;
 };
 
@@ -46,8 +46,8 @@ struct Guarded {
                       .filter = "the filter",
                       .pid = static_cast<std::uint32_t>(::getpid()),
                       .on_busy = setup.on_busy},
-             .reloads = setup.reloads,
              .explains = setup.explains,
+             .filter_fd = setup.filter_fd,
              .output_fd = setup.output_fd},
         guardian(Guardian::start(maps, post).value()) {}
 

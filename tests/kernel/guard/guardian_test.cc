@@ -4,7 +4,6 @@
 
 #include "guard/guardian.h"
 
-#include <cbpfc/pcap_filter.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -52,6 +51,21 @@ int exit_code(pid_t pid) {
 std::string message_of(const std::string& error) {
   return error_of(error).message;
 }
+
+/// Memory in which filters are handed over.
+struct FilterMemory {
+  void put(const std::string& bytes) const {
+    ASSERT_EQ(::ftruncate(fd.get(), 0), 0);
+    ASSERT_EQ(::pwrite(fd.get(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  void put(const cbpfc::Filter& filter) const {
+    const std::vector<cbpfc::RawInsn> raw = filter.encode();
+    put(std::string(reinterpret_cast<const char*>(raw.data()),
+                    raw.size() * sizeof(cbpfc::RawInsn)));
+  }
+  UniqueFd fd{::memfd_create("test", MFD_CLOEXEC)};
+};
 
 class GuardianTest : public test::GuardTest {};
 
@@ -273,7 +287,8 @@ TEST_F(GuardianTest, SignalsDoNotEndIt) {
 TEST_F(GuardianTest, KeepsOnlyWhatItNeeds) {
   for (const bool reloads : {false, true}) {
     const Rig rig;
-    Guarded capture(rig, {.reloads = reloads});
+    const FilterMemory memory;
+    Guarded capture(rig, {.filter_fd = reloads ? memory.fd.get() : -1});
     capture.enter();
     const std::string status = contents(fmt::format("/proc/{}/status", capture.guardian.pid()));
     // CAP_SYS_ADMIN is 21, CAP_BPF 39; for other programs CAP_NET_ADMIN, 12, and CAP_PERFMON, 38.
@@ -399,49 +414,35 @@ TEST_F(GuardianTest, ACaptureThatWasTakenOutIsTold) {
 
 // --- Filters.
 
-/// Instructions in memory, as a capture hands them over.
-UniqueFd in_memory(const std::string& bytes) {
-  UniqueFd fd(::memfd_create("test", MFD_CLOEXEC));
-  EXPECT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
-  return fd;
-}
-std::string encoded(const cbpfc::Filter& filter) {
-  const std::vector<cbpfc::RawInsn> raw = filter.encode();
-  return {reinterpret_cast<const char*>(raw.data()), raw.size() * sizeof(cbpfc::RawInsn)};
-}
-
 TEST_F(GuardianTest, LoadsOtherFilters) {
   const Rig rig;
-  Guarded capture(rig, {.reloads = true});
+  const FilterMemory memory;
+  Guarded capture(rig, {.filter_fd = memory.fd.get()});
   capture.enter();
   rig.send();
-  for (const char* text : {"none", "really none"}) {
-    const UniqueFd none = in_memory(encoded(test::constant_filter(0)));
-    ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, text, none.get()));
-    EXPECT_EQ(capture.hear(MessageKind::Filtered), text);
+  std::uint64_t matched = 1;
+  for (const bool matches : {false, true, false}) {
+    memory.put(test::constant_filter(matches ? 1 : 0));
+    ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "the text"));
+    EXPECT_EQ(capture.hear(MessageKind::Filtered), "the text");
     rig.send();
+    matched += matches ? 1 : 0;
+    EXPECT_EQ(capture.maps.counters().value()[kPassSlot].matched, matched);
   }
-  const abi::Counters counters = capture.maps.counters().value()[kPassSlot];
-  EXPECT_EQ(counters.received, 3U);
-  EXPECT_EQ(counters.matched, 1U);
+  EXPECT_EQ(capture.received(), 4U);
   ASSERT_TRUE(capture.leave());
   rig.expect_untouched();
 }
 
 TEST_F(GuardianTest, RefusesWhatIsNotAFilter) {
   const Rig rig;
-  Guarded capture(rig, {.reloads = true});
+  const FilterMemory memory;
+  Guarded capture(rig, {.filter_fd = memory.fd.get()});
   capture.enter();
-  std::array<int, 2> pipe{-1, -1};
-  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
-  const UniqueFd reading(pipe[0]);
-  const UniqueFd writing(pipe[1]);
-  const UniqueFd huge = in_memory("");
-  ASSERT_EQ(::ftruncate(huge.get(), off_t{1} << 40), 0);
-  const UniqueFd empty = in_memory("");
-  const UniqueFd garbage = in_memory(std::string(80, '\xff'));
-  for (const int fd : {-1, reading.get(), huge.get(), empty.get(), garbage.get(), rig.map.get()}) {
-    ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "bad", fd));
+  for (const off_t bytes : {off_t{0}, off_t{80}, off_t{1} << 40}) {
+    memory.put(std::string(80, '\xff'));
+    ASSERT_EQ(::ftruncate(memory.fd.get(), bytes), 0);
+    ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "bad"));
     EXPECT_THAT(message_of(capture.hear(MessageKind::Refused)), testing::Not(IsEmpty()));
   }
   rig.send();
@@ -453,8 +454,7 @@ TEST_F(GuardianTest, OfACaptureThatReadsNoFilterAgainTakesNone) {
   const Rig rig;
   Guarded capture(rig);
   capture.enter();
-  const UniqueFd none = in_memory(encoded(test::constant_filter(0)));
-  ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "none", none.get()));
+  ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "none"));
   EXPECT_THAT(message_of(capture.hear(MessageKind::Refused)), HasSubstr("takes no other filter"));
 }
 
@@ -463,7 +463,7 @@ TEST_F(GuardianTest, MessagesItDoesNotKnowAreNone) {
   Guarded capture(rig);
   ASSERT_TRUE(capture.guardian.ask(std::nullopt, kPatience));
   for (const char kind : {'\0', '\5', '\x63', '\x7f'}) {
-    ASSERT_TRUE(capture.guardian.tell(static_cast<MessageKind>(kind), "what?", rig.map.get()));
+    ASSERT_TRUE(capture.guardian.tell(static_cast<MessageKind>(kind), "what?"));
   }
   ASSERT_TRUE(capture.guardian.tell(MessageKind::Explain)) << "it has not entered";
   ASSERT_TRUE(capture.guardian.ask(MessageKind::Enter, kPatience));

@@ -276,7 +276,13 @@ const Probe kProbes[] = {
      {kRefused, kRefused, kRefused}},
     {"file in memory",
      [](const Stage&) { return ::memfd_create("file", MFD_CLOEXEC) >= 0; },
-     {kRefused, kYes, kRefused}},
+     {kRefused, kRefused, kRefused}},
+    {"descriptors from another process",
+     [](const Stage& s) {
+       msghdr header{};
+       return ::recvmsg(s.sockets[0], &header, MSG_DONTWAIT) >= 0 || errno == EAGAIN;
+     },
+     {kRefused, kRefused, kRefused}},
     {"rename",
      [](const Stage& s) { return ::renameat(s.parent, "file", s.parent, "new") == 0; },
      {kRefused, kYes, kRefused}},
