@@ -204,7 +204,8 @@ const Probe kProbes[] = {
        return ::sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
               ::sched_setaffinity(0, sizeof(cpus), &cpus) == 0;
      },
-     {kRefused, kRefused, kYes}},
+     {kRefused, kRefused, kYes},
+     kSanitizersCall},
     {"look up", look_up, {kYes, kYes, kYes}},
     {"terminal",
      [](const Stage& s) { return ::isatty(s.file) == 1; },
