@@ -157,6 +157,9 @@ Result<void> find_links(Machine& machine) {
 Result<Machine> look_at_machine(Scope scope) {
   Machine machine;
   TRY(find_programs(machine));
+  if (scope == Scope::Nowhere) {
+    return machine;
+  }
   TRY(find_arrays(machine));
   TRY(find_links(machine));
   machine.interfaces = TRY(all_interfaces());
@@ -258,7 +261,9 @@ Result<HookFacts> facts_of(int map_fd, const std::string& what, Scope scope) {
                             "hooks of this machine",
                             what));
   }
-  HookFacts facts = describe_hook(*array, pinned_maps().value_or(std::vector<PinnedMap>()));
+  HookFacts facts = describe_hook(*array, scope == Scope::Nowhere
+                                              ? std::vector<PinnedMap>()
+                                              : pinned_maps().value_or(std::vector<PinnedMap>()));
   Result<Machine> machine = look_at_machine(scope);
   if (machine.has_value()) {
     facts.users = TRY(find_users(*machine, facts.map_id));

@@ -86,6 +86,7 @@ struct HookFacts {
 
 /// Where interfaces are looked for.
 enum class Scope : std::uint8_t {
+  Nowhere,  ///< users and holders are named, and that is all: neither interfaces nor pins
   ThisNamespace,
   AllNamespaces,  ///< enters each for a moment: only in a process with one thread
 };

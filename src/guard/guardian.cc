@@ -24,6 +24,7 @@
 #include "attach/hook_diagnosis.h"
 #include "guard/target_watch.h"
 #include "kernel/file_status.h"
+#include "kernel/quiesce.h"
 #include "privilege/landlock.h"
 #include "privilege/reduce.h"
 #include "privilege/sanitized.h"
@@ -192,7 +193,7 @@ class Guard {
       return;
     }
     switch ((*message)->kind) {
-      case MessageKind::Enter: answer(enter()); break;
+      case MessageKind::Enter: begin(); break;
       case MessageKind::Leave: leave(); break;
       case MessageKind::Explain: begin_explanation(); break;
       case MessageKind::Filter: filter(**message); break;
@@ -204,18 +205,29 @@ class Guard {
     say(result ? MessageKind::Done : MessageKind::Failed, result ? "" : error_text(result.error()));
   }
 
-  Result<void> enter() {
+  // The slots first; what else there is to do can wait until packets come.
+  void begin() {
     if (is_entered_) {
-      return fail(Errc::InvalidArgument, "the capture is in the hook already");
+      answer(fail(Errc::InvalidArgument, "the capture is in the hook already"));
+      return;
     }
-    TRY(capture_.enter());
+    const Result<void> entered = capture_.enter();
+    answer(entered);
+    if (!entered) {
+      return;
+    }
+    is_entered_ = true;
+    if (const Result<void> settled = settle(); !settled && !std::exchange(has_said_end_, true)) {
+      say(MessageKind::Broken, error_text(settled.error()));
+    }
+  }
+
+  Result<void> settle() {
     if (Result<HookCapture::Programs> probes =
             post_.explains ? capture_.load_probes() : HookCapture::Programs()) {
       probes_ = *std::move(probes);  // without them, the explanation is about captured actions only
     }
-    TRY(give_up_privileges(post_, *capture_.chain()));
-    is_entered_ = true;
-    return {};
+    return give_up_privileges(post_, *capture_.chain());
   }
 
   void leave() {
@@ -343,6 +355,7 @@ class Guard {
 
 int guard(int socket_fd, int capture_fd, HookCapture& capture, const Post& post) {
   stand_alone(post);
+  prepare_to_wait_for_programs();
   const Result<void> guarded = Guard(socket_fd, capture_fd, capture, post).run();
   if (!guarded) {
     static_cast<void>(send_message(socket_fd, MessageKind::Failed, error_text(guarded.error())));

@@ -72,8 +72,8 @@ struct PreparedCapture {
   const std::optional<User>& user;
   const CaptureFiles& files;
   std::optional<FlightRecorder>& recorder;
-  std::vector<IngressInterface> ingress;            ///< where packets come from
-  std::string obstacle;                             ///< to packets on their way to the hook
+  std::vector<IngressInterface> ingress = {};       ///< where packets come from
+  std::string obstacle = {};                        ///< to packets on their way to the hook
   std::unique_ptr<StatisticsOutlets> outlets = {};  ///< once the capture is ready
 };
 
@@ -118,12 +118,21 @@ Result<void> may_enter(const Hook& hook, const Result<HookFacts>& facts,
   return facts ? check_is_hook(hook, *facts) : Result<void>(std::unexpected(facts.error()));
 }
 
+// Where packets come from: for the file, and for a warning.  A capture does without it if it may not be asked for.
+void look_for_interfaces(PreparedCapture& prepared) {
+  if (const Result<HookFacts> facts = hook_facts(prepared.hook, Scope::AllNamespaces)) {
+    prepared.ingress = ingress_of(*facts);
+    prepared.obstacle = certain_obstacle(*facts);
+  }
+}
+
 // A guardian, and what only that takes is given up; a place on the hook, and programs that are loaded.
-Result<std::unique_ptr<GuardedCapture>> start_capture(const PreparedCapture& prepared,
+Result<std::unique_ptr<GuardedCapture>> start_capture(PreparedCapture& prepared,
                                                       const HookCaptureOptions& options,
                                                       int output_fd = -1) {
   std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
       prepared.hook, prepared.filter, prepared.options, options, output_fd));
+  look_for_interfaces(prepared);  // meanwhile the guardian loads the programs
   prepared.hook.close();
   TRY(give_up_before_output(prepared.options, prepared.user));
   TRY(guarded->get_place());
@@ -375,7 +384,7 @@ int run(const XdpcapOptions& given) {
   if (const Result<void> may_capture = check_may_capture(*hook, actions); !may_capture) {
     return report(may_capture.error(), options.verbose);
   }
-  const Result<HookFacts> facts = hook_facts(*hook, Scope::AllNamespaces);
+  const Result<HookFacts> facts = hook_facts(*hook, Scope::Nowhere);
   if (const Result<void> entry = may_enter(*hook, facts, options); !entry) {
     return report(entry.error(), options.verbose);
   }
@@ -386,9 +395,7 @@ int run(const XdpcapOptions& given) {
                            .signals = *signals,
                            .user = *user,
                            .files = *files,
-                           .recorder = *recorder,
-                           .ingress = facts ? ingress_of(*facts) : std::vector<IngressInterface>(),
-                           .obstacle = facts ? certain_obstacle(*facts) : ""};
+                           .recorder = *recorder};
   return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 
