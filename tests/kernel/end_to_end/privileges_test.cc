@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,6 +16,7 @@
 #include <memory>
 
 #include "capture.h"
+#include "privilege/sanitized.h"
 #include "rig.h"
 
 namespace xdpcap::test {
@@ -75,10 +77,10 @@ void expect_restricted(pid_t pid, std::uint64_t capabilities, uid_t uid) {
   expect_private(pid);
 }
 
-pid_t guardian_of(pid_t pid) {
-  pid_t guardian = 0;
-  std::ifstream(fmt::format("/proc/{0}/task/{0}/children", pid)) >> guardian;
-  return guardian;
+pid_t child_of(pid_t pid) {
+  pid_t child = 0;
+  std::ifstream(fmt::format("/proc/{0}/task/{0}/children", pid)) >> child;
+  return child;
 }
 
 /// A directory of nobody's, in which nobody writes.
@@ -128,7 +130,7 @@ TEST_F(PrivilegesTest, OfARunningCaptureAreThoseItNeeds) {
     expect_restricted(pid, cases[i].capabilities, cases[i].uid);
     const auto& options = cases[i].options;
     const bool reloads = std::ranges::find(options, "-F") != options.end();
-    expect_restricted(guardian_of(pid), reloads ? kSysAdmin | kLoading : kSysAdmin | kBpf, 0);
+    expect_restricted(child_of(pid), reloads ? kSysAdmin | kLoading : kSysAdmin | kBpf, 0);
   }
   rig.sending().send(order_frame(1, 1));
   for (std::size_t i = 0; i < captures.size(); ++i) {
@@ -205,6 +207,29 @@ TEST_F(PrivilegesTest, AUserWhoCannotBeOneIsRefusedBeforeAnythingHappens) {
     EXPECT_EQ(split(outcome.errors, '\n').size(), 2U) << outcome.errors;
     EXPECT_FALSE(std::filesystem::exists(file));
     EXPECT_EQ(filled_slots(rig.target().hook_fd()), 0U);
+  }
+}
+
+TEST_F(PrivilegesTest, AKernelWithoutLandlockIsSaid) {
+  if (kIsSanitized) {
+    GTEST_SKIP() << "the runtime of a sanitizer opens files, so Landlock is left out";
+  }
+  const Rig rig;
+  for (const bool is_missing : {false, true}) {
+    const std::string fault = is_missing ? "error=ENOSYS" : "delay_enter=1";
+    std::vector<std::string> command = {
+        "strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=landlock_create_ruleset:" + fault};
+    const std::vector<std::string> capture = xdpcap_command({"-v", "-count", rig.hook()});
+    command.insert(command.end(), capture.begin(), capture.end());
+    Process process(command);
+    EXPECT_TRUE(becomes_true([&] { return filled_slots(rig.target().hook_fd()) == 5; }))
+        << process.errors();
+    const pid_t capture_pid = child_of(process.pid());
+    note_bpf_objects(capture_pid);
+    EXPECT_EQ(::kill(capture_pid, SIGINT), 0);
+    EXPECT_EQ(process.wait().exit_code, 0) << process.errors();
+    EXPECT_EQ(process.errors().find("the kernel has no Landlock") != std::string::npos, is_missing)
+        << process.errors();
   }
 }
 

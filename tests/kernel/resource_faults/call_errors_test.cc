@@ -56,6 +56,15 @@ TEST_F(CallErrors, OfThreadsAndProcesses) {
                    {"fcntl", "error=EMFILE"}});
 }
 
+TEST_F(CallErrors, OfGivingUpPrivileges) {
+  expect_survived({{"capset", "error=EPERM"},
+                   {"prctl", "error=EINVAL", 20},
+                   {"seccomp", "error=EINVAL"},
+                   {"landlock_create_ruleset", "error=ENOSYS"},
+                   {"landlock_create_ruleset", "error=EOPNOTSUPP"},
+                   {"landlock_restrict_self", "error=E2BIG"}});
+}
+
 TEST_F(CallErrors, OfTheGuardiansSockets) {
   expect_survived({{"socketpair", "error=EMFILE"},
                    {"socket", "error=EMFILE"},
