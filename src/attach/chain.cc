@@ -65,7 +65,6 @@ void note_first(Result<void>& first, Result<void> next) {
 
 template <std::size_t kSize>
 void put_text(std::array<char, kSize>& place, const std::string& text) {
-  place.fill('\0');
   std::memcpy(place.data(), text.data(), std::min(text.size(), kSize - 1));
 }
 
@@ -144,12 +143,7 @@ Result<void> Chain::find_maps() {
 }
 
 bool Chain::has_living() const {
-  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
-    if (directory_.place(position) == ChainDirectory::Place::Held) {
-      return true;
-    }
-  }
-  return false;
+  return directory_.count(ChainDirectory::Place::Held) != 0;
 }
 
 // --- What they say.
@@ -315,17 +309,16 @@ Result<void> Chain::take_place(const JoinOptions& options) {
       continue;
     }
     chain::Member& member = state().members[position];
-    member = {.pid = options.pid,
-              .told_by_pid = 0,
-              .told_why = {},
-              .actions = 0,
-              .command_line = {},
-              .filter = {}};
+    member = {};
+    member.pid = options.pid;
     for (const Action action : options.actions) {
       member.actions |= 1U << index(action);
     }
     put_text(member.command_line, options.command_line);
     put_text(member.filter, options.filter);
+    if (options.counters_fd >= 0) {  // -status does without
+      static_cast<void>(directory_.pin(fmt::format("{}/counters", position), options.counters_fd));
+    }
     position_ = position;
     place_ = *std::move(place);
     return {};
@@ -409,12 +402,18 @@ Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over)
   return put_front_in_slot(action);
 }
 
-Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over) {
-  const Turn turn = directory_.take_turn();
+// Its place may be another capture's, once it was taken out.
+Result<Turn> Chain::take_turn() const {
+  Turn turn = directory_.take_turn();
   if (is_taken_out()) {
     return fail(Errc::Busy,
                 fmt::format("hook {}: another process has ended this capture", hook_->path()));
   }
+  return turn;
+}
+
+Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over) {
+  const Turn turn = TRY(take_turn());
   for (const auto& [action, program_fd] : programs) {
     TRY(enter_action(action, program_fd, takes_over));
   }
@@ -422,7 +421,7 @@ Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over
 }
 
 Result<void> Chain::replace(const std::map<Action, int>& programs) {
-  const Turn turn = directory_.take_turn();
+  const Turn turn = TRY(take_turn());
   for (const auto& [action, program_fd] : programs) {
     const std::optional<std::uint32_t> old = TRY(in_place(action, position_));
     const bool is_in_slot = old && TRY(in_slot(action)) == old;
@@ -478,7 +477,7 @@ void Chain::clear(std::uint32_t position, const std::vector<Action>& actions) co
 }
 
 Result<void> Chain::withdraw(const std::vector<Action>& actions) {
-  const Turn turn = directory_.take_turn();
+  const Turn turn = TRY(take_turn());
   Result<void> first = unlink(position_, actions);
   note_first(first, wait_for_running_programs());
   clear(position_, actions);
@@ -507,7 +506,7 @@ void Chain::tidy() {
 }
 
 void Chain::remove_if_empty() const {
-  if (!place_.is_open() && members().empty()) {
+  if (!place_.is_open() && directory_.count(ChainDirectory::Place::Free) == kMostCaptures) {
     directory_.remove();
   }
 }
@@ -525,10 +524,6 @@ Result<void> Chain::take_out(std::uint32_t position) const {
 }
 
 // --- What others do.
-
-void Chain::keep_counters(int counters_fd) const {
-  static_cast<void>(directory_.pin(fmt::format("{}/counters", position_), counters_fd));
-}
 
 bool Chain::is_taken_out() const {
   struct stat status{};
@@ -581,8 +576,7 @@ std::vector<std::string> Chain::take_out_dead() {
 }
 
 std::vector<std::string> Chain::remove_dead() {
-  const auto is_dead = [](const ChainMember& member) { return !member.is_alive; };
-  if (std::ranges::none_of(members(), is_dead)) {
+  if (directory_.count(ChainDirectory::Place::Dead) == 0) {
     return {};
   }
   const Turn turn = directory_.take_turn();

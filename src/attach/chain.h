@@ -56,6 +56,7 @@ struct JoinOptions {
   std::string filter = {};
   std::uint32_t pid = 0;  ///< of the capture
   OnBusy on_busy = OnBusy::Chain;
+  int counters_fd = -1;  ///< for -status
 };
 
 /// A capture as the chain knows it.
@@ -113,7 +114,6 @@ class Chain {
   Result<void> leave();
   void tidy();
 
-  void keep_counters(int counters_fd) const;  ///< for -status
   /// Whether another process has taken it out, or asked it to leave.
   bool is_taken_out() const;
   std::optional<ChainMember> told_to_leave() const;
@@ -141,6 +141,7 @@ class Chain {
   Result<void> take_place(const JoinOptions& options);
   Result<bool> get_place(const JoinOptions& options, std::vector<std::string>& notes);
   Result<void> check_slots(const JoinOptions& options, std::vector<std::string>& notes) const;
+  Result<ChainDirectory::Turn> take_turn() const;
   std::vector<std::string> take_out_dead();
   chain::ChainState& state() const { return *static_cast<chain::ChainState*>(mapping_.get()); }
   ChainMember member(std::uint32_t position) const;

@@ -243,6 +243,14 @@ ChainDirectory::Place ChainDirectory::place(std::uint32_t position) const {
   return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? Place::Dead : Place::Held;
 }
 
+std::size_t ChainDirectory::count(Place wanted) const {
+  std::size_t count = 0;
+  for (std::uint32_t position = 0; position < chain::kMostCaptures; ++position) {
+    count += place(position) == wanted ? 1U : 0U;
+  }
+  return count;
+}
+
 void ChainDirectory::remove_place(std::uint32_t position) const {
   const std::string name = name_of(position);
   for (const Action action : first_actions(kMostActions)) {

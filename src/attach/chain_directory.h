@@ -78,6 +78,7 @@ class ChainDirectory {
   Result<std::optional<UniqueFd>> take_place(std::uint32_t position) const;
   enum class Place : std::uint8_t { Free, Held, Dead };
   Place place(std::uint32_t position) const;
+  std::size_t count(Place place) const;  ///< how many positions are so
   void remove_place(std::uint32_t position) const;
   void remove_contents() const;
   void remove() const;  ///< with its contents

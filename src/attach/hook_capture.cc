@@ -135,11 +135,11 @@ Result<HookCapture> HookCapture::prepare(const Hook& hook, const Variant& varian
   return capture;
 }
 
-Result<void> HookCapture::join(const cbpfc::Filter& filter, const JoinOptions& options,
+Result<void> HookCapture::join(const cbpfc::Filter& filter, JoinOptions options,
                                std::vector<std::string>& notes) {
+  options.counters_fd = counters_fd_.get();
   takes_over_ = options.on_busy == OnBusy::Replace;
   chain_.emplace(TRY(Chain::join(*hook_, options, notes)));
-  chain_->keep_counters(counters_fd_.get());
   programs_ = TRY(load_programs(filter));
   return {};
 }

@@ -61,7 +61,7 @@ class HookCapture {
 
   /// Takes a place in the chain on the hook, and loads the programs; no packet meets them before enter().
   /// Errors: those of Chain::join(); VerifierRejected with the log; Permission.
-  Result<void> join(const cbpfc::Filter& filter, const JoinOptions& options,
+  Result<void> join(const cbpfc::Filter& filter, JoinOptions options,
                     std::vector<std::string>& notes);
 
   /// Packets are counted and recorded from here on.  Needs no capability since Linux 5.19.

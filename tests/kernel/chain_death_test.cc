@@ -374,6 +374,8 @@ TEST_F(ChainDeathTest, ThoseThatDoNotLeaveAreTakenOut) {
   // Its place may be another's meanwhile.
   const HookCapture next = rig.capture().value();
   const HookCapture after_next = rig.capture().value();
+  EXPECT_EQ(first.replace_filter(test::constant_filter(0)).error().code, Errc::Busy);
+  EXPECT_EQ(first.chain()->withdraw({Action::Pass}).error().code, Errc::Busy);
   EXPECT_TRUE(first.detach());
   EXPECT_TRUE(second.detach());
   rig.send();
@@ -453,6 +455,23 @@ TEST_F(ChainDeathTest, CapturesOfAnotherVersionAreNotTouched) {
   rig.send(Action::Drop);
   EXPECT_EQ(received(other, Action::Drop), 1U);
   EXPECT_TRUE(other.detach());
+}
+
+TEST_F(ChainDeathTest, ALivingCaptureWhoseMapsAreNotThereIsNotTouched) {
+  const Rig rig;
+  HookCapture living = rig.capture({Action::Drop}).value();
+  const ChainDirectory& directory = living.chain()->directory();
+  directory.remove_pin("state");
+  EXPECT_EQ(rig.capture({Action::Pass}).error().code, Errc::NotFound);
+  EXPECT_FALSE(Chain::find(rig.hook).value());
+  const UniqueFd longer = create_mappable_array(chain::kStateMapName, 8192, 1).value();
+  ASSERT_TRUE(directory.pin("state", longer.get()));
+  EXPECT_EQ(rig.capture({Action::Pass}).error().code, Errc::Unsupported);
+  EXPECT_EQ(Chain::find(rig.hook).error().code, Errc::Unsupported);
+  rig.send(Action::Drop);
+  EXPECT_EQ(received(living, Action::Drop), 1U);
+  EXPECT_TRUE(living.detach());
+  rig.expect_untouched();
 }
 
 TEST_F(ChainDeathTest, MapsThatAreNotThoseOfCapturesAreReplaced) {
