@@ -80,7 +80,7 @@ TEST_F(ChainSoak, ALongCaptureAndItsGuardianStayWhatTheyWere) {
   ASSERT_TRUE(lasting.enters());
   const pid_t guardian = lasting.guardian().value();
   Traffic traffic(stage.rig());
-  ComingAndGoing crowd(stage, traffic, {.most = 8, .seed = 600});
+  ComingAndGoing crowd(stage, traffic, {.most = 7, .seed = 600});
   Courses of_capture;
   Courses of_guardian;
   const auto start = steady_clock::now();

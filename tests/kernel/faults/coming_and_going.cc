@@ -70,7 +70,8 @@ void ComingAndGoing::stop(One& one) {
     expect_balance(totals);
   }
   const std::string said = one.capture->process().errors();
-  for (const char* const words : {"are missing", "not seen until", "please report", "try again"}) {
+  for (const char* const words :
+       {"not seen from here on", "taken out", "please report", "try again"}) {
     EXPECT_EQ(said.find(words), std::string::npos) << said;
   }
   ++figures_.stopped;
@@ -82,8 +83,16 @@ void ComingAndGoing::kill(One& one, bool with_guardian) {
     ++figures_.killed_with_guardian;
     return;
   }
+  const std::optional<pid_t> guardian = one.capture->guardian();
   one.capture->process().signal(SIGKILL);
   one.capture->process().wait();
+  // Its place is taken until its guardian has ended.
+  EXPECT_TRUE(!guardian || becomes_true(
+                               [&] {
+                                 const std::vector<pid_t> there = stage_.guardians();
+                                 return std::ranges::find(there, *guardian) == there.end();
+                               },
+                               Millis(1'000)));
   ++figures_.killed;
 }
 

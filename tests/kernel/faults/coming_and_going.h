@@ -2,7 +2,7 @@
 //
 // Captures of all kinds that start, end and are killed at random.
 //
-//     ComingAndGoing crowd(stage, traffic, {.most = 30, .seed = 5});
+//     ComingAndGoing crowd(stage, traffic, {.most = 7, .seed = 5});
 //     while (...) { crowd.step(); }
 //     crowd.end();                       // all that still run
 //
@@ -22,7 +22,7 @@
 namespace xdpcap::test {
 
 struct CrowdOptions {
-  std::size_t most = 30;  ///< captures at a time
+  std::size_t most = 7;  ///< captures at a time
   std::uint32_t seed = 1;
 };
 

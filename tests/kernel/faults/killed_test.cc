@@ -200,30 +200,50 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
       kills, by_guardians, tally.sent(), tally.wrong);
 }
 
-TEST_F(Killed, GuardiansAreMissedButNotNeeded) {
+// A capture without its guardian could not leave the hook, so it ends, with a whole file.  What is left goes with a neighbour.
+TEST_F(Killed, GuardiansTakeTheirCapturesWithThem) {
   const Stage stage;
   SharedCapture witness(stage, "");
   ASSERT_TRUE(witness.enters());
   Traffic traffic(stage.rig(), {.pause = microseconds(0)});
   for (int i = 0; i < 10; ++i) {
-    SharedCapture capture(stage, "/dev/null");
+    SCOPED_TRACE(i);
+    const std::string file = stage.rig().file("out.pcapng");
+    SharedCapture capture(stage, file);
     ASSERT_TRUE(capture.enters());
     const std::uint64_t entered = traffic.tally().sent();
     traffic.await_more(1'000);
+    const std::uint64_t killed = traffic.tally().sent();
     signal_process(capture.guardian().value(), SIGKILL);
-    EXPECT_TRUE(capture.says("the guardian process has been killed"));
-    traffic.await_more(1'000);
-    const std::uint64_t told = traffic.tally().sent();
-    const Totals totals =
-        capture.stop();  // under traffic: it does not add up unless it has left before it counts
-    EXPECT_GE(totals.received, told - entered);
-    expect_balance(totals);
-    EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
+    EXPECT_EQ(capture.process().wait(Millis(2'000)).exit_code, 1);
+    EXPECT_TRUE(capture.says("the guardian process has been killed", Millis(0)));
+    const Totals totals = capture.totals();
+    EXPECT_GE(totals.received, killed - entered);
+    EXPECT_EQ(count_with_tcpdump(file), totals.written);
+    EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));
   }
   const Tally tally = traffic.stop();
-  EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(0)));
   expect_exact(witness.stop(), tally);
-  clean_up_with_another(stage);
+}
+
+TEST_F(Killed, GuardiansAloneAreReplacedByTheNextCapture) {
+  const Stage stage;
+  Traffic traffic(stage.rig());
+  for (int i = 0; i < 10; ++i) {
+    SCOPED_TRACE(i);
+    SharedCapture capture(stage, "");
+    ASSERT_TRUE(capture.enters());
+    signal_process(capture.guardian().value(), SIGKILL);
+    EXPECT_EQ(capture.process().wait(Millis(2'000)).exit_code, 1);
+    EXPECT_EQ(filled_slots(stage.hook_fd()), kTrafficActions);
+    if (i % 2 == 0) {
+      clean_up_with_another(stage);
+    } else {
+      EXPECT_THAT(detach({stage.rig().hook()}), testing::HasSubstr("removed what killed ones"));
+    }
+    EXPECT_EQ(filled_slots(stage.hook_fd()), 0U);
+  }
+  EXPECT_EQ(traffic.stop().wrong, 0U);
 }
 
 }  // namespace

@@ -2,9 +2,12 @@
 
 #include "stage.h"
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <fstream>
 #include <regex>
 
@@ -53,6 +56,26 @@ std::vector<ChainMember> Stage::members() const {
   return chain && *chain ? (*chain)->members() : std::vector<ChainMember>{};
 }
 
+bool Stage::has_entered(pid_t pid) const {
+  const Result<std::optional<Chain>> chain = Chain::find(hook_);
+  if (!chain || !*chain) {
+    return false;
+  }
+  constexpr std::uint32_t kOnlyOne = 0;
+  std::array<std::byte, chain::kStateBytes> value{};
+  chain::ChainState state{};
+  if (::bpf_map_lookup_elem((*chain)->state_fd(), &kOnlyOne, value.data()) != 0) {
+    return false;
+  }
+  std::memcpy(&state, value.data(), sizeof(state));
+  return std::ranges::any_of((*chain)->members(), [&](const ChainMember& member) {
+    return member.pid == static_cast<std::uint32_t>(pid) &&
+           std::ranges::all_of(member.actions, [&](Action action) {
+             return (state.entered[index(action)] >> member.position & 1U) != 0;
+           });
+  });
+}
+
 bool Stage::are_members(const std::vector<pid_t>& pids, Millis most) const {
   std::vector<pid_t> expected = pids;
   std::ranges::sort(expected);
@@ -75,16 +98,9 @@ SharedCapture::SharedCapture(const Stage& stage, const std::string& output,
       process_(command_of(stage, output, arguments, filter)) {}
 
 bool SharedCapture::enters(Millis most) {
-  const auto has_entered = [&] {
-    const std::vector<ChainMember> members = stage_.members();
-    return std::ranges::any_of(members, [&](const ChainMember& member) {
-      return member.pid == static_cast<std::uint32_t>(pid());
-    });
-  };
-  // Its own look for the others is over when it has a guardian.
-  becomes_true([&] { return (guardian() && has_entered()) || !process_.is_running(); }, most);
+  becomes_true([&] { return stage_.has_entered(pid()) || !process_.is_running(); }, most);
   note_bpf_objects(pid());
-  return process_.is_running() && has_entered();
+  return process_.is_running() && stage_.has_entered(pid());
 }
 
 std::optional<pid_t> SharedCapture::guardian() const {

@@ -34,6 +34,8 @@ class Stage {
 
   /// Who captures, by the memory that they share.
   std::vector<ChainMember> members() const;
+  /// Whether packets come to the programs of all its actions.
+  bool has_entered(pid_t pid) const;
   /// Whether just these processes capture within `most`.
   bool are_members(const std::vector<pid_t>& pids, Millis most) const;
   /// Guardians on the hook: those of captures that are dead, too.
