@@ -92,9 +92,13 @@ Result<void> Chain::open_maps() {
   state_fd_ = TRY(directory_.open_pin("state"));
   programs_fd_ = TRY(directory_.open_pin("programs"));
   const MapInfo info = TRY(map_info(state_fd_.get()));
-  if (info.name != chain::kStateMapName || info.value_size_bytes != chain::kStateBytes) {
-    return fail(Errc::Unsupported,
-                fmt::format("{}: its maps are not those of captures", directory_.path()));
+  const MapInfo programs = TRY(map_info(programs_fd_.get()));
+  if (info.name != chain::kStateMapName || info.value_size_bytes != chain::kStateBytes ||
+      programs.type != kMapTypeProgramArray || programs.max_entries != chain::kPlaces) {
+    return fail(Errc::InvalidArgument,
+                fmt::format("directory {0}, where captures share the hook: what is pinned there is "
+                            "not what captures pin; look at it, and remove {0}",
+                            directory_.path()));
   }
   mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
   if (state().magic != chain::kMagic || state().version != chain::kVersion) {
@@ -124,11 +128,16 @@ Result<void> Chain::make_maps() {
   return open_maps();
 }
 
-// What captures use that live; otherwise new ones, in place of what dead ones have left.
+// What captures use that live; otherwise new ones, in place of what dead ones have left.  What captures have not made stays.
 Result<void> Chain::find_maps() {
   const Result<void> opened = open_maps();
   if (opened && is_on_hook_) {
     return {};
+  }
+  const bool is_of_captures =
+      opened || opened.error().code == Errc::NotFound || opened.error().code == Errc::Unsupported;
+  if (!is_of_captures) {
+    return opened;
   }
   if (has_living()) {
     return opened ? fail(Errc::Busy,
@@ -139,7 +148,11 @@ Result<void> Chain::find_maps() {
                   : opened;
   }
   directory_.remove_contents();
-  return make_maps();
+  Result<void> made = make_maps();
+  if (!made) {
+    directory_.remove_contents();
+  }
+  return made;
 }
 
 bool Chain::has_living() const {
@@ -506,7 +519,9 @@ void Chain::tidy() {
 }
 
 void Chain::remove_if_empty() const {
-  if (!place_.is_open() && directory_.count(ChainDirectory::Place::Free) == kMostCaptures) {
+  if (!place_.is_open() && mapping_ == nullptr) {
+    directory_.remove_if_bare();
+  } else if (!place_.is_open() && directory_.count(ChainDirectory::Place::Free) == kMostCaptures) {
     directory_.remove();
   }
 }

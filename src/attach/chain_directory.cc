@@ -273,6 +273,10 @@ void ChainDirectory::remove_contents() const {
 
 void ChainDirectory::remove() const {
   remove_contents();
+  remove_if_bare();
+}
+
+void ChainDirectory::remove_if_bare() const {
   if (is_in_place()) {
     ::rmdir(path_.c_str());
   }

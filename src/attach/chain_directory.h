@@ -81,7 +81,8 @@ class ChainDirectory {
   std::size_t count(Place place) const;  ///< how many positions are so
   void remove_place(std::uint32_t position) const;
   void remove_contents() const;
-  void remove() const;  ///< with its contents
+  void remove() const;          ///< with its contents
+  void remove_if_bare() const;  ///< unless there is anything in it
 
  private:
   ChainDirectory(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

@@ -90,9 +90,11 @@ Result<std::string> Guardian::ask(std::optional<MessageKind> kind, milliseconds 
         "the guardian process has been killed; what it had put into the hook stays there until the "
         "next xdpcap, or xdpcap -detach, takes it out");
   };
-  if (!socket_.is_open() || (kind && !tell(*kind))) {
+  if (!socket_.is_open()) {
     return gone();
   }
+  // If it has ended, it has said why.
+  const bool is_told = !kind || tell(*kind);
   const auto deadline = steady_clock::now() + most;
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
@@ -111,7 +113,11 @@ Result<std::string> Guardian::ask(std::optional<MessageKind> kind, milliseconds 
       return gone();
     }
     switch ((*message)->kind) {
-      case MessageKind::Done: return (*message)->text;
+      case MessageKind::Done:
+        if (is_told) {
+          return (*message)->text;
+        }
+        break;
       case MessageKind::Failed: return std::unexpected(error_of((*message)->text));
       default: break;  // what it said before
     }

@@ -3,10 +3,13 @@
 #include "tools/hook_commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "attach/capture_status.h"
@@ -16,6 +19,8 @@
 #include "cli/report.h"
 #include "kernel/map.h"
 #include "kernel/mounts.h"
+#include "kernel/object_ids.h"
+#include "kernel/program_info.h"
 #include "tools/foreign_programs.h"
 #include "tools/xdpcap_report.h"
 
@@ -96,59 +101,102 @@ Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
       .facts = std::move(facts), .proof = std::move(proof), .captures = describe(captures)};
 }
 
-// Programs of captures that are in slots all the same: of other users, or of a chain that is gone.  How many there were.
-Result<std::size_t> remove_captures_left(const Hook& hook) {
-  const HookFacts facts = TRY(hook_facts(hook));
-  std::size_t removed = 0;
-  for (const SlotProgram& holder : facts.holders) {
-    if (!facts.users) {
+/// Programs of captures that are in slots all the same: of other users, or of a directory that is gone.
+struct Strangers {
+  std::size_t programs = 0;
+  std::set<std::uint32_t> users;
+  std::string text() const {
+    return fmt::format("{} of captures that do not share with this user's (loaded by user {})",
+                       counted(programs, "program"), fmt::join(users, ", "));
+  }
+};
+
+Result<Strangers> remove_strangers(const Hook& hook) {
+  Strangers removed;
+  for (const Action action : hook.actions()) {
+    const std::optional<std::uint32_t> holder = TRY(hook.holder(action));
+    const Result<UniqueFd> program =
+        holder ? open_program(*holder) : fail(Errc::NotFound, "the slot is empty");
+    if (!program && program.error().code == Errc::NotFound) {
+      continue;
+    }
+    if (!program) {
       return fail(
           Errc::Permission,
           fmt::format(
               "hook {}: slot {} holds program {}; whether that is a capture's is not known without "
               "CAP_SYS_ADMIN",
-              hook.path(), holder.slot, holder.program.id));
+              hook.path(), name(action), *holder));
     }
-    if (holder.is_capture) {
-      TRY(remove_program(hook.fd(), holder.slot).with_context("hook " + hook.path()));
-      ++removed;
+    const ProgramInfo info = TRY(program_info(program->get()));
+    if (info.name.starts_with(chain::kProgramNamePrefix)) {
+      TRY(remove_program(hook.fd(), static_cast<std::uint32_t>(index(action)))
+              .with_context("hook " + hook.path()));
+      ++removed.programs;
+      removed.users.insert(info.user_id);
     }
   }
   return removed;
 }
 
+struct Detached {
+  std::size_t ended = 0;
+  std::size_t dead = 0;
+  Strangers strangers = {};
+  bool any() const { return ended + dead + strangers.programs > 0; }
+  std::string text() const {
+    const std::string captures = ended == 0
+                                     ? fmt::format("no capture{} is running on it",
+                                                   strangers.programs == 0 ? "" : " of this user")
+                                 : ended == 1 ? "1 capture ended"
+                                              : fmt::format("{} captures ended", ended);
+    return captures + (dead == 0 ? "" : "; removed what killed ones had left") +
+           (strangers.programs == 0 ? "" : "; removed " + strangers.text());
+  }
+};
+
+Result<Detached> end_captures(Chain& chain, const XdpcapOptions& options) {
+  Detached detached;
+  detached.dead = chain.remove_dead().size();
+  detached.ended =
+      TRY(chain.end_captures(chain::Reason::Detached, static_cast<std::uint32_t>(::getpid()),
+                             [&](const ChainMember& member) {
+                               return !options.detach_pid || member.pid == *options.detach_pid;
+                             }));
+  return detached;
+}
+
 Result<std::string> detach(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
-  std::size_t ended = 0;
-  std::size_t removed = 0;
-  if (std::optional<Chain> chain = TRY(Chain::find(hook))) {
-    removed = chain->remove_dead().size();
-    ended =
-        TRY(chain->end_captures(chain::Reason::Detached, static_cast<std::uint32_t>(::getpid()),
-                                [&](const ChainMember& member) {
-                                  return !options.detach_pid || member.pid == *options.detach_pid;
-                                }));
+  Result<std::optional<Chain>> chain = Chain::find(hook);
+  if (!chain) {
+    const Strangers strangers = TRY(remove_strangers(hook));
+    Error error = std::move(chain).error();
+    error.message += strangers.programs == 0 ? "" : "; removed " + strangers.text();
+    return std::unexpected(std::move(error));
+  }
+  Detached detached;
+  if (*chain) {
+    detached = TRY(end_captures(**chain, options));
+  }
+  if (options.detach_pid && detached.ended == 0) {
+    return fail(
+        Errc::NotFound,
+        fmt::format(
+            "hook {0}: no capture with pid {1} is on it; xdpcap -status {0} shows those that are",
+            options.hook_path, *options.detach_pid));
   }
   if (options.detach_pid) {
-    if (ended == 0) {
-      return fail(
-          Errc::NotFound,
-          fmt::format(
-              "hook {}: no capture with pid {} is on it; xdpcap -status {} shows those that are",
-              options.hook_path, *options.detach_pid, options.hook_path));
-    }
     return fmt::format("hook {}: capture with pid {} ended", options.hook_path,
                        *options.detach_pid);
   }
-  removed += TRY(remove_captures_left(hook));
-  const std::string others =
-      TRY(options.force ? remove_foreign(hook, options)
-                        : advise_on_foreign(hook, ended + removed > 0, options));
-  return fmt::format("hook {}: {}{}{}", options.hook_path,
-                     ended == 0   ? "no capture is running on it"
-                     : ended == 1 ? "1 capture ended"
-                                  : fmt::format("{} captures ended", ended),
-                     removed == 0 ? "" : "; removed what killed ones had left", others);
+  detached.strangers = TRY(remove_strangers(hook));
+  Result<std::string> others = options.force ? remove_foreign(hook, options)
+                                             : advise_on_foreign(hook, detached.any(), options);
+  if (!others && (options.force || !detached.any())) {
+    return std::unexpected(std::move(others).error());
+  }
+  return fmt::format("hook {}: {}{}", options.hook_path, detached.text(), others.value_or(""));
 }
 
 }  // namespace
