@@ -147,6 +147,7 @@ Result<void> Chain::find_maps() {
                              hook_->path(), hook_->path()))
                   : opened;
   }
+  is_new_ = true;
   directory_.remove_contents();
   Result<void> made = make_maps();
   if (!made) {
@@ -248,11 +249,12 @@ Result<Chain> Chain::join(const Hook& hook, const JoinOptions& options,
     Chain chain(hook, TRY(ChainDirectory::make(hook.path(), notes)));
     {
       const Turn turn = chain.directory_.take_turn();
-      if (!chain.directory_.is_in_place()) {
+      if (chain.directory_.is_removed()) {
         continue;
       }
       Result<bool> placed = chain.get_place(options, notes);
       if (placed && *placed) {
+        chain.is_new_ = false;
         return chain;
       }
       if (!placed) {
@@ -499,7 +501,7 @@ Result<void> Chain::withdraw(const std::vector<Action>& actions) {
 
 Result<void> Chain::leave() {
   leaving_.emplace(directory_.take_turn());
-  if (is_taken_out() && directory_.is_in_place()) {
+  if (is_taken_out() && !directory_.is_removed()) {
     return {};  // by another process; its place may be another capture's.  Who removes the directory takes nothing out
   }
   Result<void> first = unlink(position_, hook_->actions());
@@ -519,10 +521,14 @@ void Chain::tidy() {
 }
 
 void Chain::remove_if_empty() const {
-  if (!place_.is_open() && mapping_ == nullptr) {
-    directory_.remove_if_bare();
-  } else if (!place_.is_open() && directory_.count(ChainDirectory::Place::Free) == kMostCaptures) {
+  if (place_.is_open()) {
+    return;
+  }
+  const bool is_free = directory_.count(ChainDirectory::Place::Free) == kMostCaptures;
+  if (is_new_ || (mapping_ != nullptr && is_free)) {
     directory_.remove();
+  } else {
+    directory_.remove_bare();  // where nothing can be opened, all places look held
   }
 }
 

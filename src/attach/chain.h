@@ -166,6 +166,7 @@ class Chain {
 
   const Hook* hook_;
   ChainDirectory directory_;
+  bool is_new_ = false;     ///< its maps were made here, and no other capture has seen them
   bool is_on_hook_ = true;  ///< false: it is on a map that was pinned there before
   UniqueFd state_fd_;
   UniqueFd programs_fd_;

@@ -97,7 +97,7 @@ Result<void> make_directory(const std::string& path) {
     return refuse(Errc::Io, path, errno_text(error_number), error_number);
   }
   return refuse(Errc::Permission, path,
-                fmt::format("this user may not make it; as root: install -d -m 700 -o {} {}",
+                fmt::format("this user may not make it; as root: `install -d -m 700 -o {} {}`",
                             ::geteuid(), path),
                 error_number);
 }
@@ -149,11 +149,15 @@ Result<ChainDirectory> ChainDirectory::make(const std::string& hook_path,
   }
   for (int i = 0; i < kTries; ++i) {
     TRY(make_directory(path));
-    Opened opened = TRY(open_directory(path));
-    if (!opened.distrust.empty()) {
-      notes.push_back(TRY(move_aside(path, opened.distrust)));
-    } else if (opened.fd.is_open()) {
-      return ChainDirectory(std::move(path), std::move(opened.fd));
+    Result<Opened> opened = open_directory(path);
+    if (!opened) {
+      ::rmdir(path.c_str());  // which another process would do to an empty one, too
+      return std::unexpected(std::move(opened).error());
+    }
+    if (!opened->distrust.empty()) {
+      notes.push_back(TRY(move_aside(path, opened->distrust)));
+    } else if (opened->fd.is_open()) {
+      return ChainDirectory(std::move(path), std::move(opened->fd));
     }
   }
   return refuse(Errc::Busy, path, "others make and remove it all the time");
@@ -178,12 +182,9 @@ ChainDirectory::Turn ChainDirectory::take_turn() const {
   return Turn(fd_.get());
 }
 
-bool ChainDirectory::is_in_place() const {
-  struct stat ours{};
-  struct stat there{};
-  const UniqueFd fd(::open(path_.c_str(), kOpenDirectory));
-  return file_status(fd_.get(), ours) && file_status(fd.get(), there) &&
-         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+bool ChainDirectory::is_removed() const {
+  struct stat status{};
+  return file_status(fd_.get(), status) && status.st_nlink == 0;
 }
 
 Result<void> ChainDirectory::pin(const std::string& name, int fd) const {
@@ -235,12 +236,20 @@ Result<std::optional<UniqueFd>> ChainDirectory::take_place(std::uint32_t positio
 }
 
 ChainDirectory::Place ChainDirectory::place(std::uint32_t position) const {
-  const UniqueFd fd(::openat(fd_.get(), name_of(position).c_str(), kOpenDirectory));
-  if (!fd.is_open()) {
-    return errno == ENOENT ? Place::Free
-                           : Place::Held;  // no descriptors, say: then it is not known
+  const std::string name = name_of(position);
+  const UniqueFd fd(::openat(fd_.get(), name.c_str(), kOpenDirectory));
+  if (fd.is_open()) {
+    return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? Place::Dead : Place::Held;
   }
-  return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? Place::Dead : Place::Held;
+  // Without descriptors, say, nothing can be opened; whether it is there can be asked all the same.
+  if (errno == ENOENT) {
+    return Place::Free;
+  }
+  if (::mkdirat(fd_.get(), name.c_str(), kOwnersOnly) != 0) {
+    return Place::Held;
+  }
+  ::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR);
+  return Place::Free;
 }
 
 std::size_t ChainDirectory::count(Place wanted) const {
@@ -273,13 +282,12 @@ void ChainDirectory::remove_contents() const {
 
 void ChainDirectory::remove() const {
   remove_contents();
-  remove_if_bare();
+  remove_bare();
 }
 
-void ChainDirectory::remove_if_bare() const {
-  if (is_in_place()) {
-    ::rmdir(path_.c_str());
-  }
+// If another one is there by now, it stays unless it is empty.
+void ChainDirectory::remove_bare() const {
+  ::rmdir(path_.c_str());
 }
 
 }  // namespace xdpcap

@@ -65,7 +65,7 @@ class ChainDirectory {
   const std::string& path() const { return path_; }
   /// Of a directory that was removed meanwhile, too.
   Turn take_turn() const;
-  bool is_in_place() const;  ///< whether its path still leads to it
+  bool is_removed() const;
 
   /// Pins a map or program, in the place of what was pinned there.  Errors: Kernel, Permission.
   Result<void> pin(const std::string& name, int fd) const;
@@ -81,8 +81,8 @@ class ChainDirectory {
   std::size_t count(Place place) const;  ///< how many positions are so
   void remove_place(std::uint32_t position) const;
   void remove_contents() const;
-  void remove() const;          ///< with its contents
-  void remove_if_bare() const;  ///< unless there is anything in it
+  void remove() const;       ///< with its contents
+  void remove_bare() const;  ///< unless there is anything in it
 
  private:
   ChainDirectory(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <thread>
 
 #include "kernel/errors.h"
 
@@ -19,6 +20,10 @@ namespace {
 
 std::unexpected<Error> io_failure(const char* attempt, int error_number) {
   return fail(Errc::Io, fmt::format("{}: {}", attempt, errno_text(error_number)), error_number);
+}
+
+std::unexpected<Error> none_came() {
+  return fail(Errc::Busy, "wait for a message: none came in time");
 }
 
 }  // namespace
@@ -34,10 +39,13 @@ Result<std::pair<UniqueFd, UniqueFd>> make_message_sockets() {
 Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text) {
   std::string body(1, static_cast<char>(kind));
   body += text.substr(text.size() - std::min(text.size(), kMostMessageBytes - 1));
-  while (::send(socket_fd, body.data(), body.size(), MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) {
+  constexpr int kTries = 10;
+  constexpr std::chrono::milliseconds kPause(1);
+  for (int i = 0; ::send(socket_fd, body.data(), body.size(), MSG_NOSIGNAL) < 0; ++i) {
+    if (errno != EINTR && (i == kTries || (errno != ENOBUFS && errno != ENOMEM))) {
       return io_failure("send a message", errno);
     }
+    std::this_thread::sleep_for(kPause);
   }
   return {};
 }
@@ -46,14 +54,21 @@ Result<std::optional<Message>> receive_message(int socket_fd, std::chrono::milli
   pollfd wait{.fd = socket_fd, .events = POLLIN, .revents = 0};
   const int ready = ::poll(&wait, 1, static_cast<int>(most.count()));
   if (ready == 0 || (ready < 0 && errno == EINTR)) {
-    return fail(Errc::Busy, "wait for a message: none came in time");
+    return none_came();
   }
   std::string body(kMostMessageBytes, '\0');
   const ssize_t length = ::read(socket_fd, body.data(), body.size());
-  if (length < 0 && errno != ECONNRESET) {
-    return io_failure("receive a message", errno);
+  if (length < 0) {
+    switch (errno) {
+      case ECONNRESET: return std::nullopt;
+      case EINTR:
+      case EAGAIN:
+      case ENOMEM:
+      case ENOBUFS: return none_came();
+      default: return io_failure("receive a message", errno);
+    }
   }
-  if (length <= 0) {
+  if (length == 0) {
     return std::nullopt;
   }
   return Message{.kind = static_cast<MessageKind>(body[0]),

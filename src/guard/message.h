@@ -45,7 +45,7 @@ inline constexpr std::size_t kMostMessageBytes = 65536;
 /// A pair of sockets for messages, which do not block and are closed on exec.
 Result<std::pair<UniqueFd, UniqueFd>> make_message_sockets();
 
-/// Sends one; never waits.  Of a text that is too long the end is kept.
+/// Sends one; where the kernel has no memory, tries again for ten milliseconds.  Of a text that is too long the end is kept.
 /// Errors: Io.
 Result<void> send_message(int socket_fd, MessageKind kind, const std::string& text = {});
 

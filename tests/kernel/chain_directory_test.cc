@@ -169,8 +169,8 @@ TEST_F(ChainDirectoryTest, IsItsUsersOnlyAndThereIsOne) {
   ::umask(before);
   EXPECT_EQ(directory.path(), rig.path);
   EXPECT_EQ(fs::status(rig.path).permissions(), fs::perms(0700));
-  EXPECT_TRUE(rig.make().is_in_place());
-  EXPECT_TRUE(directory.is_in_place());
+  EXPECT_FALSE(rig.make().is_removed());
+  EXPECT_FALSE(directory.is_removed());
   ASSERT_TRUE(ChainDirectory::find(rig.hook).value());
   EXPECT_THAT(rig.names(), testing::UnorderedElementsAre("hook", "hook-xdpcap-0"));
 }
@@ -224,7 +224,7 @@ TEST_F(ChainDirectoryTest, WhatOthersMayHaveMadeIsMovedAsideByRoot) {
     const ChainDirectory made = ChainDirectory::make(rig.hook, notes).value();
     ASSERT_EQ(notes.size(), 1U);
     EXPECT_THAT(notes[0], AllOf(HasSubstr(planted.why), HasSubstr(rig.path + "-not-ours-")));
-    EXPECT_TRUE(made.is_in_place());
+    EXPECT_FALSE(made.is_removed());
     EXPECT_TRUE(ChainDirectory::find(rig.hook).value());
     EXPECT_EQ(std::ranges::count_if(rig.names(),
                                     [](const std::string& name) {
@@ -425,7 +425,6 @@ TEST_F(ChainDirectoryTest, NothingIsDoneInADirectoryThatWasPutInItsPlace) {
   const std::optional<UniqueFd> place = directory.take_place(1).value();
   ASSERT_TRUE(directory.pin("state", rig.map.get()));
   fs::rename(rig.path, rig.path + "-away");
-  EXPECT_FALSE(directory.is_in_place());
   const ChainDirectory another = rig.make();
   ASSERT_TRUE(another.pin("programs", rig.map.get()));
   const std::optional<UniqueFd> of_another = another.take_place(1).value();
@@ -435,7 +434,7 @@ TEST_F(ChainDirectoryTest, NothingIsDoneInADirectoryThatWasPutInItsPlace) {
   EXPECT_TRUE(fs::exists(rig.path + "-away/foreign-1"));
   directory.remove();
   EXPECT_TRUE(fs::is_empty(rig.path + "-away"));
-  EXPECT_TRUE(another.is_in_place());
+  EXPECT_FALSE(another.is_removed());
   EXPECT_TRUE(another.open_pin("programs"));
   EXPECT_EQ(another.place(1), Place::Held);
   static_cast<void>(directory.take_turn());  // of one that is away: harmless
@@ -455,7 +454,7 @@ TEST_F(ChainDirectoryTest, RemovesAllThatCapturesMake) {
   }
   directory.remove();
   EXPECT_THAT(rig.names(), testing::ElementsAre("hook"));
-  EXPECT_FALSE(directory.is_in_place());
+  EXPECT_TRUE(directory.is_removed());
   EXPECT_FALSE(directory.take_place(1)) << "it is gone";
   static_cast<void>(directory.take_turn());
 }
@@ -471,7 +470,7 @@ TEST_F(ChainDirectoryTest, MadeAndRemovedByManyAtOnce) {
           ::_exit(1);
         }
         const ChainDirectory::Turn turn = made->take_turn();
-        if (made->is_in_place()) {
+        if (!made->is_removed()) {
           made->remove();
         }
       }

@@ -85,6 +85,7 @@ TEST_F(ProcessLimits, OfLockedMemory) {
 TEST_F(ProcessLimits, OfProcesses) {
   const Stage stage;
   const OrdinaryUser user(stage);
+  user.prepare_chain_directory(stage);
   Traffic traffic(stage.rig());
   const std::string file = stage.file("out.pcapng");
   const auto with = [&](std::uint64_t processes) {
