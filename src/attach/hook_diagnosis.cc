@@ -372,6 +372,26 @@ void check_packets(const CaptureSituation& situation, Checks& checks) {
 
 }  // namespace
 
+void set_counts(CaptureSituation& situation, std::span<const Action> all,
+                std::span<const Action> captured, const ActionCounters& counters) {
+  situation.captured.clear();
+  situation.others.emplace();
+  for (const Action action : all) {
+    const abi::Counters& one = counters[index(action)];
+    if (std::ranges::find(captured, action) == captured.end()) {
+      situation.others->push_back({.action = action, .received = one.received});
+    } else {
+      const std::uint64_t kept = one.held_back + one.lost;
+      situation.captured.push_back({.action = action,
+                                    .received = one.received,
+                                    .matched = one.matched,
+                                    .held_back = one.held_back,
+                                    .written = one.matched - std::min(one.matched, kept),
+                                    .lost = one.lost});
+    }
+  }
+}
+
 std::string certain_obstacle(const HookFacts& facts) {
   const bool may_run_elsewhere =
       facts.users.has_value() && std::ranges::any_of(*facts.users, [](const HookUser& user) {

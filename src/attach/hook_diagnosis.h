@@ -18,10 +18,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "attach/action.h"
+#include "attach/counters.h"
 #include "attach/hook_inventory.h"
 #include "attach/hook_proof.h"
 
@@ -54,6 +56,10 @@ struct CaptureSituation {
   bool is_recorded =
       true;  ///< false: packets were only counted, so nothing is asked of limits, rings and output
 };
+
+/// Takes over what was counted: of actions in `captured` all, of the others how many packets came.
+void set_counts(CaptureSituation& situation, std::span<const Action> all,
+                std::span<const Action> captured, const ActionCounters& counters);
 
 /// Why no packet can reach the hook before its facts change: a line without full stop.  Empty if packets may come, as
 /// they may to a program in another network namespace, or if the facts are not known.

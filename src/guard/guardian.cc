@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "attach/hook_diagnosis.h"
-#include "guard/target_watch.h"
+#include "attach/target_watch.h"
 #include "kernel/file_status.h"
 #include "kernel/quiesce.h"
 #include "privilege/landlock.h"
@@ -308,32 +308,15 @@ class Guard {
     std::ranges::transform(probes_, std::back_inserter(probed),
                            [](const auto& probe) { return probe.first; });
     static_cast<void>(capture_.chain()->withdraw(probed));
-    const Result<ActionCounters> counters = capture_.counters();
-    if (!counters) {
-      return;
-    }
-    CaptureSituation situation{.facts = hook_facts(post_.hook),
-                               .filter = post_.join.filter,
-                               .captured = {},
-                               .others = std::vector<OtherAction>()};
-    std::uint64_t recorded = 0;
-    for (const Action action : post_.hook.actions()) {
-      const abi::Counters& one = (*counters)[index(action)];
-      if (probes_.contains(action)) {
-        situation.others->push_back({.action = action, .received = one.received});
-      } else {
-        situation.captured.push_back({.action = action,
-                                      .received = one.received,
-                                      .matched = one.matched,
-                                      .held_back = one.held_back,
-                                      .written = 0,
-                                      .lost = one.lost});
-        recorded += one.matched - std::min(one.matched, one.held_back + one.lost);
+    if (const Result<ActionCounters> counters = capture_.counters()) {
+      CaptureSituation situation{.facts = hook_facts(post_.hook),
+                                 .filter = post_.join.filter,
+                                 .captured = {},
+                                 .others = {}};
+      set_counts(situation, post_.hook.actions(), post_.join.actions, *counters);
+      if (const std::optional<std::string> why = why_nothing_was_captured(situation)) {
+        say_of_hook(MessageKind::Notice, "nothing captured yet: " + *why);
       }
-    }
-    if (const std::optional<std::string> why =
-            recorded != 0 ? std::nullopt : why_nothing_was_captured(situation)) {
-      say_of_hook(MessageKind::Notice, "nothing captured yet: " + *why);
     }
   }
 

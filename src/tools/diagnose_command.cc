@@ -41,25 +41,12 @@ CaptureSituation describe(const Hook& hook, const ActionCounters& counters,
   CaptureSituation situation{.facts = hook_facts(hook, Scope::AllNamespaces),
                              .filter = options.filter,
                              .captured = {},
-                             .others = std::vector<OtherAction>(),
+                             .others = {},
                              .is_recorded = false};
   if (situation.facts.has_value()) {
     situation.proof = prove_hook(*situation.facts);
   }
-  const std::vector<Action> chosen = choose_actions(hook, options);
-  for (const Action action : hook.actions()) {
-    const abi::Counters& one = counters[index(action)];
-    if (std::ranges::find(chosen, action) == chosen.end()) {
-      situation.others->push_back({.action = action, .received = one.received});
-    } else {
-      situation.captured.push_back({.action = action,
-                                    .received = one.received,
-                                    .matched = one.matched,
-                                    .held_back = 0,
-                                    .written = one.matched,
-                                    .lost = 0});
-    }
-  }
+  set_counts(situation, hook.actions(), choose_actions(hook, options), counters);
   return situation;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "guard/target_watch.h"
+#include "attach/target_watch.h"
 
 #include <gtest/gtest.h>
 

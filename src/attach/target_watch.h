@@ -8,7 +8,7 @@
 // then because a target may run elsewhere, everything is looked up again.
 //
 // Needs CAP_SYS_ADMIN to know which programs use the hook; without, it says nothing.
-// Tested by: tests/unit/guard/target_watch_test.cc (what is said), tests/kernel/end_to_end/target_watch_test.cc.
+// Tested by: tests/unit/attach/target_watch_test.cc (what is said), tests/kernel/end_to_end/target_watch_test.cc.
 
 #pragma once
 
