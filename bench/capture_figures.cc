@@ -16,6 +16,14 @@ namespace {
 constexpr std::uint32_t kSmallBytes = 64;
 constexpr std::uint32_t kLargeBytes = 1500;
 
+// In each round, what `what` costs more than `than`.
+std::optional<double> median_difference_ns(const CaptureCost* what, const CaptureCost* than) {
+  if (what == nullptr || than == nullptr) {
+    return std::nullopt;
+  }
+  return summarize_difference(what->above_ns, than->above_ns, 1).median;
+}
+
 const CaptureCost* find_cost(const std::vector<CaptureCost>& costs, std::string_view what) {
   const auto found = std::ranges::find_if(costs, [&](const CaptureCost& cost) {
     return cost.what == what && cost.packet_bytes == kSmallBytes;
@@ -25,6 +33,27 @@ const CaptureCost* find_cost(const std::vector<CaptureCost>& costs, std::string_
 
 std::optional<double> median_above_ns(const CaptureCost* cost) {
   return cost == nullptr ? std::nullopt : std::optional(quantile(cost->above_ns, 0.5));
+}
+
+// What a capture costs where another has to be in the slot, too, and what each further one does.
+void add_shared(std::vector<CaptureFigure>& figures, const std::vector<CaptureCost>& costs) {
+  const CaptureCost* alone = find_cost(costs, cost_name::kNotMatching);
+  figures.push_back(
+      {.what = "64 B, not matching, above a program that only returns",
+       .limit = 7,
+       .measured = median_difference_ns(alone, find_cost(costs, cost_name::kOnlyReturns)),
+       .unit = "ns",
+       .digits = 1});
+  for (const std::uint32_t followers : kFollowers) {
+    std::optional<double> all =
+        median_difference_ns(find_cost(costs, cost_name::followed_by(followers)), alone);
+    figures.push_back(
+        {.what = fmt::format("64 B, not matching, each of {} further captures", followers),
+         .limit = 12,
+         .measured = all ? std::optional(*all / followers) : std::nullopt,
+         .unit = "ns",
+         .digits = 1});
+  }
 }
 
 void add_costs(std::vector<CaptureFigure>& figures, const std::vector<CaptureCost>& costs) {
@@ -140,6 +169,7 @@ void add_sums(std::vector<CaptureFigure>& figures, const LiveResults& live) {
 std::vector<CaptureFigure> capture_figures(const CaptureResults& results) {
   std::vector<CaptureFigure> figures;
   add_costs(figures, results.costs);
+  add_shared(figures, results.costs);
   add_everything(figures, results.live, kSmallBytes, 0.6);
   add_everything(figures, results.live, kLargeBytes, 0.5);
   add_limited(figures, results.live);

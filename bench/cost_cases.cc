@@ -2,6 +2,7 @@
 
 #include "cost_cases.h"
 
+#include <cbpfc/ebpf.h>
 #include <cbpfc/pcap_filter.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -41,6 +42,14 @@ std::vector<std::uint8_t> matching(std::size_t bytes) {
 
 std::vector<std::uint8_t> other(std::size_t bytes) {
   return udp_packet(bytes, 54);
+}
+
+/// What stands in a slot at the least.
+Result<UniqueFd> load_only_returns() {
+  using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace)
+  const std::array insns = {mov(Reg::R0, static_cast<std::int32_t>(xdpcap::Action::Pass)),
+                            exit_insn()};
+  return xdpcap::load_xdp_program({.name = "bench_return", .insns = insns});
 }
 
 struct OtherTransport {
@@ -175,8 +184,13 @@ Result<std::vector<CostCase>> make_cost_cases(const CostMaps& maps) {
   };
   cases.push_back({.what = cost_name::kEmpty, .packet = other(kSmallPacketBytes)});
   TRY(add(cost_name::kNotMatching, other(kSmallPacketBytes), {.expression = kFilter}));
-  TRY(add("not matching, nor another capture behind", other(kSmallPacketBytes),
-          {.expression = kFilter, .followers = 1}));
+  cases.push_back({.what = cost_name::kOnlyReturns,
+                   .packet = other(kSmallPacketBytes),
+                   .program = TRY(load_only_returns())});
+  for (const std::uint32_t followers : kFollowers) {
+    TRY(add(cost_name::followed_by(followers), other(kSmallPacketBytes),
+            {.expression = kFilter, .followers = followers}));
+  }
   TRY(add("-count, not matching", other(kSmallPacketBytes),
           {.expression = kFilter, .counts_only = true}));
   TRY(add("-count, matching", matching(kSmallPacketBytes),

@@ -23,10 +23,17 @@ namespace bench {
 
 namespace cost_name {
 inline constexpr const char* kEmpty = "hook empty";
+inline constexpr const char* kOnlyReturns = "a program that only returns";
 inline constexpr const char* kNotMatching = "not matching: ip and udp port 53";
 inline constexpr const char* kRecorded = "recorded";
 inline constexpr const char* kPerf = "perf buffer, tuned";
+/// One that does not match, and as many behind it that do not, either.
+inline std::string followed_by(std::uint32_t captures) {
+  return "not matching, further captures: " + std::to_string(captures);
+}
 }  // namespace cost_name
+
+inline constexpr std::array<std::uint32_t, 3> kFollowers = {1, 3, 7};
 
 struct CostCase {
   std::string what;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "bench/capture_figures.h"
+#include "bench/cost_cases.h"
 
 namespace bench {
 namespace {
@@ -92,7 +93,10 @@ TEST(CaptureFigures, WithoutMeasurementsNothingIsReached) {
 TEST(CaptureFigures, AreTakenFromTheRuns) {
   CaptureResults results{
       .costs = {{.what = "recorded", .packet_bytes = 64, .ns = {120}, .above_ns = {100}},
-                {.what = "perf buffer, tuned", .packet_bytes = 64, .ns = {210}, .above_ns = {190}}},
+                {.what = "perf buffer, tuned", .packet_bytes = 64, .ns = {210}, .above_ns = {190}},
+                {.what = cost_name::kOnlyReturns, .packet_bytes = 64, .above_ns = {2}},
+                {.what = cost_name::kNotMatching, .packet_bytes = 64, .above_ns = {8}},
+                {.what = cost_name::followed_by(3), .packet_bytes = 64, .above_ns = {35}}},
       .live = {.runs = three_rounds()}};
   results.live.runs[0].imbalance = "1 received, 2 arrived";
   const auto figure = [&](std::string_view what) {
@@ -105,6 +109,11 @@ TEST(CaptureFigures, AreTakenFromTheRuns) {
     return CaptureFigure{};
   };
   EXPECT_TRUE(figure("64 B, recorded, above an empty hook").is_reached());
+  EXPECT_DOUBLE_EQ(
+      figure("64 B, not matching, above a program that only returns").measured.value_or(0), 6);
+  EXPECT_DOUBLE_EQ(figure("64 B, not matching, each of 3 further captures").measured.value_or(0),
+                   9);
+  EXPECT_EQ(figure("64 B, not matching, each of 7 further captures").measured, std::nullopt);
   EXPECT_FALSE(figure("64 B, recorded, to the tuned perf buffer").is_reached());
   EXPECT_DOUBLE_EQ(figure("64 B, everything, forwarded, to no capture").measured.value_or(0), 0.5);
   EXPECT_FALSE(figure("64 B, everything, forwarded, to no capture").is_reached());
