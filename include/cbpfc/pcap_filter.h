@@ -49,6 +49,9 @@ struct ExpressionOptions {
   /// The program goes to compile_ebpf(), which need not have it short: long lists, of what matches and of what does
   /// not, are compiled in parts and not optimised by libpcap, which would take seconds for a thousand terms.
   bool for_compiler = false;
+  /// Whether errors quote the expression.  If not, as for a file that the reader of the messages may not read, the
+  /// message is the reason alone, in words that do not depend on the expression, and Error::offset has the place.
+  bool quotes = true;
 };
 
 /// Compiles an expression; the empty expression matches everything.

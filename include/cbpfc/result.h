@@ -14,7 +14,9 @@
 
 #pragma once
 
+#include <cstddef>
 #include <expected>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -45,6 +47,8 @@ struct Error {
   /// the one that is wrong, otherwise the one that would help.  Empty: none.  `message` does not name it, because a
   /// program that offers it may call it otherwise.
   std::string option = {};
+  /// With Syntax: the place of the fault in the text, in bytes; nullopt: the text as a whole is at fault.
+  std::optional<std::size_t> offset = {};
 };
 
 /// A value or an Error; a dropped one is a compiler warning.

@@ -29,6 +29,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <span>
 
@@ -191,6 +192,33 @@ Excerpt excerpt(std::string_view expression, std::size_t place, std::size_t long
   return result;
 }
 
+/// What libpcap says, without the parts of the expression in it.
+std::string_view reason_alone(std::string_view error) {
+  // Of those that begin alike, the longer first.
+  constexpr std::array<std::string_view, 20> kReasons = {
+      "syntax error",        "unknown port in range",  "unknown port",
+      "illegal port number", "unknown host",           "unknown ether host",
+      "unknown network",     "unknown protocol",       "unknown ip proto",
+      "unknown ether proto", "bogus ethernet address", "malformed decnet address",
+      "invalid ip6 address", "invalid IPv4 address",   "mask length must be",
+      "illegal token",       "illegal char",           "expression rejects all packets",
+      "out of memory",       "libpcap reads no files"};
+  const auto* const reason = std::ranges::find_if(
+      kReasons, [&](std::string_view known) { return error.starts_with(known); });
+  return reason == kReasons.end() ? "libpcap does not take it" : *reason;
+}
+
+std::unexpected<Error> fail_without_quotes(const std::optional<Place>& place,
+                                           std::string_view reason) {
+  const bool is_at_end = place && place->word.empty();
+  std::unexpected<Error> failure =
+      fail(Errc::Syntax, fmt::format("{}{}", reason, is_at_end ? ", at the end" : ""));
+  if (place) {
+    failure.error().offset = place->offset;
+  }
+  return failure;
+}
+
 std::unexpected<Error> fail_in(std::string_view expression, const std::optional<Place>& place,
                                std::string_view error) {
   constexpr std::size_t kLongestInMessage = 60;
@@ -209,8 +237,25 @@ std::unexpected<Error> fail_in(std::string_view expression, const std::optional<
                            excerpt(place->word, 0, kLongestWord).text);
   }
   const Excerpt shown = excerpt(expression, offset, kLongestInDetail);
-  return fail(Errc::Syntax, std::move(message), 0,
-              fmt::format("  {}\n  {:>{}}", shown.text, "^", shown.caret + 1));
+  std::unexpected<Error> failure =
+      fail(Errc::Syntax, std::move(message), 0,
+           fmt::format("  {}\n  {:>{}}", shown.text, "^", shown.caret + 1));
+  failure.error().offset = offset;
+  return failure;
+}
+
+/// Of a fault that we have found ourselves; `reason` has nothing of the expression.
+std::unexpected<Error> fail_for(std::string_view expression, const std::optional<Place>& place,
+                                std::string_view reason, const ExpressionOptions& options) {
+  return options.quotes ? fail_in(expression, place, reason) : fail_without_quotes(place, reason);
+}
+
+/// Of one that libpcap has found.
+std::unexpected<Error> fail_as_libpcap(std::string_view expression,
+                                       const std::optional<Place>& place, std::string_view error,
+                                       const ExpressionOptions& options) {
+  return options.quotes ? fail_in(expression, place, error)
+                        : fail_without_quotes(place, reason_alone(error));
 }
 
 /// Stores 0 to the slots in `unset` before anything else; A is 0 afterwards, as it was.
@@ -233,15 +278,17 @@ bool counts(std::string_view expression, const Word& word) {
 }
 
 /// Refuses what would make libpcap overrun its stack.
-Result<void> check_length(std::string_view expression, const std::vector<Word>& words) {
+Result<void> check_length(std::string_view expression, const std::vector<Word>& words,
+                          const ExpressionOptions& options) {
   const auto counted = static_cast<std::size_t>(
       std::ranges::count_if(words, [&](const Word& word) { return counts(expression, word); }));
   if (counted > kMostWords) {
-    return fail_in(
+    return fail_for(
         expression, std::nullopt,
         fmt::format("{} words, libpcap can handle about {}: shorten \"host a or host b\" to "
                     "\"host (a or b)\", use networks, or give a program instead",
-                    counted, kMostWords));
+                    counted, kMostWords),
+        options);
   }
   return {};
 }
@@ -249,11 +296,11 @@ Result<void> check_length(std::string_view expression, const std::vector<Word>& 
 Result<std::vector<RawInsn>> compile_whole(std::string_view expression,
                                            const std::vector<Word>& words,
                                            const ExpressionOptions& options) {
-  TRY(check_length(expression, words));
+  TRY(check_length(expression, words, options));
   Compiled program = compile(std::string(expression), options, options.optimize);
   if (!program) {
-    return fail_in(expression, find_place(expression, words, options, program.error()),
-                   program.error());
+    return fail_as_libpcap(expression, find_place(expression, words, options, program.error()),
+                           program.error(), options);
   }
   return *std::move(program);
 }
@@ -266,14 +313,14 @@ Result<std::vector<RawInsn>> compile_parts(std::string_view expression,
   std::vector<std::size_t> starts = {0};
   for (const ListPart& part : parts) {
     const std::vector<Word> words = split(part.text);
-    TRY(check_length(part.text, words));
+    TRY(check_length(part.text, words, options));
     Compiled program = compile(part.text, options, false);
     if (!program) {
       auto place = find_place(part.text, words, options, program.error());
       if (place) {
         place->offset = part.place(place->offset);
       }
-      return fail_in(expression, place, program.error());
+      return fail_as_libpcap(expression, place, program.error(), options);
     }
     starts.push_back(starts.back() + program->size());
     programs.push_back(*std::move(program));
@@ -307,7 +354,8 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                 "compile an expression: match value 0 would mean \"no match\"");
   }
   if (const std::size_t nul = expression.find('\0'); nul != std::string_view::npos) {
-    return fail_in(expression, Place{.offset = nul, .word = std::string(1, '\0')}, "NUL character");
+    return fail_for(expression, Place{.offset = nul, .word = std::string(1, '\0')}, "NUL character",
+                    options);
   }
   const std::vector<Word> words = split(expression);
   const std::vector<ListPart> parts = options.for_compiler

@@ -30,7 +30,10 @@ std::unexpected<Error> Cursor::fail_at(std::size_t place, std::string_view reaso
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t line_break = before.rfind('\n');
   const std::size_t column = line_break == std::string_view::npos ? place + 1 : place - line_break;
-  return fail(Errc::Syntax, fmt::format("program, line {}, column {}: {}", line, column, reason));
+  std::unexpected<Error> failure =
+      fail(Errc::Syntax, fmt::format("program, line {}, column {}: {}", line, column, reason));
+  failure.error().offset = place;
+  return failure;
 }
 
 std::unexpected<Error> Cursor::fail_expected(std::string_view wanted) const {

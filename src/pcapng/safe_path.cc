@@ -75,7 +75,15 @@ std::string others_in(const struct stat& directory, const std::string& shown,
 /// The walk: a directory, and what is left of the path from there.
 class Walk {
  public:
-  Walk(std::string path, const TrustedUsers& trusted) : left_(std::move(path)), trusted_(trusted) {}
+  Walk(std::string path, const TrustedUsers& trusted, LastLink last_link)
+      : left_(std::move(path)), trusted_(trusted), last_link_(last_link) {}
+  /// One that begins in a directory, which it does not leave.
+  Walk(UniqueFd directory, std::string name, const TrustedUsers& trusted, std::string others)
+      : directory_(std::move(directory)),
+        left_(std::move(name)),
+        trusted_(trusted),
+        others_(std::move(others)),
+        is_confined_(true) {}
 
   Result<void> begin() {
     if (left_.empty()) {
@@ -92,6 +100,9 @@ class Walk {
     }
     const std::size_t end = left_.find('/', begin);
     name_ = left_.substr(begin, end - begin);
+    if (is_confined_ && name_ == "..") {
+      return leaves();
+    }
     left_ = end == std::string::npos ? std::string() : left_.substr(end);
     if (left_.empty()) {
       return last();
@@ -149,7 +160,7 @@ class Walk {
       if (!is_link(link.get())) {
         return failure(ENOTDIR);
       }
-      if (!is_in_proc(link.get())) {
+      if (is_confined_ || !is_in_proc(link.get())) {
         return follow(link.get());
       }
       TRY(may_follow());
@@ -175,7 +186,10 @@ class Walk {
     if (!is_link(there.get())) {
       return false;
     }
-    is_kernels_link_ = is_in_proc(there.get());
+    is_kernels_link_ = !is_confined_ && is_in_proc(there.get());
+    if (!is_kernels_link_ && last_link_ == LastLink::Kept) {
+      return false;
+    }
     if (!is_kernels_link_) {
       return follow(there.get());
     }
@@ -192,6 +206,10 @@ class Walk {
                                   shown_, name_, others_));
   }
 
+  static std::unexpected<Error> leaves() {
+    return fail(Errc::Permission, "it is a symbolic link that leads out of its directory");
+  }
+
   /// Puts what the link says in the place of its name.
   Result<bool> follow(int link_fd) {
     TRY(may_follow());
@@ -199,6 +217,9 @@ class Walk {
       return failure(ELOOP);
     }
     left_ = TRY(target_of(link_fd)) + left_;
+    if (is_confined_ && left_.starts_with('/')) {
+      return leaves();
+    }
     TRY(enter_start());
     return true;
   }
@@ -212,6 +233,8 @@ class Walk {
   bool keeps_ours_ = false;  ///< others may not replace in it what belongs to the trusted
   dev_t device_ = 0;         ///< its file system
   int links_ = 0;
+  LastLink last_link_ = LastLink::Followed;
+  bool is_confined_ = false;
   bool is_kernels_link_ = false;
 };
 
@@ -224,8 +247,9 @@ bool TrustedUsers::contain(uid_t uid) const {
 SafePlace::SafePlace(UniqueFd directory, std::string name)
     : directory_(std::move(directory)), name_(std::move(name)) {}
 
-Result<SafePlace> SafePlace::find(const std::string& path, const TrustedUsers& trusted) {
-  Walk walk(path, trusted);
+Result<SafePlace> SafePlace::find(const std::string& path, const TrustedUsers& trusted,
+                                  LastLink last_link) {
+  Walk walk(path, trusted, last_link);
   TRY(walk.begin());
   while (TRY(walk.step())) {
   }
@@ -233,6 +257,20 @@ Result<SafePlace> SafePlace::find(const std::string& path, const TrustedUsers& t
   place.trusted_ = trusted;
   place.others_ = walk.others();
   place.is_kernels_link_ = walk.is_kernels_link();
+  return place;
+}
+
+Result<SafePlace> SafePlace::follow() const {
+  UniqueFd directory(::fcntl(directory_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!directory.is_open()) {
+    return failure(errno);
+  }
+  Walk walk(std::move(directory), name_, trusted_, others_);
+  while (TRY(walk.step())) {
+  }
+  SafePlace place(walk.take_directory(), walk.name());
+  place.trusted_ = trusted_;
+  place.others_ = walk.others();
   return place;
 }
 

@@ -40,6 +40,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -55,6 +56,9 @@ struct TrustedUsers {
   bool contain(uid_t uid) const;
 };
 
+/// What is done with a link under the last name of a path.
+enum class LastLink : std::uint8_t { Followed, Kept };
+
 /// A name in a directory that is held.
 class SafePlace {
  public:
@@ -64,7 +68,13 @@ class SafePlace {
   /// Errors: Errc::Permission, sys_errno 0 and a message that names link and directory: a link that others may have
   /// put there.  Otherwise sys_errno says it and the message only repeats it: ENOENT, ENOTDIR and so on;
   /// EISDIR for a path that can only be a directory (it ends with "/", "." or ".."); ELOOP.
-  static cbpfc::Result<SafePlace> find(const std::string& path, const TrustedUsers& trusted = {});
+  static cbpfc::Result<SafePlace> find(const std::string& path, const TrustedUsers& trusted = {},
+                                       LastLink last_link = LastLink::Followed);
+
+  /// Where the link that is there now leads, in this directory or below; this place, if there is none.
+  /// Opens no path but relative to the directory.
+  /// Errors: those of find(); sys_errno 0 and a message for a link that leads out of it.
+  cbpfc::Result<SafePlace> follow() const;
 
   /// Opens what is there already, if check() has nothing against it.  With O_NONBLOCK in `flags` it never waits, be
   /// it for a reader of a named pipe (then ENXIO); what is opened waits all the same.
@@ -84,6 +94,8 @@ class SafePlace {
   /// The directory, opened with O_PATH, and the name in it.
   int directory_fd() const { return directory_.get(); }
   const std::string& name() const { return name_; }
+  /// Whether it is one of the kernel's links, to a file that is open.
+  bool is_kernels_link() const { return is_kernels_link_; }
 
  private:
   SafePlace(UniqueFd directory, std::string name);

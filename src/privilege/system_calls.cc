@@ -54,7 +54,7 @@ constexpr int kCapture[] = {SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64), SCMP_SYS
 
 /// A file that is replaced, in a directory that is open.  openat is below.
 constexpr int kCaptureWithFiles[] = {SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlinkat),
-                                     SCMP_SYS(fchmod)};
+                                     SCMP_SYS(readlinkat), SCMP_SYS(fchmod)};
 
 constexpr int kGuardian[] = {
     // Directories of a BPF file system; openat is below.

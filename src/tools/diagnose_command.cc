@@ -52,7 +52,7 @@ CaptureSituation describe(const Hook& hook, const ActionCounters& counters,
 
 // The situation of the hook, counted if it can be.
 Result<CaptureSituation> look(const XdpcapOptions& options) {
-  const cbpfc::Filter filter = TRY(make_filter(options.filter, options.link_type));
+  const cbpfc::Filter filter = TRY(given_filter(options, {})).filter;
   const Hook hook = TRY(Hook::open(options.hook_path));
   const cli::StopSignals signals = TRY(cli::StopSignals::block());
   CaptureSituation situation = describe(hook, {}, options);

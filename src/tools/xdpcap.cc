@@ -134,14 +134,14 @@ Result<std::unique_ptr<GuardedCapture>> start_capture(PreparedCapture& prepared,
       prepared.hook, prepared.filter, prepared.options, options, output_fd));
   look_for_interfaces(prepared);  // meanwhile the guardian loads the programs
   prepared.hook.close();
-  TRY(give_up_before_output(prepared.options, prepared.user));
+  TRY(give_up_before_output(prepared.user));
   TRY(guarded->get_place());
   return guarded;
 }
 
 // With the output open: what only that took is given up, then come the slots.
 Result<void> get_ready(PreparedCapture& prepared, GuardedCapture& guarded) {
-  TRY(give_up_after_output(prepared.options));
+  TRY(give_up_after_output());
   prepared.outlets =
       TRY(StatisticsOutlets::open(prepared.options, prepared.actions, prepared.files.statistics));
   return guarded.enter();
@@ -164,9 +164,9 @@ void warn(const PreparedCapture& prepared) {
 Result<FilterReload> start_threads(const PreparedCapture& prepared, const GuardedCapture& guarded) {
   TRY(restrict_files(prepared.options, prepared.files));
   TRY(prepared.outlets->start());
-  FilterReload reload =
-      TRY(FilterReload::start(guarded, prepared.options, prepared.signals.requests));
-  TRY(restrict_capture(prepared.options));
+  FilterReload reload = TRY(FilterReload::start(guarded, prepared.options, prepared.files.filter,
+                                                prepared.signals.requests));
+  TRY(restrict_capture(prepared.options, prepared.files));
   warn(prepared);
   return reload;
 }
@@ -329,15 +329,6 @@ Result<Signals> block_signals(const XdpcapOptions& options) {
 
 int run(const XdpcapOptions& given) {
   XdpcapOptions options = given;
-  Result<std::string> text = read_filter(options);
-  if (!text) {
-    return report(text.error(), options.verbose);
-  }
-  options.filter = *std::move(text);
-  const Result<cbpfc::Filter> filter = make_filter(options.filter, options.link_type);
-  if (!filter) {
-    return report(filter.error(), options.verbose);
-  }
   const Result<std::optional<User>> user = chosen_user(options);
   if (!user) {
     return report(user.error(), options.verbose);
@@ -346,6 +337,11 @@ int run(const XdpcapOptions& given) {
   if (!files) {
     return report(files.error(), options.verbose);
   }
+  Result<GivenFilter> given_filter = xdpcap::given_filter(options, *files);
+  if (!given_filter) {
+    return report(given_filter.error(), options.verbose);
+  }
+  options.filter = std::move(given_filter->text);
   const Result<Signals> signals = block_signals(options);
   if (!signals) {
     return report(signals.error(), options.verbose);
@@ -390,7 +386,7 @@ int run(const XdpcapOptions& given) {
   }
   PreparedCapture prepared{.options = options,
                            .hook = *hook,
-                           .filter = *filter,
+                           .filter = given_filter->filter,
                            .actions = actions,
                            .signals = *signals,
                            .user = *user,

@@ -2,11 +2,14 @@
 
 #include "tools/xdpcap_privileges.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
+#include <utility>
 #include <vector>
 
 #include "kernel/capabilities.h"
+#include "kernel/unique_fd.h"
 #include "kernel/version.h"
 #include "privilege/landlock.h"
 #include "privilege/reduce.h"
@@ -17,21 +20,26 @@
 namespace xdpcap {
 namespace {
 
-bool reads_filter_again(const XdpcapOptions& options) {
-  return options.filter_file && *options.filter_file != "-";
-}
-
 // What a running capture needs.
-std::vector<Capability> needed_while_running(const XdpcapOptions& options) {
+std::vector<Capability> needed_while_running() {
   std::vector<Capability> needed;
   if (!maps_are_for_everybody()) {
     needed.push_back(Capability::Bpf);
   }
-  // Another user has the rights of files that it has.
-  if (!options.user && reads_filter_again(options)) {
-    needed.push_back(Capability::DacOverride);
-  }
   return needed;
+}
+
+// What the C library reads for names in a filter ("port http", "host localhost"), and everybody may.  Not
+// nsswitch.conf: without it these files are where it looks; with it, it asks for statuses that a capture may not have.
+std::vector<UniqueFd> open_name_files() {
+  std::vector<UniqueFd> files;
+  for (const char* path :
+       {"/etc/services", "/etc/protocols", "/etc/hosts", "/etc/ethers", "/etc/networks"}) {
+    if (UniqueFd file(::open(path, O_PATH | O_CLOEXEC)); file.is_open()) {
+      files.push_back(std::move(file));
+    }
+  }
+  return files;
 }
 
 }  // namespace
@@ -55,24 +63,31 @@ std::string shared_user_warning(const std::optional<User>& user) {
       user->name);
 }
 
-Result<void> give_up_before_output(const XdpcapOptions& options, const std::optional<User>& user) {
-  std::vector<Capability> kept = needed_while_running(options);
+Result<void> give_up_before_output(const std::optional<User>& user) {
+  std::vector<Capability> kept = needed_while_running();
   if (!user) {
     kept.push_back(Capability::DacOverride);
   }
   return reduce({.user = user, .kept = kept});
 }
 
-Result<void> give_up_after_output(const XdpcapOptions& options) {
-  return reduce({.user = std::nullopt, .kept = needed_while_running(options)});
+Result<void> give_up_after_output() {
+  return reduce({.user = std::nullopt, .kept = needed_while_running()});
 }
 
 Result<void> restrict_files(const XdpcapOptions& options, const CaptureFiles& files) {
-  // What looks for leaks reads /proc.
-  if (kIsSanitized || reads_filter_again(options)) {
-    return {};
+  if (kIsSanitized) {
+    return {};  // what looks for leaks reads /proc
   }
   std::vector<AllowedPath> allowed;
+  std::vector<UniqueFd> names;
+  if (files.filter != nullptr && files.filter->can_be_read_again()) {
+    allowed.push_back({.fd = files.filter->directory_fd(), .right = PathRight::ReadFiles});
+    names = open_name_files();
+    for (const UniqueFd& file : names) {
+      allowed.push_back({.fd = file.get(), .right = PathRight::ReadFiles});
+    }
+  }
   if (files.statistics != nullptr) {
     allowed.push_back({.fd = files.statistics->directory_fd(), .right = PathRight::ReplaceFiles});
   }
@@ -82,8 +97,9 @@ Result<void> restrict_files(const XdpcapOptions& options, const CaptureFiles& fi
   return {};
 }
 
-Result<void> restrict_capture(const XdpcapOptions& options) {
-  const bool opens_files = reads_filter_again(options) || !options.prometheus.empty();
+Result<void> restrict_capture(const XdpcapOptions& options, const CaptureFiles& files) {
+  const bool opens_files =
+      files.statistics != nullptr || (files.filter != nullptr && files.filter->can_be_read_again());
   Result<void> restricted =
       restrict_system_calls(opens_files ? SystemCalls::CaptureWithFiles : SystemCalls::Capture);
   if (!restricted && restricted.error().code == Errc::Unsupported) {

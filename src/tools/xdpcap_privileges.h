@@ -7,8 +7,8 @@
 //     header written       files but those of the options, where the kernel has Landlock
 //     threads started      system calls that a running capture does not make
 //
-// Each step keeps what the options still need: reading -F again.  The file of -stats-prometheus needs nothing: what it takes is
-// open (statistics_file.h).  Kernels before 5.19 want CAP_BPF for every use of a map.
+// No step keeps anything for files: they are read and replaced in directories that are open, with the rights of the
+// user that is left (filter_file.h, statistics_file.h).  Kernels before 5.19 want CAP_BPF for every use of a map.
 //
 // Capabilities and files are a thread's: those steps come before threads are made.  An output that was just created cannot be removed
 // after the third.
@@ -35,11 +35,11 @@ std::string shared_user_warning(const std::optional<User>& user);
 
 /// After what takes privileges has been loaded.
 /// Errors: those of reduce().
-Result<void> give_up_before_output(const XdpcapOptions& options, const std::optional<User>& user);
+Result<void> give_up_before_output(const std::optional<User>& user);
 
 /// After the output has been opened.
 /// Errors: those of reduce().
-Result<void> give_up_after_output(const XdpcapOptions& options);
+Result<void> give_up_after_output();
 
 /// Leaves the directories of `files`, to read and to replace files there.  Where the kernel has no Landlock, -v says so.
 /// Errors: those of restrict_paths().
@@ -47,6 +47,6 @@ Result<void> restrict_files(const XdpcapOptions& options, const CaptureFiles& fi
 
 /// When everything is open.  Where the kernel has no such filters, -v says so.
 /// Errors: those of restrict_system_calls().
-Result<void> restrict_capture(const XdpcapOptions& options);
+Result<void> restrict_capture(const XdpcapOptions& options, const CaptureFiles& files);
 
 }  // namespace xdpcap

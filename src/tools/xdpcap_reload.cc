@@ -7,8 +7,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "cli/report.h"
@@ -21,15 +21,19 @@ namespace xdpcap {
 
 struct FilterReload::Worker {
   const GuardedCapture& capture;
-  const XdpcapOptions& options;
   const cli::RequestSignals& signals;
+  const int signal_fd = signals.fd();
+  const std::shared_ptr<const FilterFile> file;
+  const cbpfc::LinkType link_type;
+  const bool is_verbose;
   cli::StopEvent end;
-  std::thread thread;
+  std::mutex mutex = {};
+  bool is_over = false;  ///< with the mutex: what is borrowed may be gone
 
   void run() {
     constexpr std::chrono::milliseconds kForEver{-1};
-    while (end.wait(signals.fd(), POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
-      const std::optional<int> signal = signals.take();
+    while (end.wait(signal_fd, POLLIN, kForEver) == cli::StopEvent::Woken::Ready) {
+      const std::optional<int> signal = take_signal();
       if (signal == SIGUSR2) {
         reload();
       } else if (signal == SIGUSR1) {
@@ -40,42 +44,45 @@ struct FilterReload::Worker {
     }
   }
 
+  std::optional<int> take_signal() {
+    const std::lock_guard lock(mutex);
+    return is_over ? std::nullopt : signals.take();
+  }
+
   void reload() {
-    if (!options.filter_file) {
+    if (file == nullptr) {
       cli::print_over_status(
           "xdpcap: signal SIGUSR2: no -F FILE was given to read a filter from; the filter stays\n");
       return;
     }
-    if (*options.filter_file == "-") {
-      cli::print_over_status(
-          "xdpcap: signal SIGUSR2: standard input cannot be read again; the filter stays\n");
+    const Result<GivenFilter> given = filter_again(*file, link_type);
+    const std::lock_guard lock(mutex);
+    if (is_over) {
       return;
     }
-    if (const Result<void> sent = send(); !sent) {
-      cli::print_over_status(cli::format_error("xdpcap", sent.error(), options.verbose) +
+    const Result<void> sent = given ? capture.send_filter(given->filter, given->text)
+                                    : Result<void>(std::unexpected(given.error()));
+    if (!sent) {
+      cli::print_over_status(cli::format_error("xdpcap", sent.error(), is_verbose) +
                              "xdpcap: the filter stays as it was\n");
     }
   }
-
-  Result<void> send() const {
-    const std::string text = TRY(read_filter(options));
-    return capture.send_filter(TRY(make_filter(text, options.link_type)), text);
-  }
 };
 
-FilterReload::FilterReload(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+FilterReload::FilterReload(std::shared_ptr<Worker> worker) : worker_(std::move(worker)) {}
 FilterReload::FilterReload(FilterReload&&) noexcept = default;
 
 Result<FilterReload> FilterReload::start(const GuardedCapture& capture,
                                          const XdpcapOptions& options,
+                                         const std::shared_ptr<const FilterFile>& file,
                                          const cli::RequestSignals& signals) {
-  std::unique_ptr<Worker> worker(new Worker{.capture = capture,
-                                            .options = options,
+  std::shared_ptr<Worker> worker(new Worker{.capture = capture,
                                             .signals = signals,
-                                            .end = TRY(cli::StopEvent::create()),
-                                            .thread = {}});
-  worker->thread =
-      TRY(cli::start_thread("answer signals", [worker = worker.get()] { worker->run(); }));
+                                            .file = file,
+                                            .link_type = options.link_type,
+                                            .is_verbose = options.verbose,
+                                            .end = TRY(cli::StopEvent::create())});
+  TRY(cli::start_thread("answer signals", [worker] { worker->run(); })).detach();
   return FilterReload(std::move(worker));
 }
 
@@ -84,9 +91,10 @@ FilterReload::~FilterReload() {
 }
 
 void FilterReload::stop() {
-  if (worker_ && worker_->thread.joinable()) {
+  if (worker_) {
     worker_->end.stop();
-    worker_->thread.join();
+    const std::lock_guard lock(worker_->mutex);
+    worker_->is_over = true;
   }
 }
 

@@ -2,7 +2,9 @@
 //
 // Another filter for a running capture: SIGUSR2 reads -F FILE again.
 //
-// A thread beside the capture reads and compiles, which takes up to a second for long lists; the guardian loads.  What is wrong with the new filter is said on standard error, and the old one stays.  SIGUSR1, which
+// A thread beside the capture reads and compiles, which takes up to a second for long lists; the guardian loads.  The
+// capture may end meanwhile, should the file not be had: the thread is left behind then.  What is wrong with the new
+// filter is said on standard error, and the old one stays.  SIGUSR1, which
 // asks for a flight recorder's packets, is answered here where there is none.
 
 #pragma once
@@ -10,6 +12,7 @@
 #include <memory>
 
 #include "cli/signals.h"
+#include "tools/filter_file.h"
 #include "tools/guarded_capture.h"
 #include "tools/xdpcap_options.h"
 
@@ -18,9 +21,11 @@ namespace xdpcap {
 class FilterReload {
  public:
   /// `signals` are SIGUSR2, and SIGUSR1 if it means nothing to this capture.
-  /// Ownership: borrows all three until stop() or the end.
+  /// `file`: that of -F, or null.
+  /// Ownership: borrows `capture` and `signals` until stop() or the end.
   /// Errors: Kernel when there can be no thread.
   static Result<FilterReload> start(const GuardedCapture& capture, const XdpcapOptions& options,
+                                    const std::shared_ptr<const FilterFile>& file,
                                     const cli::RequestSignals& signals);
   FilterReload(FilterReload&&) noexcept;
   FilterReload& operator=(FilterReload&&) = delete;
@@ -33,8 +38,8 @@ class FilterReload {
 
  private:
   struct Worker;
-  explicit FilterReload(std::unique_ptr<Worker> worker);
-  std::unique_ptr<Worker> worker_;
+  explicit FilterReload(std::shared_ptr<Worker> worker);
+  std::shared_ptr<Worker> worker_;
 };
 
 }  // namespace xdpcap

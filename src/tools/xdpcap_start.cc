@@ -71,14 +71,50 @@ std::string base_name(const std::string& path) {
   return trimmed.substr(trimmed.rfind('/') + 1);  // npos + 1 is 0
 }
 
-}  // namespace
-
-Result<std::string> read_filter(const XdpcapOptions& options) {
-  if (!options.filter_file) {
-    return options.filter;
-  }
-  return command::without_comments(TRY(command::read_input(*options.filter_file)));
+Result<GivenFilter> filter_of_text(const std::string& text, const cbpfc::LinkType& link_type) {
+  const bool is_program = cbpfc::looks_like_program(text);
+  const std::string context = is_program ? "filter program" : "filter";
+  const std::vector<cbpfc::RawInsn> raw = TRY(
+      (is_program ? cbpfc::parse_program(text)
+                  : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
+          .with_context(context));
+  return GivenFilter{
+      .text = text,
+      .filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context))};
 }
+
+// The instructions in a file, or an error that quotes nothing of it.
+Result<std::vector<cbpfc::RawInsn>> compile_unquoted(const std::string& text,
+                                                     const cbpfc::LinkType& link_type) {
+  if (!cbpfc::looks_like_program(text)) {
+    return cbpfc::compile_expression(text,
+                                     {.dlt = link_type.dlt, .for_compiler = true, .quotes = false});
+  }
+  Result<std::vector<cbpfc::RawInsn>> raw = cbpfc::parse_program(text);
+  if (!raw) {
+    raw.error().message = "it begins like a program of tcpdump -d, -dd or -ddd, and is none";
+  }
+  return raw;
+}
+
+Result<GivenFilter> filter_of_file(const FilterFile& file, const std::string& contents,
+                                   const cbpfc::LinkType& link_type) {
+  command::FilterText text = command::parse_filter_text(contents);
+  Result<std::vector<cbpfc::RawInsn>> raw = compile_unquoted(text.text, link_type);
+  if (!raw) {
+    const Error& error = raw.error();
+    const std::string place = error.offset ? ", " + text.describe(*error.offset) : "";
+    const std::string advice =
+        file.can_be_read_again() ? fmt::format("; `cbpfc -F {}` shows the text", file.name()) : "";
+    return fail(error.code,
+                fmt::format("filter in {}{}: {}{}", file.name(), place, error.message, advice));
+  }
+  cbpfc::Filter filter = TRY(cbpfc::Filter::decode(*raw, cbpfc::Accept::Compiler)
+                                 .with_context("filter in " + file.name()));
+  return GivenFilter{.text = std::move(text.text), .filter = std::move(filter)};
+}
+
+}  // namespace
 
 TrustedUsers trusted_users(const std::optional<User>& user) {
   return {.also = user ? std::optional(user->uid) : std::nullopt};
@@ -86,6 +122,10 @@ TrustedUsers trusted_users(const std::optional<User>& user) {
 
 Result<CaptureFiles> find_files(const XdpcapOptions& options, const std::optional<User>& user) {
   CaptureFiles files;
+  if (options.filter_file) {
+    files.filter = std::make_shared<const FilterFile>(
+        TRY(FilterFile::find(*options.filter_file, trusted_users(user)).with_context("option -F")));
+  }
   if (!options.prometheus.empty()) {
     files.statistics = std::make_shared<const StatisticsFile>(
         TRY(StatisticsFile::find(options.prometheus, trusted_users(user))
@@ -94,14 +134,14 @@ Result<CaptureFiles> find_files(const XdpcapOptions& options, const std::optiona
   return files;
 }
 
-Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type) {
-  const bool is_program = cbpfc::looks_like_program(text);
-  const std::string context = is_program ? "filter program" : "filter";
-  const std::vector<cbpfc::RawInsn> raw = TRY(
-      (is_program ? cbpfc::parse_program(text)
-                  : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
-          .with_context(context));
-  return cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context);
+Result<GivenFilter> given_filter(const XdpcapOptions& options, const CaptureFiles& files) {
+  return files.filter == nullptr
+             ? filter_of_text(options.filter, options.link_type)
+             : filter_of_file(*files.filter, TRY(files.filter->read()), options.link_type);
+}
+
+Result<GivenFilter> filter_again(const FilterFile& file, const cbpfc::LinkType& link_type) {
+  return filter_of_file(file, TRY(file.read_again()), link_type);
 }
 
 std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& options) {

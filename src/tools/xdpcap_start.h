@@ -20,28 +20,37 @@
 #include "pcapng/pcapng_writer.h"
 #include "pcapng/safe_path.h"
 #include "privilege/user.h"
+#include "tools/filter_file.h"
 #include "tools/ingress.h"
 #include "tools/statistics_file.h"
 #include "tools/xdpcap_options.h"
 
 namespace xdpcap {
 
-/// The text of the filter: as given, or read from the file that was, without comments.
-/// Errors: NotFound, Permission, Io, naming the file.
-Result<std::string> read_filter(const XdpcapOptions& options);
-
-/// The files that a running capture replaces, in directories that it holds from the start.
+/// The files that a running capture reads and replaces, in directories that it holds from the start.
 struct CaptureFiles {
+  std::shared_ptr<const FilterFile> filter;          ///< of -F; null: none
   std::shared_ptr<const StatisticsFile> statistics;  ///< of -stats-prometheus; null: none
 };
 
 /// Finds them, with all privileges that there are.  `user` is that of -Z.
-/// Errors: those of StatisticsFile::find(), naming the option.
+/// Errors: those of FilterFile::find() and StatisticsFile::find(), naming the option.
 Result<CaptureFiles> find_files(const XdpcapOptions& options, const std::optional<User>& user);
 
-/// The filter that `text` is: a program in one of tcpdump's forms, or an expression.
-/// Errors: Syntax with the place; InvalidProgram.
-Result<cbpfc::Filter> make_filter(const std::string& text, const cbpfc::LinkType& link_type);
+/// A filter: a program in one of tcpdump's forms, or an expression.
+struct GivenFilter {
+  std::string text;  ///< without comments
+  cbpfc::Filter filter;
+};
+
+/// The filter as given, or read from the file of -F: waits for what that is.
+/// Errors: Syntax with the place; InvalidProgram; those of FilterFile::read().  What a file says is not quoted: xdpcap
+/// may read files that whoever reads its messages may not.
+Result<GivenFilter> given_filter(const XdpcapOptions& options, const CaptureFiles& files);
+
+/// The one that is in the file now.
+/// Errors: those of FilterFile::read_again(), and as above.
+Result<GivenFilter> filter_again(const FilterFile& file, const cbpfc::LinkType& link_type);
 
 /// The actions to capture: those asked for, or all the hook has slots for.
 std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& options);

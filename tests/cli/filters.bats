@@ -134,3 +134,44 @@ rejected() {
 @test "a program as tcpdump -ddd prints it, on several lines" {
   rejected $'2\n40 0 0 12\n255 0 0 0' "filter program: instruction 1: "
 }
+
+# says_nothing_of FILE WORD...: an error that has none of the words.
+says_nothing_of() {
+  local word
+  run_xdpcap -F "$1" "$bpffs/hook" "$file"
+  [ "$status" -eq 1 ]
+  [ "${#lines[@]}" -eq 1 ]
+  for word in "${@:2}"; do
+    if [[ $output == *"$word"* ]]; then
+      echo "\"$word\" of $1 is in: $output"
+      return 1
+    fi
+  done
+}
+
+@test "a file of -F is not quoted: with sudo, say, it may be one that its reader may not read" {
+  local secret=$world/f
+  says_nothing_of /etc/shadow root '$' daemon '*:'
+  [[ $output == "xdpcap: filter in /etc/shadow, line 1, column 1: syntax error; "* ]]
+  printf 'tcp port 80 or\n\n  host s3cret.invalid # t0p\n' > "$secret"
+  says_nothing_of "$secret" s3cret invalid t0p 'port 80'
+  [[ $output == "xdpcap: filter in $secret, line 3, column 8: unknown host; "* ]]
+  printf 'tcp and' > "$secret"
+  says_nothing_of "$secret" 'tcp'
+  [[ $output == "xdpcap: filter in $secret, line 1, column 8: syntax error, at the end; "* ]]
+  for text in '48151623' '{ 0xdead, s3cret }' '(000) s3cret' '2,48151623 0 0 0' '2\n6 0 0 1\ns3cret' \
+              'ether host s3:cr:et' 'portrange s3cret-7' 's3cret s3cret' 'ip proto s3cret' '1.2.3.48151623' \
+              'udp[4815162342:7]' 'vlan 48151623' '"s3cret"' "'s3cret'" 'x\x00s3cret'; do
+    printf "$text" > "$secret"
+    says_nothing_of "$secret" s3cret 4815 dead 's3:cr'
+  done
+}
+
+@test "a pipe of the shell as the file of -F, and a wait for a named one that is interrupted" {
+  run timeout 20 bash -c "exec '$xdpcap' -F <(echo tcp port) '$bpffs/hook' '$file'"
+  fails_with 1 "filter in /dev/fd/[0-9]+, line 1, column 9: syntax error, at the end"
+  mkfifo "$world/pipe"
+  run timeout -k 5 -s INT 1 "$xdpcap" -F "$world/pipe" "$bpffs/hook" "$file"
+  [ "$status" -eq 124 ]
+  nothing_left
+}

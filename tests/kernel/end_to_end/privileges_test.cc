@@ -27,7 +27,6 @@ using testing::HasSubstr;
 class PrivilegesTest : public EndToEndTest {};
 
 // Bits of /proc/PID/status.
-constexpr std::uint64_t kDacOverride = std::uint64_t{1} << 1;
 constexpr std::uint64_t kNetAdmin = std::uint64_t{1} << 12;
 constexpr std::uint64_t kSysAdmin = std::uint64_t{1} << 21;
 constexpr std::uint64_t kPerfmon = std::uint64_t{1} << 38;
@@ -109,7 +108,7 @@ TEST_F(PrivilegesTest, OfARunningCaptureAreThoseItNeeds) {
       {{"-Z", "nobody"}, 0, nobody},
       {{"-ring", "1M"}, 0, 0},
       {{"-transport", "perf"}, 0, 0},
-      {{"-F", filter}, kDacOverride, 0},
+      {{"-F", filter}, 0, 0},
       {{"-F", filter, "-Z", std::to_string(nobody)}, 0, nobody},
       {{"-stats-prometheus", rig.file("numbers")}, 0, 0},
       {{"-stats-prometheus", nobodys.files.file("numbers2"), "-Z", "nobody"}, 0, nobody},

@@ -6,8 +6,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -58,6 +60,8 @@ TEST_F(Reload, TheNewFilterDecidesFromThenOn) {
   stage.change(capture, "greater and", "the filter stays as it was");
   send(small);
   send(large);
+  // The C library looks for these names in /etc.
+  stage.change(capture, "port http or host localhost or ip proto ospf", "read again: port http or");
   stage.change(capture, "", "read again: \n");
   send(small);
   capture.stop();
@@ -89,6 +93,40 @@ TEST_F(Reload, NoPacketOfAFloodIsMissedOrCountedTwice) {
   EXPECT_EQ(totals.received, flooded.arrived);
   EXPECT_EQ(totals.matched, flooded.arrived);
   EXPECT_EQ(totals.matched, totals.held_back + totals.written + totals.lost);
+}
+
+// As in a volume of Kubernetes, by a capture that may open no other path.
+TEST_F(Reload, FollowsALinkThatLeadsElsewhereInTheDirectory) {
+  const Stage stage;
+  std::ofstream(stage.rig.file("first")) << "less 60";
+  std::ofstream(stage.rig.file("second")) << "greater 100";
+  std::filesystem::create_symlink("first", stage.filter);
+  Capture capture(stage.rig.target().hook_fd(), {"-F", stage.filter, stage.rig.hook(), stage.file});
+  std::filesystem::remove(stage.filter);
+  std::filesystem::create_symlink("second", stage.filter);
+  capture.process().signal(SIGUSR2);
+  EXPECT_TRUE(becomes_true([&] {
+    return capture.process().errors().find("read again: greater 100") != std::string::npos;
+  })) << capture.process().errors();
+  capture.stop();
+}
+
+// Opening a pipe would wait for a writer, in a process that has blocked its signals.
+TEST_F(Reload, APipeInThePlaceOfTheFileDoesNotMakeTheCaptureDeaf) {
+  const Stage stage;
+  stage.write_filter("less 60");
+  Capture capture(stage.rig.target().hook_fd(), {"-F", stage.filter, stage.rig.hook(), stage.file});
+  std::filesystem::remove(stage.filter);
+  ASSERT_EQ(::mkfifo(stage.filter.c_str(), 0666), 0);
+  capture.process().signal(SIGUSR2);
+  EXPECT_TRUE(becomes_true([&] {
+    return capture.process().errors().find("filter.txt: it is not a regular file") !=
+           std::string::npos;
+  })) << capture.process().errors();
+  EXPECT_THAT(capture.process().errors(), HasSubstr("the filter stays as it was"));
+  capture.process().signal(SIGTERM);
+  EXPECT_EQ(capture.wait(Millis(3'000)).exit_code, 0);
+  EXPECT_EQ(filled_slots(stage.rig.target().hook_fd()), 0U);
 }
 
 TEST_F(Reload, WithoutAFileChangesNothing) {

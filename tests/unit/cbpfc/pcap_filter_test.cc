@@ -193,6 +193,37 @@ TEST(CompileExpression, CutsLongExpressionsAroundThePlace) {
   EXPECT_EQ(error.detail.substr(caret, 5), "pport") << error.detail;
 }
 
+// The words of the file that an expression comes from may be secret.
+TEST(CompileExpression, ErrorsNeedNotQuote) {
+  const struct {
+    std::string expression;
+    std::string message;
+    std::optional<std::size_t> offset;
+  } cases[] = {
+      {"tcp pport 80", "syntax error", 4},
+      {"tcp port", "syntax error, at the end", 8},
+      {"udp and host s3cret.invalid", "unknown host", 13},
+      {"ip proto s3cret", "unknown ip proto", 9},
+      {"ether host 1:2:3:4:5:6:7", "bogus ethernet address", 11},
+      {"ip and 1:2:::3:", "bogus ethernet address", 7},
+      {"tcp port 80 or s3cret s3cret", "unknown port", 15},
+      {"mtp2 s3cret", "syntax error", 0},
+      {std::string("s3cret\0", 7), "NUL character", 6},
+      {"ip and ip6 and net s3cret", "unknown network", 19},
+  };
+  for (const auto& one : cases) {
+    for (const bool for_compiler : {false, true}) {
+      const auto program =
+          compile_expression(one.expression, {.for_compiler = for_compiler, .quotes = false});
+      ASSERT_FALSE(program) << one.expression;
+      EXPECT_EQ(program.error().code, Errc::Syntax);
+      EXPECT_EQ(program.error().message, one.message) << one.expression;
+      EXPECT_EQ(program.error().detail, "");
+      EXPECT_EQ(program.error().offset, one.offset) << one.expression;
+    }
+  }
+}
+
 TEST(CompileExpression, RefusesOrCompilesHugeExpressionsSoon) {
   const auto start = std::chrono::steady_clock::now();
   // Without the limit on words libpcap overruns the stack here.
