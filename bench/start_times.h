@@ -2,7 +2,7 @@
 //
 // How long a capture command takes to begin and to end.
 //
-// A target of the benchmark's own has a hook pinned in a BPF file system of its own; a packet runs through it every 0.1 ms. A
+// The benchmark loads a target, and pins its hook in a BPF file system that only it sees; a packet runs through it every 0.1 ms. A
 // command is started, and four moments are noted: exec, the hook's slot filled, the first packet in the output, and,
 // after SIGINT, the end. All commands are measured in turn in each round, forwards and backwards alternately, because the
 // machine's speed changes.
