@@ -92,7 +92,7 @@ Result<std::vector<cbpfc::RawInsn>> compile_unquoted(const std::string& text,
   }
   Result<std::vector<cbpfc::RawInsn>> raw = cbpfc::parse_program(text);
   if (!raw) {
-    raw.error().message = "it begins like a program of tcpdump -d, -dd or -ddd, and is none";
+    raw.error().message = "it begins like a program as tcpdump prints them, but is not one";
   }
   return raw;
 }

@@ -61,7 +61,6 @@ refused() {
 @test "what to do about others, and where they are met" {
   refused -on-busy nonsense hook file -- "option -on-busy: \"nonsense\" is not known; it can be chain, fail or replace"
   refused -on-busy "" hook file -- "option -on-busy: \"\" is not known"
-  refused -run-dir "" hook file -- "option -run-dir: no directory is given"
   refused -Z "" hook file -- "option -Z: no user is given"
 }
 
