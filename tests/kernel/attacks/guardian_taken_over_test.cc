@@ -106,6 +106,7 @@ TEST_F(GuardianTakenOver, OpensNoFileAndChangesNothingElsewhere) {
   EXPECT_TRUE(std::filesystem::exists(victim));
   EXPECT_TRUE(std::filesystem::exists(stage().file("empty")));
   EXPECT_FALSE(std::filesystem::exists(stage().file("new")));
+  traffic().await_more(1'000);
   capture.expect_saw(stop_traffic());
 }
 

@@ -85,8 +85,14 @@ std::vector<std::string> with_statistics(const Stage& stage) {
   std::filesystem::create_directory(stage.file("statistics"));
   return {"-stats-prometheus", stage.file("statistics/xdpcap.prom")};
 }
+std::vector<std::string> with_filter(const Stage& stage) {
+  std::filesystem::create_directory(stage.file("filter"));
+  std::ofstream(stage.file("filter/text")) << "greater 1";
+  return {"-F", stage.file("filter/text")};
+}
 const Kind kKinds[] = {
     {.name = "Plain", .options = [](const Stage& /*stage*/) { return std::vector<std::string>{}; }},
+    {.name = "FilterFromFile", .options = with_filter},
     {.name = "StatisticsInFile", .options = with_statistics},
     {.name = "Recorder",
      .options = [](const Stage& /*stage*/) { return std::vector<std::string>{"-ring", "1M"}; }},
