@@ -198,8 +198,8 @@ TEST_F(GuardianTest, TakesTheCaptureOutWhenItIsKilled) {
     rig.send();
     EXPECT_EQ(rig.filled(), kAllActions);
     process.kill();
-    EXPECT_TRUE(
-        becomes_true([&] { return rig.filled() == std::vector{Action::Pass}; }, milliseconds(1'000)));
+    EXPECT_TRUE(becomes_true([&] { return rig.filled() == std::vector{Action::Pass}; },
+                             milliseconds(1'000)));
     EXPECT_TRUE(becomes_true([&] { return has_ended(process.guardian); }));
     rig.send();
     EXPECT_EQ(received(other), 2U);
