@@ -262,6 +262,9 @@ std::size_t ChainDirectory::count(Place wanted) const {
 
 void ChainDirectory::remove_place(std::uint32_t position) const {
   const std::string name = name_of(position);
+  if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
+    return;
+  }
   for (const Action action : first_actions(kMostActions)) {
     remove_pin(fmt::format("{}/{}", name, index(action)));
   }
