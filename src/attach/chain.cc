@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <chrono>
@@ -73,10 +74,15 @@ bool Chain::is_entered(std::uint32_t position, Action action) const {
   return (get(state().entered[index(action)]) >> position & 1U) != 0;
 }
 
+// Of all other bits none is lost, even if a process changes one without its turn (chain_directory.h).
 void Chain::set_entered(std::uint32_t position, Action action, bool is_entered) const {
-  std::uint32_t& bits = state().entered[index(action)];
+  const std::atomic_ref<std::uint32_t> bits(state().entered[index(action)]);
   const std::uint32_t bit = 1U << position;
-  set(bits, is_entered ? get(bits) | bit : get(bits) & ~bit);
+  if (is_entered) {
+    bits.fetch_or(bit, std::memory_order_acq_rel);
+  } else {
+    bits.fetch_and(~bit, std::memory_order_acq_rel);
+  }
 }
 
 ChainMember Chain::member(std::uint32_t position) const {

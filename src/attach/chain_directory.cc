@@ -64,7 +64,8 @@ std::string distrust(int fd) {
   if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return fmt::format("it belongs to user {}", status.st_uid);
   }
-  return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "others than its owner may write it" : "";
+  // Not to be read either: a lock takes no more than that.
+  return (status.st_mode & (S_IRWXG | S_IRWXO)) != 0 ? "it is open to others than its owner" : "";
 }
 
 struct Opened {

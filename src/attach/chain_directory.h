@@ -10,7 +10,7 @@
 //         foreign-1                      the program that was in the slot of action 1 before
 //
 // The permissions of this directory are all that is trusted: it is used only if it belongs to root or the effective user and is
-// writable by that user alone, so that user's processes have made all that is in it.  What another user has put at its name is
+// open to that user alone, so that user's processes have made all that is in it.  What another user has put at its name is
 // moved aside, or refused.
 //
 // A capture is dead exactly if the lock on its directory can be had: the kernel lets go of a lock when the last process that holds

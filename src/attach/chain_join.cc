@@ -53,21 +53,26 @@ Result<void> Chain::open_maps() {
   programs_fd_ = TRY(directory_.open_pin("programs"));
   const MapInfo info = TRY(map_info(state_fd_.get()));
   const MapInfo programs = TRY(map_info(programs_fd_.get()));
-  if (info.name != chain::kStateMapName || info.value_size_bytes != chain::kStateBytes ||
-      programs.type != kMapTypeProgramArray || programs.max_entries != chain::kPlaces) {
+  if (info.name != chain::kStateMapName || programs.type != kMapTypeProgramArray) {
     return fail(Errc::InvalidArgument,
                 fmt::format("directory {0}, where captures share the hook: what is pinned there is "
                             "not what captures pin; look at it, and remove {0}",
                             directory_.path()));
   }
-  mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
-  if (state().magic != chain::kMagic || state().version != chain::kVersion) {
+  const auto of_another_version = [&](const std::string& way) {
     return fail(
         Errc::Unsupported,
         fmt::format(
-            "hook {}: an xdpcap of another version is capturing there (it shares the hook in way "
+            "hook {}: an xdpcap of another version is capturing there (it shares the hook in "
             "{}, this one in way {}); use that one, or end its captures first",
-            hook_->path(), state().version, chain::kVersion));
+            hook_->path(), way, chain::kVersion));
+  };
+  if (info.value_size_bytes != chain::kStateBytes || programs.max_entries != chain::kPlaces) {
+    return of_another_version("another way");
+  }
+  mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
+  if (state().magic != chain::kMagic || state().version != chain::kVersion) {
+    return of_another_version(fmt::format("way {}", state().version));
   }
   is_on_hook_ = state().hook_map_id == TRY(map_info(hook_->fd())).id;
   return {};

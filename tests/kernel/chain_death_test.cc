@@ -236,8 +236,8 @@ TEST_F(ChainDeathTest, ALivingCaptureWhoseMapsAreNotThereIsNotTouched) {
   EXPECT_FALSE(Chain::find(rig.hook).value());
   const UniqueFd longer = create_mappable_array(chain::kStateMapName, 8192, 1).value();
   ASSERT_TRUE(directory.pin("state", longer.get()));
-  EXPECT_EQ(rig.capture({Action::Pass}).error().code, Errc::InvalidArgument);
-  EXPECT_EQ(Chain::find(rig.hook).error().code, Errc::InvalidArgument);
+  EXPECT_EQ(rig.capture({Action::Pass}).error().code, Errc::Unsupported);
+  EXPECT_EQ(Chain::find(rig.hook).error().code, Errc::Unsupported);
   rig.send(Action::Drop);
   EXPECT_EQ(received(living, Action::Drop), 1U);
   EXPECT_TRUE(living.detach());

@@ -192,13 +192,19 @@ const Planted kPlanted[] = {
        fs::create_directory(rig.path);
        fs::permissions(rig.path, kBySeveral);
      },
-     "others than its owner may write it"},
+     "it is open to others than its owner"},
     {"all may write",
      [](const Rig& rig) {
        fs::create_directory(rig.path);
        fs::permissions(rig.path, fs::perms(0702));
      },
-     "others than its owner may write it"},
+     "it is open to others than its owner"},
+    {"all may read, and so lock",
+     [](const Rig& rig) {
+       fs::create_directory(rig.path);
+       fs::permissions(rig.path, fs::perms(0704));
+     },
+     "it is open to others than its owner"},
     {"a link to a good one",
      [](const Rig& rig) {
        const fs::path good = rig.bpf.path() + "/good";
@@ -242,7 +248,7 @@ TEST_F(ChainDirectoryTest, WhatOthersMayHaveMadeIsRefusedWhereItCannotBeMoved) {
   fs::create_directory(path);
   fs::permissions(path, fs::perms(0777));
   EXPECT_THAT(as_user([&] { return try_make(rig.hook); }),
-              AllOf(HasSubstr("others than its owner may write it"), HasSubstr("remove it")));
+              AllOf(HasSubstr("it is open to others than its owner"), HasSubstr("remove it")));
   ASSERT_EQ(::chown(path.c_str(), kUser + 1, 0), 0);
   fs::permissions(path, fs::perms(0700));
   EXPECT_THAT(as_user([&] { return try_make(rig.hook); }), HasSubstr("it is another user's"));

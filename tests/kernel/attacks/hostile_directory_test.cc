@@ -134,6 +134,8 @@ const Obstacle kObstacles[] = {
            fill_with_pins(place);
            give(place + "/programs");
          }},
+    {.name = "OwnDirectoryThatAllMayLock",
+     .put = [](const std::string& place, const std::string&, int) { make_directory(place, 0755); }},
     {.name = "OwnDirectoryWithPinsOfWrongKinds",
      .put =
          [](const std::string& place, const std::string&, int) {
