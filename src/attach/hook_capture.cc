@@ -258,11 +258,14 @@ std::map<Action, int> HookCapture::descriptors(const Programs& programs) {
   return descriptors;
 }
 
-Result<void> HookCapture::replace_filter(const cbpfc::Filter& filter) {
-  Programs loaded = TRY(load_programs(filter));
-  TRY(chain_->replace(descriptors(loaded)));
-  programs_ = std::move(loaded);
+Result<void> HookCapture::replace_programs(Programs programs) {
+  TRY(chain_->replace(descriptors(programs)));
+  programs_ = std::move(programs);
   return {};
+}
+
+Result<void> HookCapture::replace_filter(const cbpfc::Filter& filter) {
+  return replace_programs(TRY(load_programs(filter)));
 }
 
 Result<std::vector<ActionCounters>> HookCapture::counters_by_cpu() const {

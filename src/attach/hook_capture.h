@@ -74,10 +74,17 @@ class HookCapture {
                                     const HookCaptureOptions& options,
                                     OnBusy on_busy = OnBusy::Chain);
 
-  /// Filters by `filter` from now on.  Each slot changes at one moment: a packet meets the old program or the new
+  using Programs = std::map<Action, UniqueFd>;
+
+  /// Programs of another filter, which no packet meets before replace_programs().
+  /// Errors: those of join().
+  /// Thread safety: may be called beside everything else.
+  Result<Programs> load_programs(const cbpfc::Filter& filter) const;
+  /// Filters by these from now on.  Each slot changes at one moment: a packet meets the old program or the new
   /// one, and both count into the same numbers.
-  ///
-  /// Errors: those of join(); the old filter then stays in all slots, unless a slot could not be written.
+  /// Errors: those of Chain::replace(); the old filter then stays in all slots, unless a slot could not be written.
+  Result<void> replace_programs(Programs programs);
+  /// Both.
   Result<void> replace_filter(const cbpfc::Filter& filter);
 
   /// Leaves the chain (Chain::leave(), tidy()), once: from here on counters and ring are final.  Done, silently, when the object
@@ -89,7 +96,6 @@ class HookCapture {
 
   /// Programs for the actions that are not captured, which count their packets as received and do nothing else.
   /// Errors: those of loading them.
-  using Programs = std::map<Action, UniqueFd>;
   Result<Programs> load_probes() const;
   static std::map<Action, int> descriptors(const Programs& programs);
 
@@ -110,7 +116,6 @@ class HookCapture {
   Result<void> make_rings();
   Result<RingSet> create_rings();
   Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter, bool counts_only) const;
-  Result<Programs> load_programs(const cbpfc::Filter& filter) const;
 
   const Hook* hook_;
   HookCaptureOptions options_;

@@ -23,6 +23,7 @@
 
 #include "attach/hook_diagnosis.h"
 #include "attach/target_watch.h"
+#include "guard/filter_loading.h"
 #include "kernel/file_status.h"
 #include "kernel/quiesce.h"
 #include "privilege/landlock.h"
@@ -105,7 +106,7 @@ Result<void> give_up_privileges(const Post& post, const Chain& chain) {
   return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
 }
 
-Result<cbpfc::Filter> read_program(int fd) {
+Result<std::vector<cbpfc::RawInsn>> read_program(int fd) {
   constexpr off_t kMostBytes = 64 << 20;
   struct stat status{};
   if (!file_status(fd, status) || status.st_size > kMostBytes) {
@@ -117,7 +118,7 @@ Result<cbpfc::Filter> read_program(int fd) {
   if (::pread(fd, raw.data(), bytes, 0) != static_cast<ssize_t>(bytes)) {
     return fail(Errc::Io, "read the new filter: it has changed meanwhile");
   }
-  return cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler);
+  return raw;
 }
 
 class Guard {
@@ -127,6 +128,7 @@ class Guard {
         capture_fd_(capture_fd),
         capture_(capture),
         post_(post),
+        loading_(capture),
         target_(post.hook) {}
 
   Result<void> run() {
@@ -170,8 +172,9 @@ class Guard {
   void wait(steady_clock::time_point until) {
     const auto most = is_entered_ ? std::chrono::ceil<milliseconds>(until - steady_clock::now())
                                   : milliseconds(-1);
-    std::array<pollfd, 2> waits{{{.fd = socket_fd_, .events = POLLIN, .revents = 0},
-                                 {.fd = capture_fd_, .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 3> waits{{{.fd = socket_fd_, .events = POLLIN, .revents = 0},
+                                 {.fd = capture_fd_, .events = POLLIN, .revents = 0},
+                                 {.fd = loading_.fd(), .events = POLLIN, .revents = 0}}};
     const int limit = is_entered_ ? static_cast<int>(std::max(most, milliseconds(0)).count()) : -1;
     if (::poll(waits.data(), waits.size(), limit) <= 0) {
       return;
@@ -180,6 +183,8 @@ class Guard {
       hear();
     } else if (waits[1].revents != 0) {
       leave();
+    } else if (waits[2].revents != 0) {
+      put_filter();
     }
   }
 
@@ -237,14 +242,25 @@ class Guard {
   }
 
   void filter(const Message& message) {
-    Result<void> replaced = fail(Errc::Unsupported, "this capture takes no other filter");
-    if (post_.filter_fd >= 0 && is_entered_) {
-      const Result<cbpfc::Filter> filter = read_program(post_.filter_fd);
-      replaced = filter ? capture_.replace_filter(*filter) : std::unexpected(filter.error());
+    if (post_.filter_fd < 0 || !is_entered_) {
+      refuse(fail(Errc::Unsupported, "this capture takes no other filter"));
+    } else if (Result<std::vector<cbpfc::RawInsn>> program = read_program(post_.filter_fd)) {
+      loading_.start(*std::move(program), message.text);
+    } else {
+      refuse(std::unexpected(program.error()));
     }
-    say(replaced ? MessageKind::Filtered : MessageKind::Refused,
-        replaced ? message.text : error_text(replaced.error()));
   }
+  void put_filter() {
+    auto [programs, text] = loading_.take();
+    const Result<void> replaced = programs ? capture_.replace_programs(*std::move(programs))
+                                           : Result<void>(std::unexpected(programs.error()));
+    if (replaced) {
+      say(MessageKind::Filtered, text);
+    } else {
+      refuse(replaced);
+    }
+  }
+  void refuse(const Result<void>& why) const { say(MessageKind::Refused, error_text(why.error())); }
 
   void look() {
     Chain& chain = *capture_.chain();
@@ -324,6 +340,7 @@ class Guard {
   int capture_fd_;
   HookCapture& capture_;
   const Post& post_;
+  FilterLoading loading_;
   TargetWatch target_;
   HookCapture::Programs probes_;
   std::optional<steady_clock::time_point> explain_at_;

@@ -29,6 +29,7 @@
 #include <memory>
 #include <random>
 #include <string_view>
+#include <thread>
 
 #include "attack_test.h"
 #include "tracee.h"
@@ -387,6 +388,34 @@ TEST_P(TakenOver, DirectoriesLeadNowhereElse) {
     }
   }
   expect_ends(*capture);
+}
+
+class LongFilter : public AttackTest {};
+
+/// A filter that takes the compiler a minute.
+void write_long_filter(const std::string& path) {
+  constexpr std::uint32_t kComparisons = 200'000;
+  std::string text = fmt::format("{}", 3 * kComparisons + 1);
+  for (std::uint32_t i = 0; i < kComparisons; ++i) {
+    text += fmt::format(",32 0 0 {},21 0 1 {},6 0 0 {}", i % 1'000, i * 2'654'435'761U, i % 65'536);
+  }
+  std::ofstream(path + ".new") << text << ",6 0 0 0\n";
+  std::filesystem::rename(path + ".new", path);
+}
+
+// A guardian that compiles it is not kept from its work: its capture dies meanwhile.
+TEST_F(LongFilter, KeepsNoDeadCaptureInTheHook) {
+  std::vector<std::string> command = xdpcap_command(with_filter(stage()));
+  command.insert(command.end(), {"-q", hook(), stage().file("out.pcapng")});
+  start_traffic();
+  Watched capture(stage(), command, 0);
+  write_long_filter(stage().file("filter/text"));
+  capture.process().signal(SIGUSR2);
+  std::this_thread::sleep_for(Millis(3'000));  // until the guardian has it
+  capture.process().signal(SIGKILL);
+  capture.process().wait();
+  EXPECT_TRUE(becomes_true([&] { return filled_slots(hook_fd()) == 0; }, Millis(1'000)));
+  stop_traffic();
 }
 
 }  // namespace
