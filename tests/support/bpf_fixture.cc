@@ -154,6 +154,21 @@ UniqueFd load_returning(std::uint32_t action, const Variant& variant, const std:
   return load_or_die(code, variant, name);
 }
 
+bool has_multi_buffer() {
+  static const bool has = [] {
+    Assembly code;
+    code.add(mov(Reg::R0, 0));
+    code.add(exit_insn());
+    const std::vector<Insn> insns = code.assemble().value();
+    return load_xdp_program({.name = "test_frags",
+                             .insns = insns,
+                             .expected_attach_type = kAttachTypeXdp,
+                             .multi_buffer = true})
+        .has_value();
+  }();
+  return has;
+}
+
 UniqueFd load_socket_filter(int map_fd) {
   Assembly code;
   code.add_map_fd(Reg::R1, map_fd);

@@ -69,6 +69,10 @@ UniqueFd load_target(int hook_fd, const Verdict& verdict, const Variant& variant
 /// Loads an XDP program that returns `action` and uses nothing.
 UniqueFd load_returning(std::uint32_t action, const Variant& variant, const std::string& name);
 
+/// Whether the kernel has multi-buffer programs, and with them BPF_F_TEST_XDP_LIVE_FRAMES (Linux 5.18; before, that flag is
+/// ignored).
+bool has_multi_buffer();
+
 /// Loads a socket filter that mentions a map, and owns it if it is a program array without owner.
 UniqueFd load_socket_filter(int map_fd);
 

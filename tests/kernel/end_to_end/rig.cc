@@ -132,8 +132,8 @@ Rig::Rig(const RigOptions& options)
   sender_.run(fmt::format("ip -n {} link set to_b addrgenmode none up", sender_.name()));
   observed_.run(fmt::format("ip -n {} link set to_a addrgenmode none up", observed_.name()));
   const auto pass = [&](std::uint32_t ifindex) {
-    programs_.push_back(
-        load_returning(kPass, {.expected_attach_type = 37, .multi_buffer = true}, "test_pass"));
+    programs_.push_back(load_returning(
+        kPass, {.expected_attach_type = 37, .multi_buffer = has_multi_buffer()}, "test_pass"));
     links_.push_back(attach_xdp(programs_.back().get(), ifindex));
   };
   {

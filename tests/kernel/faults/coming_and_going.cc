@@ -53,7 +53,7 @@ void ComingAndGoing::start() {
   one.before = traffic_.tally();
   one.capture = std::make_unique<SharedCapture>(stage_, one.file, arguments,
                                                 kFilters[choose(kFilters.size())]);
-  EXPECT_TRUE(one.capture->enters(Millis(10'000))) << one.capture->process().errors();
+  EXPECT_TRUE(one.capture->enters(Millis(30'000))) << one.capture->process().errors();
   one.entered = traffic_.tally();
   there_.push_back(std::move(one));
   ++figures_.started;

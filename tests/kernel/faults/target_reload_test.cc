@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#include "rounds.h"
 #include "stage.h"
 
 namespace xdpcap::test {
@@ -16,7 +17,7 @@ namespace {
 class TargetReload : public FaultTest {};
 
 TEST_F(TargetReload, AThousandTimesUnderCaptures) {
-  constexpr int kReloads = 1'000;
+  const int reloads = rounds_of(1'000);
   const Stage stage;
   const Rig& rig = stage.rig();
   SharedCapture witness(stage, "");
@@ -25,7 +26,7 @@ TEST_F(TargetReload, AThousandTimesUnderCaptures) {
   ASSERT_TRUE(capture.enters());
   Traffic traffic(rig);
   std::unique_ptr<Target> attached;  // the link keeps only the last one's program
-  for (int i = 0; i < kReloads; ++i) {
+  for (int i = 0; i < reloads; ++i) {
     auto next = std::make_unique<Target>(TargetOptions{.hook_fd = stage.hook_fd()});
     {
       const auto inside = rig.observed().enter();
@@ -39,7 +40,7 @@ TEST_F(TargetReload, AThousandTimesUnderCaptures) {
   const Totals totals = capture.stop();
   expect_exact(totals, tally);
   expect_balance(totals);
-  fmt::print("{} reloads, {} frames, {} wrong\n", kReloads, tally.sent(), tally.wrong);
+  fmt::print("{} reloads, {} frames, {} wrong\n", reloads, tally.sent(), tally.wrong);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "traffic.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 
 namespace xdpcap::test {
@@ -41,22 +42,32 @@ Tally Traffic::stop() {
   return tally_;
 }
 
+// In the sender's network namespace.
+Traffic::Send Traffic::sender() const {
+  const std::uint32_t batch = options_.batch_frames;
+  if (has_multi_buffer()) {
+    return [batch, generator = std::make_shared<Generator>(rig_.sender_ifindex())](
+               const Bytes& frame) { generator->send(frame, batch); };
+  }
+  return [batch, socket = std::make_shared<PacketSocket>(rig_.sender(), "to_b")](
+             const Bytes& frame) { socket->send(std::vector<Bytes>(batch, frame)); };
+}
+
 void Traffic::run() {
   const VerdictCounter counter(rig_.observed(), "to_a");
   const auto inside = rig_.sender().enter();
-  const Generator generator(rig_.sender_ifindex());
+  const Send send = sender();
   for (std::uint32_t action = 0; !is_over_; action = (action + 1) % kTrafficActions) {
-    send_batch(generator, counter, action);
+    send_batch(send, counter, action);
     std::this_thread::sleep_for(options_.pause);
   }
 }
 
-void Traffic::send_batch(const Generator& generator, const VerdictCounter& counter,
-                         std::uint32_t action) {
+void Traffic::send_batch(const Send& send, const VerdictCounter& counter, std::uint32_t action) {
   const std::lock_guard turn(turn_);
   const std::uint64_t batch = options_.batch_frames;
   const VerdictCounts before = counter.read();
-  generator.send(order_frame(action, 1, frame_bytes_), options_.batch_frames);
+  send(order_frame(action, 1, frame_bytes_));
   VerdictCounts after = counter.read();
   const auto deadline = std::chrono::steady_clock::now() + Millis(1'000);
   while (after.arrived - before.arrived < batch && std::chrono::steady_clock::now() < deadline) {

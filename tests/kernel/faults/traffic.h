@@ -17,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -58,8 +59,11 @@ class Traffic {
   Tally stop();
 
  private:
+  /// Sends a batch of one frame.
+  using Send = std::function<void(const Bytes&)>;
+  Send sender() const;
   void run();
-  void send_batch(const Generator& generator, const VerdictCounter& counter, std::uint32_t action);
+  void send_batch(const Send& send, const VerdictCounter& counter, std::uint32_t action);
 
   const Rig& rig_;
   TrafficOptions options_;
