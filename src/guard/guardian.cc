@@ -63,6 +63,7 @@ void stand_alone(const Post& post) {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::setsid();
+  ::umask(0077);  // a tighter one would close to its user what it makes
   const UniqueFd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (nowhere.is_open()) {

@@ -111,6 +111,23 @@ TEST_F(Capabilities, ThreeAreEnoughToShareAHook) {
   stage.expect_nothing_left();
 }
 
+TEST_F(Capabilities, ThreeAreEnoughWithAnyUmask) {
+  const Stage stage;
+  const OrdinaryUser user(stage);
+  ASSERT_EQ(::chmod(stage.rig().pins().path().c_str(), 01777), 0);
+  const mode_t before = ::umask(0777);
+  Beside capture(stage,
+                 user.command(std::vector<std::string>{"-mode", "0600", stage.rig().hook(),
+                                                       stage.file("out")}),
+                 1);
+  ::umask(before);
+  Traffic traffic(stage.rig());
+  traffic.await_rounds(20);
+  const std::uint64_t sent = traffic.stop();
+  EXPECT_EQ(capture.stop(stage.file("out")), sent);
+  stage.expect_nothing_left();
+}
+
 /// The command that an error gives, between backquotes.
 std::string advised_command(const std::string& errors) {
   const std::size_t start = errors.find('`') + 1;
