@@ -141,8 +141,13 @@ std::string hook_text(const ListedHook& hook) {
                [&](const std::string& path) { block.line("also at", printable(path)); });
   }
   put_users(block, facts, is_hook);
-  if (hook.captures.empty() && is_hook) {
-    block.line("capture", "none");
+  if (!hook.captures_unknown.empty()) {
+    block.line("capture", "not known: " + printable(hook.captures_unknown));
+  } else if (hook.captures.empty() && is_hook) {
+    const bool may_be_of_others = std::ranges::any_of(facts.holders, [](const SlotProgram& holder) {
+      return holder.is_capture || holder.program.name.empty();
+    });
+    block.line("capture", may_be_of_others ? "none of this user" : "none");
   }
   block.list(hook.captures, "capture",
              [&](const CaptureOnHook& capture) { put_capture(block, capture); });
@@ -270,6 +275,12 @@ std::string hooks_json(std::span<const ListedHook> hooks) {
               [&](const SlotProgram& holder) { put_holder(json, holder); });
     put_array(json, "captures", hook.captures,
               [&](const CaptureOnHook& capture) { put_capture(json, capture); });
+    json.key("captures_unknown");
+    if (hook.captures_unknown.empty()) {
+      json.null();
+    } else {
+      json.text(hook.captures_unknown);
+    }
     json.end_object();
     lines += std::move(json).take() + "\n";
   }

@@ -21,7 +21,8 @@
 //
 // Lists end after kMostListed, long texts after kMostTextBytes.
 //
-// In JSON, one object a line, nothing is left out; what is not known is null, and `users_unknown` says why.
+// In JSON, one object a line, nothing is left out; what is not known is null, and `users_unknown` and
+// `captures_unknown` say why.
 //
 // Tested by: tests/unit/cli/hook_text_test.cc.
 
@@ -59,6 +60,8 @@ struct ListedHook {
   HookFacts facts;
   HookProof proof;
   std::vector<CaptureOnHook> captures;
+  std::string captures_unknown =
+      {};  ///< why there may be others; empty: these are all of this user
 };
 
 /// A block a hook, with an empty line between two; printable.

@@ -52,13 +52,6 @@ cli::CaptureOnHook describe(const CaptureStatus& status) {
   return capture;
 }
 
-std::vector<cli::CaptureOnHook> describe(const std::vector<CaptureStatus>& captures) {
-  std::vector<cli::CaptureOnHook> described;
-  std::ranges::transform(captures, std::back_inserter(described),
-                         [](const CaptureStatus& status) { return describe(status); });
-  return described;
-}
-
 int print_hooks(const std::vector<cli::ListedHook>& hooks, const XdpcapOptions& options) {
   const std::string text = options.wants_json ? cli::hooks_json(hooks)
                            : hooks.empty()    ? "no hooks: no program array is used by an XDP "
@@ -68,37 +61,36 @@ int print_hooks(const std::vector<cli::ListedHook>& hooks, const XdpcapOptions& 
   return printed ? cli::kExitSuccess : report(printed.error(), options.verbose);
 }
 
-// Those of this user, by the pins of the hook.
-Result<std::vector<CaptureStatus>> captures_at(const HookFacts& facts) {
-  std::vector<CaptureStatus> all;
-  for (const std::string& path : facts.paths) {
-    const Hook hook = TRY(Hook::open(path));
-    std::ranges::move(TRY(captures_on(hook)), std::back_inserter(all));
+// With the captures of this user, by the pins of the hook.  What another user has put beside one of them hides nothing else.
+cli::ListedHook with_captures(HookFacts facts) {
+  cli::ListedHook listed{.facts = std::move(facts), .proof = {}, .captures = {}};
+  listed.proof = prove_hook(listed.facts);
+  for (const std::string& path : listed.facts.paths) {
+    const Result<Hook> hook = Hook::open(path);
+    const Result<std::vector<CaptureStatus>> captures =
+        hook ? captures_on(*hook) : std::unexpected(hook.error());
+    if (!captures) {
+      listed.captures_unknown = captures.error().message;
+      continue;
+    }
+    std::ranges::transform(*captures, std::back_inserter(listed.captures),
+                           [](const CaptureStatus& status) { return describe(status); });
   }
-  return all;
+  return listed;
 }
 
 Result<std::vector<cli::ListedHook>> find_all() {
   std::vector<cli::ListedHook> hooks;
   std::vector<HookFacts> all = TRY(find_hooks().with_context("list the hooks of this machine"));
   for (HookFacts& facts : all) {
-    const Result<std::vector<CaptureStatus>> captures = captures_at(facts);
-    HookProof proof = prove_hook(facts);
-    hooks.push_back(
-        {.facts = std::move(facts),
-         .proof = std::move(proof),
-         .captures = captures ? describe(*captures) : std::vector<cli::CaptureOnHook>()});
+    hooks.push_back(with_captures(std::move(facts)));
   }
   return hooks;
 }
 
 Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
-  HookFacts facts = TRY(hook_facts(hook, Scope::AllNamespaces));
-  const std::vector<CaptureStatus> captures = TRY(captures_at(facts));
-  HookProof proof = prove_hook(facts);
-  return cli::ListedHook{
-      .facts = std::move(facts), .proof = std::move(proof), .captures = describe(captures)};
+  return with_captures(TRY(hook_facts(hook, Scope::AllNamespaces)));
 }
 
 /// Programs of captures that are in slots all the same: of other users, or of a directory that is gone.

@@ -120,7 +120,7 @@ refused() {
   [ "${#lines[@]}" -eq 4 ]
   run_xdpcap -json -status "$bpffs/hook"
   [ "$status" -eq 0 ]
-  [[ $output == "{\"map_id\":"*",\"is_owned\":false,\"is_hook\":true,"*",\"users\":[],"*"\"captures\":[]}" ]]
+  [[ $output == "{\"map_id\":"*",\"is_owned\":false,\"is_hook\":true,"*",\"users\":[],"*"\"captures\":[],\"captures_unknown\":null}" ]]
   # Looking has not made xdpcap its owner.
   bpftool prog load "$XDPCAP_EXAMPLES/minimal.o" "$bpffs/program" type xdp map name xdpcap_hook pinned "$bpffs/hook"
   run_xdpcap -status "$bpffs/hook"

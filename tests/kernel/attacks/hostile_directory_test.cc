@@ -27,6 +27,7 @@
 namespace xdpcap::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 namespace fs = std::filesystem;
@@ -315,6 +316,25 @@ TEST_F(HostileDirectory, RenamedUnderARunningCapture) {
   EXPECT_EQ(capture.received(), tally.sent());
   fmt::print("its end: {} {}\n", end.exit_code, capture.process().errors());
   EXPECT_TRUE(becomes_true([&] { return filled_slots(hook_fd()) == 0; }, Millis(1'000)));
+}
+
+TEST_F(HostileDirectory, OfAnotherUserHidesNoSlot) {
+  Watched capture(stage());
+  const std::string aside = stage().rig().pins().path() + "/aside";
+  ASSERT_EQ(::rename(shared_directory().c_str(), aside.c_str()), 0);
+  make_directory(shared_directory(), 0700);
+  give(shared_directory());
+  for (const auto& command : {xdpcap_command({"-status", hook()}), xdpcap_command({"-list"})}) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.end.exit_code, 0) << outcome.errors;
+    EXPECT_THAT(outcome.output, AllOf(HasSubstr("not known: directory " + shared_directory()),
+                                      HasSubstr("belongs to user"), HasSubstr(", of a capture")));
+  }
+  ASSERT_EQ(::rmdir(shared_directory().c_str()), 0);
+  ASSERT_EQ(::rename(aside.c_str(), shared_directory().c_str()), 0);
+  start_traffic();
+  traffic().await_more(1'000);
+  capture.expect_saw(stop_traffic());
 }
 
 TEST_F(HostileDirectory, EmptiedUnderARunningCapture) {

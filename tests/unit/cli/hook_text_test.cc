@@ -10,6 +10,7 @@
 namespace xdpcap::cli {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -119,6 +120,21 @@ map 12, not pinned
   capture   none
 )");
   EXPECT_EQ(hooks_text({}), "");
+}
+
+TEST(HookText, CapturesOfOthersAreNotDenied) {
+  ListedHook hook = busy_hook();
+  hook.captures.clear();
+  EXPECT_THAT(hooks_text(std::vector{hook}), HasSubstr("capture   none of this user\n"));
+  hook.facts.holders = {{.slot = 2, .program = {.id = 40, .name = "other"}, .is_capture = false}};
+  EXPECT_THAT(hooks_text(std::vector{hook}), HasSubstr("capture   none\n"));
+  hook.captures = busy_hook().captures;
+  hook.captures_unknown = "directory /sys/fs/bpf/hook-xdpcap-0: it belongs to user 7";
+  EXPECT_THAT(hooks_text(std::vector{hook}),
+              AllOf(HasSubstr("capture   pid 4242"),
+                    HasSubstr("capture   not known: directory /sys/fs/bpf/hook-xdpcap-0: it ")));
+  EXPECT_THAT(hooks_json(std::vector{hook}),
+              HasSubstr(R"("captures_unknown":"directory /sys/fs/bpf/hook-xdpcap-0: it )"));
 }
 
 TEST(HookText, AProgramArrayThatIsNoHookGetsNoAdvice) {
@@ -238,11 +254,11 @@ TEST(HookText, Json) {
       R"("captures":[{"pid":4242,"user_id":1000,"command_line":"xdpcap /sys/fs/bpf/hook out.pcapng tcp port 80",)"
       R"("filter":"tcp port 80","actions":["XDPDrop","XDPPass"],"received":12,"matched":7,"state":"capturing"},)"
       R"({"pid":4243,"user_id":0,"command_line":"xdpcap /sys/fs/bpf/hook -","filter":"","actions":["XDPPass"],)"
-      R"("received":0,"matched":0,"state":"paused"}]})"
+      R"("received":0,"matched":0,"state":"paused"}],"captures_unknown":null})"
       "\n"
       R"({"map_id":12,"name":"xdpcap_hook","slots":5,"paths":["/sys/fs/bpf/hook"],"is_owned":true,)"
       R"("is_hook":true,"is_hook_because":"its map is called \"x\"","users":null,)"
-      R"("users_unknown":"list the BPF programs: not permitted","holders":[],"captures":[]})"
+      R"("users_unknown":"list the BPF programs: not permitted","holders":[],"captures":[],"captures_unknown":null})"
       "\n");
   EXPECT_EQ(hooks_json({}), "");
 }
