@@ -107,10 +107,10 @@ Result<void> make_directory(const std::string& path) {
 Result<std::string> move_aside(const std::string& path, const std::string& why) {
   const std::string aside = fmt::format("{}-not-ours-{}", path, TRY(random_digits()));
   if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE) != 0) {
-    return refuse(
-        Errc::Permission, path,
-        fmt::format("{}, and it cannot be moved away ({}); remove it", why, errno_text(errno)),
-        errno);
+    return refuse(Errc::Permission, path,
+                  fmt::format("{}, and it cannot be moved away ({}); as root, remove it", why,
+                              errno_text(errno)),
+                  errno);
   }
   return fmt::format("warning: {} was not made by this user's captures ({}), and is now {}", path,
                      why, aside);

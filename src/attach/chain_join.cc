@@ -105,12 +105,15 @@ Result<void> Chain::find_maps() {
     return opened;
   }
   if (has_living()) {
-    return opened ? fail(Errc::Busy,
-                         fmt::format(
-                             "hook {}: captures still run on the map that was pinned there before; "
-                             "end them with xdpcap -detach {}",
-                             hook_->path(), hook_->path()))
-                  : opened;
+    if (!opened && opened.error().code == Errc::Unsupported) {
+      return opened;
+    }
+    return fail(
+        Errc::Busy,
+        fmt::format("hook {0}: captures still run on {1}; end them with xdpcap -detach {0}",
+                    hook_->path(),
+                    opened ? "the map that was pinned there before"
+                           : "it, but their pins in " + directory_.path() + " were removed"));
   }
   is_new_ = true;
   directory_.remove_contents();

@@ -232,7 +232,10 @@ TEST_F(ChainDeathTest, ALivingCaptureWhoseMapsAreNotThereIsNotTouched) {
   HookCapture living = rig.capture({Action::Drop}).value();
   const ChainDirectory& directory = living.chain()->directory();
   directory.remove_pin("state");
-  EXPECT_EQ(rig.capture({Action::Pass}).error().code, Errc::NotFound);
+  const Result<HookCapture> refused = rig.capture({Action::Pass});
+  EXPECT_EQ(refused.error().code, Errc::Busy);
+  EXPECT_THAT(refused.error().message, AllOf(HasSubstr("their pins in " + directory.path()),
+                                             HasSubstr("xdpcap -detach " + rig.hook.path())));
   EXPECT_FALSE(Chain::find(rig.hook).value());
   const UniqueFd longer = create_mappable_array(chain::kStateMapName, 8192, 1).value();
   ASSERT_TRUE(directory.pin("state", longer.get()));
