@@ -418,8 +418,7 @@ TEST_F(HookCaptureTest, NamesMissingCapabilities) {
     const test::ReducedCapabilities enough(kNetAdmin | kBpf);
     const Result<HookCapture> capture = rig.capture({.actions = kAllActions});
     ASSERT_TRUE(capture.has_value()) << capture.error().message;
-    EXPECT_EQ(capture->transport(),
-              test::has_multi_buffer() ? Transport::Shared : Transport::Linear);
+    EXPECT_EQ(capture->transport(), Transport::Shared);
   }
   nothing_left.check(rig.hook);
 }
