@@ -25,9 +25,9 @@ using chain::get;
 using chain::kMostCaptures;
 using chain::set;
 
-using Turn = ChainDirectory::Turn;
-
 namespace {
+
+using Turn = ChainDirectory::Turn;
 
 template <std::size_t kSize>
 void put_text(std::array<char, kSize>& place, const std::string& text) {

@@ -245,6 +245,8 @@ class Guard {
   void filter(const Message& message) {
     if (post_.filter_fd < 0 || !is_entered_) {
       refuse(fail(Errc::Unsupported, "this capture takes no other filter"));
+    } else if (loading_.fd() < 0) {
+      refuse(fail(Errc::Kernel, "load the new filter: the guardian had no descriptor for it"));
     } else if (Result<std::vector<cbpfc::RawInsn>> program = read_program(post_.filter_fd)) {
       loading_.start(*std::move(program), message.text);
     } else {

@@ -3,6 +3,7 @@
 #include "guard/message.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -181,7 +182,7 @@ TEST(Message, ErrorsTravelAsText) {
 
 TEST(Message, OfALongLogTheEndIsKept) {
   const Sockets sockets;
-  const std::string log = std::string(1'000'000, 'x') + "the reason";
+  const std::string log = fmt::format("{:x>1000000}the reason", "");
   ASSERT_TRUE(
       send_message(sockets.left(), MessageKind::Failed,
                    error_text({.code = Errc::VerifierRejected, .message = "load", .detail = log})));
