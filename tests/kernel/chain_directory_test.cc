@@ -43,7 +43,7 @@ using Place = ChainDirectory::Place;
 constexpr uid_t kUser = 1234;
 constexpr auto kBySeveral = fs::perms(0770);
 
-struct Rig {
+struct DirectoryRig {
   ChainDirectory make() const {
     std::vector<std::string> notes;
     ChainDirectory made = ChainDirectory::make(hook, notes).value();
@@ -101,14 +101,14 @@ class Child {
 };
 
 /// Holds the turn, or a place, for as long as the process lives.
-Child with_turn(const Rig& rig) {
+Child with_turn(const DirectoryRig& rig) {
   return Child([&rig] {
     static const ChainDirectory directory = rig.make();
     static const ChainDirectory::Turn turn = directory.take_turn();
     return true;
   });
 }
-Child at_place(const Rig& rig, std::uint32_t position) {
+Child at_place(const DirectoryRig& rig, std::uint32_t position) {
   return Child([&rig, position] {
     static const ChainDirectory directory = rig.make();
     static const std::optional<UniqueFd> place = directory.take_place(position).value();
@@ -151,7 +151,7 @@ class ChainDirectoryTest : public testing::Test {
 // --- Where it is, and who may use it.
 
 TEST_F(ChainDirectoryTest, StandsBesideThePinHoweverThatIsNamed) {
-  const Rig rig;
+  const DirectoryRig rig;
   EXPECT_EQ(ChainDirectory::path_for(rig.hook), rig.path);
   const test::TemporaryDirectory elsewhere;
   fs::create_symlink(rig.hook, elsewhere.path("link"));
@@ -162,7 +162,7 @@ TEST_F(ChainDirectoryTest, StandsBesideThePinHoweverThatIsNamed) {
 }
 
 TEST_F(ChainDirectoryTest, IsItsUsersOnlyAndThereIsOne) {
-  const Rig rig;
+  const DirectoryRig rig;
   EXPECT_FALSE(ChainDirectory::find(rig.hook).value());
   const mode_t before = ::umask(0);
   const ChainDirectory directory = rig.make();
@@ -177,50 +177,50 @@ TEST_F(ChainDirectoryTest, IsItsUsersOnlyAndThereIsOne) {
 
 struct Planted {
   const char* what;
-  void (*put)(const Rig& rig);
+  void (*put)(const DirectoryRig& rig);
   const char* why;
 };
 const Planted kPlanted[] = {
     {"another user's",
-     [](const Rig& rig) {
+     [](const DirectoryRig& rig) {
        fs::create_directory(rig.path);
        ASSERT_EQ(::chown(rig.path.c_str(), kUser, 0), 0);
      },
      "it belongs to user 1234"},
     {"a group may write",
-     [](const Rig& rig) {
+     [](const DirectoryRig& rig) {
        fs::create_directory(rig.path);
        fs::permissions(rig.path, kBySeveral);
      },
      "it is open to others than its owner"},
     {"all may write",
-     [](const Rig& rig) {
+     [](const DirectoryRig& rig) {
        fs::create_directory(rig.path);
        fs::permissions(rig.path, fs::perms(0702));
      },
      "it is open to others than its owner"},
     {"all may read, and so lock",
-     [](const Rig& rig) {
+     [](const DirectoryRig& rig) {
        fs::create_directory(rig.path);
        fs::permissions(rig.path, fs::perms(0704));
      },
      "it is open to others than its owner"},
     {"a link to a good one",
-     [](const Rig& rig) {
+     [](const DirectoryRig& rig) {
        const fs::path good = rig.bpf.path() + "/good";
        fs::create_directory(good);
        fs::permissions(good, fs::perms(0700));
        fs::create_symlink(good, rig.path);
      },
      "it is not a directory"},
-    {"a pin", [](const Rig& rig) { rig.bpf.pin(rig.map.get(), "hook-xdpcap-0"); },
+    {"a pin", [](const DirectoryRig& rig) { rig.bpf.pin(rig.map.get(), "hook-xdpcap-0"); },
      "it is not a directory"},
 };
 
 TEST_F(ChainDirectoryTest, WhatOthersMayHaveMadeIsMovedAsideByRoot) {
   for (const Planted& planted : kPlanted) {
     SCOPED_TRACE(planted.what);
-    const Rig rig;
+    const DirectoryRig rig;
     planted.put(rig);
     const Result<std::optional<ChainDirectory>> found = ChainDirectory::find(rig.hook);
     ASSERT_FALSE(found);
@@ -242,7 +242,7 @@ TEST_F(ChainDirectoryTest, WhatOthersMayHaveMadeIsMovedAsideByRoot) {
 }
 
 TEST_F(ChainDirectoryTest, WhatOthersMayHaveMadeIsRefusedWhereItCannotBeMoved) {
-  const Rig rig;
+  const DirectoryRig rig;
   const std::string path = rig.hook + "-xdpcap-1234";
   fs::permissions(rig.bpf.path(), fs::perms(01777));  // sticky, as a directory for all should be
   fs::create_directory(path);
@@ -256,7 +256,7 @@ TEST_F(ChainDirectoryTest, WhatOthersMayHaveMadeIsRefusedWhereItCannotBeMoved) {
 }
 
 TEST_F(ChainDirectoryTest, SaysWhatToDoWhereTheUserMayNotMakeOne) {
-  const Rig rig;
+  const DirectoryRig rig;
   const std::string path = rig.hook + "-xdpcap-1234";
   fs::permissions(rig.bpf.path(), fs::perms(0755));
   const std::string said = as_user([&] { return try_make(rig.hook); });
@@ -273,7 +273,7 @@ TEST_F(ChainDirectoryTest, SaysWhatToDoWhereTheUserMayNotMakeOne) {
 }
 
 TEST_F(ChainDirectoryTest, NeedsTheHooksPin) {
-  const Rig rig;
+  const DirectoryRig rig;
   fs::remove(rig.hook);
   std::vector<std::string> notes;
   const test::TemporaryDirectory elsewhere;
@@ -290,7 +290,7 @@ TEST_F(ChainDirectoryTest, NeedsTheHooksPin) {
 TEST_F(ChainDirectoryTest, ProcessesTakeTurns) {
   constexpr int kProcesses = 3;
   constexpr int kRounds = 20;
-  const Rig rig;
+  const DirectoryRig rig;
   const UniqueFd counter = create_mappable_array("count", 8, 1).value();
   const Mapping memory = map_pages(counter.get(), 4096, PROT_READ | PROT_WRITE, 0).value();
   auto& count = *static_cast<volatile int*>(memory.get());
@@ -312,7 +312,7 @@ TEST_F(ChainDirectoryTest, ProcessesTakeTurns) {
 }
 
 TEST_F(ChainDirectoryTest, TheTurnOfAKilledProcessEnds) {
-  const Rig rig;
+  const DirectoryRig rig;
   Child holder = with_turn(rig);
   const ChainDirectory directory = rig.make();
   std::thread killing([&] {
@@ -327,7 +327,7 @@ TEST_F(ChainDirectoryTest, TheTurnOfAKilledProcessEnds) {
 }
 
 TEST_F(ChainDirectoryTest, AStoppedProcessIsWaitedForTwoSecondsOnly) {
-  const Rig rig;
+  const DirectoryRig rig;
   const Child holder = with_turn(rig);
   holder.stop();
   const ChainDirectory directory = rig.make();
@@ -340,7 +340,7 @@ TEST_F(ChainDirectoryTest, AStoppedProcessIsWaitedForTwoSecondsOnly) {
 }
 
 TEST_F(ChainDirectoryTest, ATurnLastsAsLongAsItsObject) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   const UniqueFd other(::open(rig.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const auto is_free = [&] {
@@ -359,7 +359,7 @@ TEST_F(ChainDirectoryTest, ATurnLastsAsLongAsItsObject) {
 // --- Places.
 
 TEST_F(ChainDirectoryTest, APlaceIsHeldUntilItsProcessDies) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   EXPECT_EQ(directory.place(7), Place::Free);
   Child holder = at_place(rig, 7);
@@ -378,7 +378,7 @@ TEST_F(ChainDirectoryTest, APlaceIsHeldUntilItsProcessDies) {
 }
 
 TEST_F(ChainDirectoryTest, APlaceIsItsUsersOnly) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   const mode_t before = ::umask(0);
   const std::optional<UniqueFd> place = directory.take_place(0).value();
@@ -388,7 +388,7 @@ TEST_F(ChainDirectoryTest, APlaceIsItsUsersOnly) {
 }
 
 TEST_F(ChainDirectoryTest, WhatCannotBeKnownIsTakenForAlive) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   Child holder = at_place(rig, 3);
   holder.kill();
@@ -405,7 +405,7 @@ TEST_F(ChainDirectoryTest, WhatCannotBeKnownIsTakenForAlive) {
 // --- Pins.
 
 TEST_F(ChainDirectoryTest, PinsAreOpenedReplacedAndRemoved) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   const fs::path here = fs::current_path();
   const std::optional<UniqueFd> place = directory.take_place(3).value();
@@ -426,7 +426,7 @@ TEST_F(ChainDirectoryTest, PinsAreOpenedReplacedAndRemoved) {
 }
 
 TEST_F(ChainDirectoryTest, NothingIsDoneInADirectoryThatWasPutInItsPlace) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   const std::optional<UniqueFd> place = directory.take_place(1).value();
   ASSERT_TRUE(directory.pin("state", rig.map.get()));
@@ -447,7 +447,7 @@ TEST_F(ChainDirectoryTest, NothingIsDoneInADirectoryThatWasPutInItsPlace) {
 }
 
 TEST_F(ChainDirectoryTest, RemovesAllThatCapturesMake) {
-  const Rig rig;
+  const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
   for (const char* name : {"state", "programs", "foreign-0", "foreign-31"}) {
     ASSERT_TRUE(directory.pin(name, rig.map.get()));
@@ -466,7 +466,7 @@ TEST_F(ChainDirectoryTest, RemovesAllThatCapturesMake) {
 }
 
 TEST_F(ChainDirectoryTest, MadeAndRemovedByManyAtOnce) {
-  const Rig rig;
+  const DirectoryRig rig;
   for (int i = 0; i < 3; ++i) {
     if (::fork() == 0) {
       for (int round = 0; round < 300; ++round) {

@@ -25,7 +25,7 @@ using test::read_file;
 using test::write_file;
 using testing::HasSubstr;
 
-const std::vector<std::uint8_t> kOld(10, 'x');
+const std::vector<std::uint8_t> kOldContent(10, 'x');
 const std::vector<std::uint8_t> kNew(3, 'n');
 constexpr uid_t kOther = 1000;
 
@@ -53,7 +53,7 @@ class SharedPlaceTest : public ::testing::TestWithParam<Sharing> {
     ASSERT_EQ(::geteuid(), 0U) << "run as root";
     make_directory(path("mine"), 0, 0755);
     make_directory(path("shared"), GetParam().owner, GetParam().mode);
-    write_file(path("mine/victim"), kOld);
+    write_file(path("mine/victim"), kOldContent);
   }
   static void make_directory(const std::string& name, uid_t owner, mode_t mode) {
     fs::create_directory(name);
@@ -100,17 +100,17 @@ TEST_P(SharedPlaceTest, ALinkIsNotFollowed) {
     expect_refused(name, path(link) + " is a symbolic link that others may have put there: " +
                              GetParam().words);
   }
-  EXPECT_EQ(read_file(path("mine/victim")), kOld);
+  EXPECT_EQ(read_file(path("mine/victim")), kOldContent);
   EXPECT_FALSE(fs::exists(path("mine/new")));
 }
 
 TEST_P(SharedPlaceTest, AFileOfAnotherUserGetsNothing) {
-  write_file(out_, kOld);
+  write_file(out_, kOldContent);
   ASSERT_EQ(::chmod(out_.c_str(), 0666), 0);
   give_away(out_);
   expect_refused(out_, std::string("it belongs to user 1000, and others may have put it there: ") +
                            GetParam().words);
-  EXPECT_EQ(read_file(out_), kOld);
+  EXPECT_EQ(read_file(out_), kOldContent);
 }
 
 TEST_P(SharedPlaceTest, APipeOfAnotherUserGetsNothing) {
@@ -126,7 +126,7 @@ TEST_P(SharedPlaceTest, APipeOfAnotherUserGetsNothing) {
 TEST_P(SharedPlaceTest, ASecondNameOfAFileOfOursIsNotTaken) {
   fs::create_hard_link(path("mine/victim"), out_);
   expect_refused(out_, "it is a file with 2 names (hard links)");
-  EXPECT_EQ(read_file(path("mine/victim")), kOld);
+  EXPECT_EQ(read_file(path("mine/victim")), kOldContent);
 }
 
 TEST_P(SharedPlaceTest, ADeviceIsNotTaken) {
@@ -158,14 +158,14 @@ TEST_P(SharedPlaceTest, SoItIsBelowIt) {
   }
   expect_refused(path("shared/below/out"), GetParam().words + path("shared/"));
   expect_refused(path("shared/below/../below/out"), GetParam().words + path("shared/"));
-  EXPECT_EQ(read_file(path("mine/victim")), kOld);
+  EXPECT_EQ(read_file(path("mine/victim")), kOldContent);
 }
 
 TEST_P(SharedPlaceTest, ADirectoryOfOthersInItIsTheirs) {
   make_directory(path("shared/theirs"), kOther, 0755);
   fs::create_symlink(path("mine/victim"), path("shared/theirs/out"));
   expect_refused(path("shared/theirs/out"), "is a symbolic link");
-  EXPECT_EQ(read_file(path("mine/victim")), kOld);
+  EXPECT_EQ(read_file(path("mine/victim")), kOldContent);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SharedPlaceTest, ::testing::ValuesIn(kSharings));
@@ -173,7 +173,7 @@ INSTANTIATE_TEST_SUITE_P(All, SharedPlaceTest, ::testing::ValuesIn(kSharings));
 // With -Z, what root looks at beforehand is opened by that user.
 TEST(ChosenUsersPlace, IsTheirs) {
   const test::TemporaryDirectory directory;
-  write_file(directory.path("out"), kOld);
+  write_file(directory.path("out"), kOldContent);
   fs::create_symlink("out", directory.path("link"));
   for (const std::string& name :
        {directory.path("out"), directory.path("."), directory.path("link")}) {

@@ -31,7 +31,7 @@ std::string contents(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void put(const std::string& path, const std::string& text) {
+void put_file(const std::string& path, const std::string& text) {
   std::ofstream(path) << text;
 }
 
@@ -145,7 +145,7 @@ TEST_F(StatisticsFileTest, TheOtherNameIsNewEachTime) {
   ASSERT_EQ(names.size(), 2U);
   EXPECT_NE(names[0], names[1]);
   for (const std::string& name : names) {
-    put(directory_.path(name), "");
+    put_file(directory_.path(name), "");
     EXPECT_TRUE(file->replace("3"));
   }
   EXPECT_EQ(contents(path_), "3");
@@ -154,7 +154,7 @@ TEST_F(StatisticsFileTest, TheOtherNameIsNewEachTime) {
 TEST_F(StatisticsFileTest, WhatOthersPutInItsPlaceIsReplaced) {
   const auto file = StatisticsFile::find(path_, {});
   ASSERT_TRUE(file && file->replace("old"));
-  put(directory_.path("victim"), "precious");
+  put_file(directory_.path("victim"), "precious");
   const auto expect_replaced = [&] {
     const auto replaced = file->replace("new");
     EXPECT_TRUE(replaced) << replaced.error().message;
@@ -186,7 +186,7 @@ TEST_F(StatisticsFileTest, OnlyARegularFileThatIsOursIsTaken) {
   EXPECT_THAT(pipe.error().message, HasSubstr("is not a regular file"));
   ASSERT_EQ(::chmod(directory_.path(".").c_str(), 01777), 0);
   fs::remove(path_);
-  put(path_, "old");
+  put_file(path_, "old");
   ASSERT_EQ(::chown(path_.c_str(), kOther, kOther), 0);
   const auto theirs = replace(path_, "new");
   ASSERT_FALSE(theirs);
@@ -198,8 +198,8 @@ TEST_F(StatisticsFileTest, ThatIsMountedIsWrittenOver) {
   ASSERT_EQ(::unshare(CLONE_NEWNS), 0) << "run as root";
   ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
   const std::string outside = directory_.path("outside");
-  put(outside, "an old and longer text");
-  put(path_, "");
+  put_file(outside, "an old and longer text");
+  put_file(path_, "");
   ASSERT_EQ(::mount(outside.c_str(), path_.c_str(), nullptr, MS_BIND, nullptr), 0);
   const auto replaced = replace(path_, "new");
   EXPECT_TRUE(replaced) << replaced.error().message;
@@ -209,7 +209,7 @@ TEST_F(StatisticsFileTest, ThatIsMountedIsWrittenOver) {
 }
 
 TEST_F(StatisticsFileTest, WhoseDirectoryTakesNoNewFileIsWrittenOver) {
-  put(path_, "an old and longer text");
+  put_file(path_, "an old and longer text");
   ASSERT_EQ(::chmod(path_.c_str(), 0666), 0);
   const AsOther user;
   const auto file = StatisticsFile::find(path_, {});
@@ -219,7 +219,7 @@ TEST_F(StatisticsFileTest, WhoseDirectoryTakesNoNewFileIsWrittenOver) {
 
 // Neither waited for, nor written to.
 TEST_F(StatisticsFileTest, APipeInThePlaceOfSuchAFileIsNot) {
-  put(path_, "");
+  put_file(path_, "");
   ASSERT_EQ(::chmod(path_.c_str(), 0666), 0);
   const auto replace_by_other = [&](const StatisticsFile& file) {
     const AsOther user;
