@@ -198,56 +198,63 @@ Result<RingSet> HookCapture::create_rings() {
                           .watermark_bytes = options_.watermark_bytes});
 }
 
-Result<UniqueFd> HookCapture::load_program(Action action, const cbpfc::Filter& filter,
-                                           bool counts_only) const {
-  const std::vector<cbpfc::ebpf::Insn> insns =
-      TRY(build_capture_program(filter, {.action = action,
-                                         .snaplen_bytes = options_.snaplen_bytes,
-                                         .watermark_bytes = options_.watermark_bytes,
-                                         .transport = transport_,
-                                         .multi_buffer = variant_.multi_buffer,
-                                         .rings_fd = rings_.map_fd(),
-                                         .ring_bytes = rings_.ring_bytes(),
-                                         .bell_fd = rings_.bell_fd(),
-                                         .counters_fd = counters_fd_.get(),
-                                         .whole_packets_fd = whole_packets_fd_.get(),
-                                         .limits = options_.limits,
-                                         .shared_limits_fd = shared_limits_fd_.get(),
-                                         .flows_fd = flows_fd_.get(),
-                                         .counts_only = counts_only,
-                                         .chain_state_fd = chain_->state_fd(),
-                                         .chain_programs_fd = chain_->programs_fd(),
-                                         .position = chain_->position()}));
-  Result<UniqueFd> program =
-      load_xdp_program({.name = program_name_for(action),
-                        .insns = insns,
-                        .expected_attach_type = variant_.expected_attach_type,
-                        .multi_buffer = variant_.multi_buffer});
-  if (!program.has_value()) {
-    return std::unexpected(explain_refusal(std::move(program).error(), options_.limits));
+Result<std::vector<cbpfc::ebpf::Insn>> HookCapture::build_program(Action action,
+                                                                  const cbpfc::Filter& filter,
+                                                                  bool counts_only) const {
+  return build_capture_program(filter, {.action = action,
+                                        .snaplen_bytes = options_.snaplen_bytes,
+                                        .watermark_bytes = options_.watermark_bytes,
+                                        .transport = transport_,
+                                        .multi_buffer = variant_.multi_buffer,
+                                        .rings_fd = rings_.map_fd(),
+                                        .ring_bytes = rings_.ring_bytes(),
+                                        .bell_fd = rings_.bell_fd(),
+                                        .counters_fd = counters_fd_.get(),
+                                        .whole_packets_fd = whole_packets_fd_.get(),
+                                        .limits = options_.limits,
+                                        .shared_limits_fd = shared_limits_fd_.get(),
+                                        .flows_fd = flows_fd_.get(),
+                                        .counts_only = counts_only,
+                                        .chain_state_fd = chain_->state_fd(),
+                                        .chain_programs_fd = chain_->programs_fd(),
+                                        .position = chain_->position()});
+}
+
+Result<HookCapture::Programs> HookCapture::load(const std::vector<Action>& actions,
+                                                const cbpfc::Filter& filter,
+                                                bool counts_only) const {
+  std::map<Action, std::vector<cbpfc::ebpf::Insn>> built;
+  for (const Action action : actions) {
+    built[action] = TRY(build_program(action, filter, counts_only));
   }
-  return program;
+  // The kernel writes the addresses in the array into the jumps of programs when one of both changes.  On 5.10, a program whose
+  // load met a change of the array by another capture kept a jump to nothing.
+  const ChainDirectory::Turn turn = chain_->directory().take_turn();
+  Programs programs;
+  for (const auto& [action, insns] : built) {
+    Result<UniqueFd> program =
+        load_xdp_program({.name = program_name_for(action),
+                          .insns = insns,
+                          .expected_attach_type = variant_.expected_attach_type,
+                          .multi_buffer = variant_.multi_buffer});
+    if (!program) {
+      return std::unexpected(explain_refusal(std::move(program).error(), options_.limits));
+    }
+    programs[action] = *std::move(program);
+  }
+  return programs;
 }
 
 Result<HookCapture::Programs> HookCapture::load_programs(const cbpfc::Filter& filter) const {
-  Programs programs;
-  for (const Action action : options_.actions) {
-    programs[action] = TRY(load_program(action, filter, options_.counts_only));
-  }
-  return programs;
+  return load(options_.actions, filter, options_.counts_only);
 }
 
 Result<HookCapture::Programs> HookCapture::load_probes() const {
   constexpr std::uint16_t kReturn = 0x06;  // BPF_RET | BPF_K
   const std::vector<cbpfc::RawInsn> nothing = {{.code = kReturn, .k = 0}};
-  const cbpfc::Filter filter = TRY(cbpfc::Filter::decode(nothing));
-  Programs probes;
-  for (const Action action : hook_->actions()) {
-    if (!programs_.contains(action)) {
-      probes[action] = TRY(load_program(action, filter, true));
-    }
-  }
-  return probes;
+  std::vector<Action> others = hook_->actions();
+  std::erase_if(others, [this](Action action) { return programs_.contains(action); });
+  return load(others, TRY(cbpfc::Filter::decode(nothing)), true);
 }
 
 std::map<Action, int> HookCapture::descriptors(const Programs& programs) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cbpfc/cbpf.h>
+#include <cbpfc/ebpf.h>
 
 #include <array>
 #include <cstdint>
@@ -115,7 +116,10 @@ class HookCapture {
   explicit HookCapture(const Hook& hook) : hook_(&hook) {}
   Result<void> make_rings();
   Result<RingSet> create_rings();
-  Result<UniqueFd> load_program(Action action, const cbpfc::Filter& filter, bool counts_only) const;
+  Result<std::vector<cbpfc::ebpf::Insn>> build_program(Action action, const cbpfc::Filter& filter,
+                                                       bool counts_only) const;
+  Result<Programs> load(const std::vector<Action>& actions, const cbpfc::Filter& filter,
+                        bool counts_only) const;
 
   const Hook* hook_;
   HookCaptureOptions options_;

@@ -238,7 +238,7 @@ TEST_F(ChainTest, WithdrawsSomeActionsAndComesBack) {
 class LongTarget {
  public:
   LongTarget(int hook_fd, std::uint32_t calls)
-      : programs_(create_program_array("long_target", 34).value()), calls_(calls) {
+      : programs_(create_program_array("long_target", 34).value()) {
     for (std::uint32_t i = 0; i < calls; ++i) {
       entry_ = load(programs_.get(), i);
       links_.push_back(
@@ -263,7 +263,6 @@ class LongTarget {
   }
 
   UniqueFd programs_;
-  std::uint32_t calls_;
   std::vector<UniqueFd> links_;
   UniqueFd entry_;
 };

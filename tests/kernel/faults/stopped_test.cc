@@ -17,8 +17,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// A turn of the lock is waited for two seconds at most, twice when a capture starts or leaves; a guardian three.
-constexpr Millis kMostWait(5'500);
+// A turn of the lock is waited for two seconds at most, three times when a capture starts, once when it leaves; a guardian three.
+constexpr Millis kMostWait(7'500);
 constexpr Millis kMostWaitForGuardian(3'500);
 constexpr Millis kStopped(2'000);
 
