@@ -46,7 +46,7 @@ Guardian::Guardian(Guardian&& other) noexcept
 
 Guardian::~Guardian() {
   constexpr milliseconds kPatience(1'000);
-  constexpr milliseconds kPause(1);
+  constexpr std::chrono::microseconds kPause(100);  // people wait for it
   if (pid_ < 0) {
     return;
   }
