@@ -124,11 +124,12 @@ TEST_F(PrivilegesTest, OfARunningCaptureAreThoseItNeeds) {
   for (std::size_t i = 0; i < captures.size(); ++i) {
     SCOPED_TRACE(fmt::format("case {}", i));
     const pid_t pid = captures[i]->process().pid();
-    for (const pid_t process :
-         {pid, child_of(pid)}) {  // the guardian restricts itself once the slots are filled
-      EXPECT_TRUE(becomes_true(
-          [&] { return read_status(fmt::format("/proc/{}/status", process))["Seccomp"] == "2"; }));
-    }
+    const auto is_restricted = [](pid_t process) {
+      return read_status(fmt::format("/proc/{}/status", process))["Seccomp"] == "2";
+    };
+    EXPECT_TRUE(becomes_true([&] { return is_restricted(pid); }));
+    // The guardian restricts itself once the slots are filled.
+    EXPECT_TRUE(becomes_true([&] { return is_restricted(child_of(pid)); }));
     expect_restricted(pid, cases[i].capabilities, cases[i].uid);
     const auto& options = cases[i].options;
     const bool reloads = std::ranges::find(options, "-F") != options.end();
