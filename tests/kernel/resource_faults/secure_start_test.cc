@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "ordinary_user.h"
+#include "privilege/sanitized.h"
 #include "stage.h"
 #include "traffic.h"
 
@@ -107,7 +108,9 @@ TEST_F(SecureStart, WithTheRightsOfAnotherUserIsRefused) {
       EXPECT_THAT(outcome.errors,
                   AllOf(HasSubstr("xdpcap: start as user "), HasSubstr("use sudo"),
                         HasSubstr("chmod ug-s, then setcap cap_bpf,cap_net_admin,cap_perfmon+ep")));
-      EXPECT_EQ(split(outcome.errors, '\n').size(), 2U) << outcome.errors;
+      if (!kIsSanitized) {  // which cannot look for leaks in it, and says so
+        EXPECT_EQ(split(outcome.errors, '\n').size(), 2U) << outcome.errors;
+      }
     }
   }
   EXPECT_FALSE(std::filesystem::exists(file()));
