@@ -4,14 +4,14 @@
 //
 // chain_state.h says what a chain is made of, chain_directory.h where it is.  Entering at a position, for each action:
 //
-//     1  programs[position] = ours         nobody goes there yet
+//     1  programs[position] = ours         no packet goes there yet
 //     2  bit of the position               earlier ones hand packets on to ours
 //     3  slot = that of the front          only if that is another one now
 //
 // Positions are taken from 7 downwards, so that a newcomer usually is the front.  What is in the slot and not ours goes to
 // kForeignPosition before that, and is called last.  Leaving:
 //
-//     1  the bit                           nobody hands on to ours
+//     1  the bit                           no capture hands on to ours
 //     2  slot, if it holds ours            = the next one, or the foreign program, or nothing
 //     3  wait until no CPU can still be on its way to ours: its numbers are final
 //     4  programs[position] = nothing; pins; the directory, if it was the last

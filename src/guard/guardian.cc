@@ -103,7 +103,7 @@ Result<void> give_up_privileges(const Post& post, const Chain& chain) {
     TRY(give_up_paths(beside_hook.get()));
   }
   Result<void> restricted = restrict_system_calls(SystemCalls::Guardian);
-  // A kernel without filters is no reason to do without a guardian.
+  // Where the kernel has no such filters, the guardian works all the same.
   return !restricted && restricted.error().code == Errc::Unsupported ? Result<void>{} : restricted;
 }
 

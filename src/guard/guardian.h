@@ -15,11 +15,11 @@
 // once a second it takes out captures of others that have died together with their guardians.
 //
 // If the guardian is killed, the capture ends, and the next xdpcap on the hook, or the guardian of another capture, takes out
-// what is left: until then programs return their action, and count packets that nobody reads as lost.  Programs that the kernel
+// what is left: until then programs return their action, and count packets that match as lost.  Programs that the kernel
 // makes inert when their process dies are possible (a private program array in between), and cost every packet 11 ns more: that
 // is more than a capture costs, for a case that takes two kills, so it is not done (docs/performance.md).
 //
-// It is a session of its own: what a terminal sends to xdpcap does not reach it.
+// It runs in a separate session: what a terminal sends to xdpcap does not reach it.
 // Cost: a fork; four times a second two system calls a slot.
 // Tested by: tests/kernel/guard/guardian_test.cc, tests/kernel/faults/killed_test.cc.
 
@@ -71,7 +71,7 @@ class Guardian {
   /// Thread safety: may be called beside everything else.
   Result<void> tell(MessageKind kind, const std::string& text = {}) const;
   /// Waits for the answer to `kind`, or without one to its start; what it says before is dropped.  The text of the answer.
-  /// Errors: what it answered; Kernel when it is gone; Busy when there is no answer in time.
+  /// Errors: the error that it answered; Kernel when it is gone; Busy when there is no answer in time.
   Result<std::string> ask(std::optional<MessageKind> kind, std::chrono::milliseconds most);
 
  private:
