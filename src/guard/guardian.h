@@ -71,7 +71,7 @@ class Guardian {
   /// Thread safety: may be called beside everything else.
   Result<void> tell(MessageKind kind, const std::string& text = {}) const;
   /// Waits for the answer to `kind`, or without one to its start; what it says before is dropped.  The text of the answer.
-  /// Errors: the error that it answered; Kernel when it is gone; Busy when there is no answer in time.
+  /// Errors: those that the guardian reports; Kernel when it is gone; Busy when there is no answer in time.
   Result<std::string> ask(std::optional<MessageKind> kind, std::chrono::milliseconds most);
 
  private:

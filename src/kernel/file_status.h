@@ -10,7 +10,7 @@ namespace xdpcap {
 
 /// What fstat() does, by fstat(2).  That of the C library may be newfstatat(2), which takes a path, too, and which a process that is
 /// restricted may not call (privilege/system_calls.h).
-/// Returns: false, and errno, if there is no such descriptor.
+/// Returns: whether there is such a descriptor; if not, errno says why.
 inline bool file_status(int fd, struct stat& status) {
   // On 64-bit machines this structure is the kernel's.
   static_assert(sizeof(long) == 8);

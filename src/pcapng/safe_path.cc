@@ -127,7 +127,7 @@ class Walk {
     if (!file_status(directory_.get(), status)) {
       return failure(errno);
     }
-    // A directory that others may have put there stays suspect, whatever it says of itself.
+    // Others may have put this directory there, so it stays suspect even if its owner and mode look right.
     const bool is_ours = others_.empty() || (keeps_ours_ && trusted_.contain(status.st_uid) &&
                                              status.st_dev == device_);
     if (is_ours) {
@@ -229,7 +229,8 @@ class Walk {
   std::string left_;   ///< empty, or starts with "/" behind the first step
   std::string name_;
   TrustedUsers trusted_;
-  std::string others_;       ///< who else may have put something into it, in words; empty: nobody
+  std::string
+      others_;  ///< who else may have put something into it, in words; empty if no one else may
   bool keeps_ours_ = false;  ///< others may not replace in it what belongs to the trusted
   dev_t device_ = 0;         ///< its file system
   int links_ = 0;

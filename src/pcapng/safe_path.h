@@ -103,7 +103,7 @@ class SafePlace {
   UniqueFd directory_;
   std::string name_;
   TrustedUsers trusted_;
-  std::string others_;            ///< who else may put files there, in words; empty: nobody
+  std::string others_;  ///< who else may put files there, in words; empty if no one else may
   bool is_kernels_link_ = false;  ///< a link in /proc
 };
 

@@ -14,8 +14,8 @@
 //
 // Files that are open stay open, whoever may open them.
 //
-// Its memory will hold packets.  So it leaves no core dump, not even to a program that the kernel would start for it, and no process
-// without CAP_SYS_PTRACE, of its own user neither, may trace it or read its memory.  Its files in /proc then belong to root; the
+// Its memory will hold packets.  So it leaves no core dump, not even to a program that the kernel would start for it. Other
+// processes, also those of the same user, need CAP_SYS_PTRACE to trace it or to read its memory.  Its files in /proc then belong to root; the
 // process itself may still read them, but for /proc/self/fdinfo before Linux 5.14, which has to be read before.
 //
 // Source: Linux v6.18 kernel/cred.c commit_creds(), fs/coredump.c, kernel/ptrace.c __ptrace_may_access(); prctl(2).

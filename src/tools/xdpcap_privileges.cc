@@ -52,7 +52,7 @@ Result<std::optional<User>> chosen_user(const XdpcapOptions& options) {
 }
 
 std::string shared_user_warning(const std::optional<User>& user) {
-  // Of file systems and user namespaces, whatever it is called.  Source: Linux v6.18 include/linux/highuid.h DEFAULT_OVERFLOWUID.
+  // File systems and user namespaces use this number for users that they do not know.  Source: Linux v6.18 include/linux/highuid.h DEFAULT_OVERFLOWUID.
   constexpr uid_t kNobody = 65534;
   if (!user || (user->uid != kNobody && user->name != "nobody")) {
     return "";

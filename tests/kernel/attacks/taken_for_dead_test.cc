@@ -97,6 +97,13 @@ class TakenForDead : public AttackTest, public testing::WithParamInterface<Place
   // Guardians that are stopped are believed to be dead after ten seconds, if at all.
   static constexpr std::chrono::seconds kLongSilence{12};
 
+  /// Stops it, where it is to be, for as long as might be taken for death.
+  static void silence(pid_t guardian) {
+    if (GetParam().stops_guardian) {
+      ::kill(guardian, SIGSTOP);
+      std::this_thread::sleep_for(kLongSilence);
+    }
+  }
   static std::vector<std::string> there(const std::vector<std::string>& arguments) {
     return GetParam().enter(xdpcap_command(arguments));
   }
@@ -108,10 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Places, TakenForDead, testing::ValuesIn(kPlaces),
 TEST_P(TakenForDead, ALivingCaptureStays) {
   Watched capture(stage());
   const pid_t guardian = capture.guardian();
-  if (GetParam().stops_guardian) {
-    ::kill(guardian, SIGSTOP);
-    std::this_thread::sleep_for(kLongSilence);
-  }
+  silence(guardian);
   start_traffic();
   const std::string file = stage().file("some.pcapng");
   const Outcome other = run(GetParam().enter(some_packets()));
@@ -133,10 +137,7 @@ TEST_P(TakenForDead, ALivingCaptureStays) {
 TEST_P(TakenForDead, StatusShowsIt) {
   Watched capture(stage());
   const pid_t guardian = capture.guardian();
-  if (GetParam().stops_guardian) {
-    ::kill(guardian, SIGSTOP);
-    std::this_thread::sleep_for(kLongSilence);
-  }
+  silence(guardian);
   start_traffic();
   const Outcome status = run(there({"-status", hook()}));
   if (status.end.exit_code == 0) {
@@ -157,10 +158,7 @@ TEST_P(TakenForDead, DetachEndsItOrSaysThatItDidNot) {
   }
   Watched capture(stage());
   const pid_t guardian = capture.guardian();
-  if (GetParam().stops_guardian) {
-    ::kill(guardian, SIGSTOP);
-    std::this_thread::sleep_for(kLongSilence);
-  }
+  silence(guardian);
   start_traffic();
   traffic().await_more(1'000);
   const Outcome outcome = run(there({"-detach", hook()}));
