@@ -325,7 +325,7 @@ class Capture {
 
   /// What the capture loop does in a round; whether there may be more.
   bool take(std::uint64_t horizon_ns) {
-    const std::uint64_t before = progress();
+    const std::vector<std::uint64_t> before = progress();
     const bool is_more = order_->fill();
     const std::span<const TimeOrder::Held> ready = order_->ready(horizon_ns);
     require(!is_more || !ready.empty() || progress() != before, "a round without progress");
@@ -345,12 +345,12 @@ class Capture {
   }
 
   /// Changes whenever a reader goes on.
-  std::uint64_t progress() const {
-    std::uint64_t sum = order_->corrupt_records();
+  std::vector<std::uint64_t> progress() const {
+    std::vector<std::uint64_t> numbers = {order_->corrupt_records()};
     for (const auto& reader : readers_) {
-      sum = 31 * sum + reader->position();
+      numbers.push_back(reader->position());
     }
-    return sum;
+    return numbers;
   }
 
   void expect_file() const {
