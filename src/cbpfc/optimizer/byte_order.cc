@@ -16,19 +16,31 @@ bool works_on_bytes(const Values& values, const Arithmetic& arithmetic) {
 
 /// Marks the values that a node wants as numbers; cells are seen to by settle_cells().
 void mark_numbers(const Node& node, std::vector<bool>& wants_number) {
-  if (const auto* many = std::get_if<Switch>(&node)) {
-    const bool equality_only =
-        std::ranges::all_of(many->cases, [](const Case& one) { return one.low == one.high; });
-    if (!equality_only) {
-      wants_number[many->value] = true;
+  const auto want = [&](std::optional<ValueId> value) {
+    if (value) {
+      wants_number[*value] = true;
     }
-    return;
-  }
-  if (!std::holds_alternative<AnyBit>(node) && !std::holds_alternative<SetPhi>(node)) {
-    for (const ValueId value : values_of(node)) {
-      wants_number[value] = true;
-    }
-  }
+  };
+  std::visit(Overloaded{
+                 [&](const Switch& n) {
+                   const bool equality_only = std::ranges::all_of(
+                       n.cases, [](const Case& one) { return one.low == one.high; });
+                   if (!equality_only) {
+                     want(n.value);
+                   }
+                 },
+                 [](const AnyBit&) {},
+                 [&](const Compare& n) {
+                   want(n.left);
+                   want(n.right);
+                 },
+                 [&](const Fits& n) { want(n.index); },
+                 [&](const WideEqual& n) { want(n.index); },
+                 [](const SetPhi&) {},
+                 [&](const Return& n) { want(n.value); },
+                 [](const Forward&) {},
+             },
+             node);
 }
 
 /// Users have higher numbers than what they use, but for cells.

@@ -215,19 +215,19 @@ std::optional<NodeId> Facts::decide_bits(const AnyBit& node) const {
   return is_set ? std::optional(node.if_set) : std::nullopt;
 }
 
-/// The most frequent kinds first: threading asks this of every question of a list for each edge that skips it.
 std::optional<NodeId> Facts::decide(const Values& values, const Node& node) const {
-  if (const auto* many = std::get_if<Switch>(&node)) {
-    return decide_switch(*many);
-  }
-  if (const auto* fits = std::get_if<Fits>(&node)) {
-    return decide_fits(values, *fits);
-  }
-  if (const auto* bits = std::get_if<AnyBit>(&node)) {
-    return decide_bits(*bits);
-  }
-  const auto* forward = std::get_if<Forward>(&node);
-  return forward != nullptr ? std::optional(forward->next) : std::nullopt;
+  using Answer = std::optional<NodeId>;
+  return std::visit(Overloaded{
+                        [&](const Switch& n) { return decide_switch(n); },
+                        [&](const AnyBit& n) { return decide_bits(n); },
+                        [](const Compare&) { return Answer(); },
+                        [&](const Fits& n) { return decide_fits(values, n); },
+                        [](const WideEqual&) { return Answer(); },
+                        [](const SetPhi&) { return Answer(); },
+                        [](const Return&) { return Answer(); },
+                        [](const Forward& n) { return Answer(n.next); },
+                    },
+                    node);
 }
 
 std::pair<std::uint32_t, std::uint32_t> Facts::bounds(ValueId value) const {
@@ -312,20 +312,28 @@ Facts Facts::meet(const Facts& left, const Facts& right) {
 
 Facts facts_on_edge(const Values& values, const Node& node, std::size_t slot, const Facts& facts) {
   Facts after = facts;
-  if (const auto* many = std::get_if<Switch>(&node)) {
-    const std::uint32_t max = values.max(many->value);
-    if (slot < many->cases.size()) {
-      after.learn_interval(many->value, many->cases[slot].low, many->cases[slot].high, max);
-    } else {
-      for (const Case& one : many->cases) {
-        after.learn_not(many->value, one.low, one.high, max);
-      }
-    }
-  } else if (const auto* bits = std::get_if<AnyBit>(&node)) {
-    after.learn_any_bit(bits->value, bits->mask, slot == 0, values.max(bits->value));
-  } else if (const auto* fits = std::get_if<Fits>(&node)) {
-    after.learn_fits(fits->index, fits->begin, fits->end, slot == 0);
-  }
+  std::visit(Overloaded{
+                 [&](const Switch& n) {
+                   const std::uint32_t max = values.max(n.value);
+                   if (slot < n.cases.size()) {
+                     after.learn_interval(n.value, n.cases[slot].low, n.cases[slot].high, max);
+                     return;
+                   }
+                   for (const Case& one : n.cases) {
+                     after.learn_not(n.value, one.low, one.high, max);
+                   }
+                 },
+                 [&](const AnyBit& n) {
+                   after.learn_any_bit(n.value, n.mask, slot == 0, values.max(n.value));
+                 },
+                 [](const Compare&) {},
+                 [&](const Fits& n) { after.learn_fits(n.index, n.begin, n.end, slot == 0); },
+                 [](const WideEqual&) {},
+                 [](const SetPhi&) {},
+                 [](const Return&) {},
+                 [](const Forward&) {},
+             },
+             node);
   return after;
 }
 

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "../overloaded.h"
-
 namespace cbpfc::optimizer {
 namespace {
 
@@ -78,21 +76,35 @@ std::optional<std::uint32_t> Graph::returned_constant(NodeId id) const {
   return end != nullptr ? values.known(end->value) : std::nullopt;
 }
 
+bool is_question(const Node& node) {
+  return std::visit(Overloaded{
+                        [](const Switch&) { return true; },
+                        [](const AnyBit&) { return true; },
+                        [](const Compare&) { return true; },
+                        [](const Fits&) { return true; },
+                        [](const WideEqual&) { return true; },
+                        [](const SetPhi&) { return false; },
+                        [](const Return&) { return false; },
+                        [](const Forward&) { return true; },
+                    },
+                    node);
+}
+
 std::vector<ValueId> values_of(const Node& node) {
-  return std::visit(
-      Overloaded{
-          [](const Switch& n) { return std::vector{n.value}; },
-          [](const AnyBit& n) { return std::vector{n.value}; },
-          [](const Compare& n) { return std::vector{n.left, n.right}; },
-          [](const Fits& n) { return n.index ? std::vector{*n.index} : std::vector<ValueId>{}; },
-          [](const WideEqual& n) {
-            return n.index ? std::vector{*n.index} : std::vector<ValueId>{};
-          },
-          [](const SetPhi& n) { return std::vector{n.value}; },
-          [](const Return& n) { return std::vector{n.value}; },
-          [](const Forward&) { return std::vector<ValueId>{}; },
-      },
-      node);
+  const auto index_of = [](const auto& n) {
+    return n.index ? std::vector{*n.index} : std::vector<ValueId>{};
+  };
+  return std::visit(Overloaded{
+                        [](const Switch& n) { return std::vector{n.value}; },
+                        [](const AnyBit& n) { return std::vector{n.value}; },
+                        [](const Compare& n) { return std::vector{n.left, n.right}; },
+                        [&](const Fits& n) { return index_of(n); },
+                        [&](const WideEqual& n) { return index_of(n); },
+                        [](const SetPhi& n) { return std::vector{n.value}; },
+                        [](const Return& n) { return std::vector{n.value}; },
+                        [](const Forward&) { return std::vector<ValueId>{}; },
+                    },
+                    node);
 }
 
 std::vector<NodeId> topological_order(const Graph& graph) {
@@ -101,18 +113,25 @@ std::vector<NodeId> topological_order(const Graph& graph) {
   std::vector<NodeId> any = Walk(graph).postorder(edges_of);
   std::ranges::reverse(any);
   const std::vector<std::uint32_t> ways = longest_ways(graph, any);
-  std::vector<NodeId> order = Walk(graph).postorder([&](const Node& node) {
+  const auto by_length = [&](const Node& node) {
     std::vector<NodeId> targets = edges_of(node);
-    const auto* many = std::get_if<Switch>(&node);
-    if (const auto* bits = std::get_if<AnyBit>(&node)) {
-      targets = {bits->if_set, bits->if_clear};  // there is no "jump if no bit is set"
-    } else if (const auto* fits = std::get_if<Fits>(&node)) {
-      targets = {fits->if_outside, fits->if_inside};
-    } else if (many == nullptr || many->cases.size() == 1) {
-      std::ranges::stable_sort(targets,
-                               [&](NodeId left, NodeId right) { return ways[left] < ways[right]; });
-    }
+    std::ranges::stable_sort(targets, {}, [&](NodeId target) { return ways[target]; });
     return targets;
+  };
+  std::vector<NodeId> order = Walk(graph).postorder([&](const Node& node) {
+    return std::visit(
+        Overloaded{
+            [&](const Switch& n) { return n.cases.size() == 1 ? by_length(node) : edges_of(node); },
+            // There is no "jump if no bit is set".
+            [](const AnyBit& n) { return std::vector{n.if_set, n.if_clear}; },
+            [&](const Compare&) { return by_length(node); },
+            [](const Fits& n) { return std::vector{n.if_outside, n.if_inside}; },
+            [&](const WideEqual&) { return by_length(node); },
+            [&](const SetPhi&) { return edges_of(node); },
+            [&](const Return&) { return edges_of(node); },
+            [&](const Forward&) { return edges_of(node); },
+        },
+        node);
   });
   std::ranges::reverse(order);
   return order;
@@ -180,14 +199,17 @@ std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& o
 Questions count_questions(const Graph& graph) {
   Questions count;
   for (const NodeId id : topological_order(graph)) {
-    const Node& node = graph.nodes[id];
-    if (const auto* one = std::get_if<Switch>(&node)) {
-      count.decisions += one->cases.size();
-    } else if (std::holds_alternative<Fits>(node)) {
-      ++count.guards;
-    } else if (!std::holds_alternative<Return>(node) && !std::holds_alternative<SetPhi>(node)) {
-      ++count.decisions;
-    }
+    std::visit(Overloaded{
+                   [&](const Switch& n) { count.decisions += n.cases.size(); },
+                   [&](const AnyBit&) { ++count.decisions; },
+                   [&](const Compare&) { ++count.decisions; },
+                   [&](const Fits&) { ++count.guards; },
+                   [&](const WideEqual&) { ++count.decisions; },
+                   [](const SetPhi&) {},
+                   [](const Return&) {},
+                   [](const Forward&) {},
+               },
+               graph.nodes[id]);
   }
   return count;
 }

@@ -24,9 +24,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
+#include "../overloaded.h"
 #include "value.h"
 
 namespace cbpfc::optimizer {
@@ -107,32 +109,37 @@ struct Graph {
   std::optional<std::uint32_t> returned_constant(NodeId id) const;
 };
 
+/// T, const if N is.
+template <typename N, typename T>
+using Like = std::conditional_t<std::is_const_v<N>, const T, T>;
+
 /// Calls `f` with a reference to every edge of `node`.
 template <typename N, typename F>
 void for_each_edge(N& node, F&& f) {
-  if (auto* n = std::get_if<Switch>(&node)) {
-    for (auto& one : n->cases) {
-      f(one.target);
-    }
-    f(n->otherwise);
-  } else if (auto* n1 = std::get_if<AnyBit>(&node)) {
-    f(n1->if_set);
-    f(n1->if_clear);
-  } else if (auto* n2 = std::get_if<Compare>(&node)) {
-    f(n2->if_true);
-    f(n2->if_false);
-  } else if (auto* n3 = std::get_if<Fits>(&node)) {
-    f(n3->if_inside);
-    f(n3->if_outside);
-  } else if (auto* n4 = std::get_if<WideEqual>(&node)) {
-    f(n4->if_equal);
-    f(n4->otherwise);
-  } else if (auto* n5 = std::get_if<SetPhi>(&node)) {
-    f(n5->next);
-  } else if (auto* n6 = std::get_if<Forward>(&node)) {
-    f(n6->next);
-  }
+  const auto both = [&](auto& first, auto& second) {
+    f(first);
+    f(second);
+  };
+  std::visit(Overloaded{
+                 [&](Like<N, Switch>& n) {
+                   for (auto& one : n.cases) {
+                     f(one.target);
+                   }
+                   f(n.otherwise);
+                 },
+                 [&](Like<N, AnyBit>& n) { both(n.if_set, n.if_clear); },
+                 [&](Like<N, Compare>& n) { both(n.if_true, n.if_false); },
+                 [&](Like<N, Fits>& n) { both(n.if_inside, n.if_outside); },
+                 [&](Like<N, WideEqual>& n) { both(n.if_equal, n.otherwise); },
+                 [&](Like<N, SetPhi>& n) { f(n.next); },
+                 [](Like<N, Return>&) {},
+                 [&](Like<N, Forward>& n) { f(n.next); },
+             },
+             node);
 }
+
+/// Whether a node does nothing but choose between its edges, so that it goes when they are one.
+bool is_question(const Node& node);
 
 /// The values a node asks for, not those they are computed from.
 std::vector<ValueId> values_of(const Node& node);

@@ -14,7 +14,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../overloaded.h"
 #include "graph_passes.h"
 
 namespace cbpfc::optimizer {
@@ -103,11 +102,8 @@ void simplify_cases(Switch& node, std::uint32_t max) {
 
 /// The one node a question leads to, if it is only one.
 std::optional<NodeId> only_target(const Node& node) {
-  if (std::holds_alternative<SetPhi>(node) || std::holds_alternative<Return>(node)) {
-    return std::nullopt;
-  }
   std::optional<NodeId> only;
-  bool is_one = true;
+  bool is_one = is_question(node);
   for_each_edge(node, [&](NodeId target) {
     is_one = is_one && (!only || *only == target);
     only = target;

@@ -82,7 +82,7 @@ class Copier {
     Node node = graph_.nodes[id];
     std::size_t slot = 0;
     std::optional<NodeId> only;
-    bool is_one = !std::holds_alternative<SetPhi>(node);
+    bool is_one = is_question(node);
     bool is_the_same = true;
     for_each_edge(node, [&](NodeId& target) {
       const NodeId before = target;

@@ -118,12 +118,10 @@ class Widener {
     if (fits != nullptr && fits->index == kind.index && fits->if_outside == kind.if_outside) {
       return joined(*fits, needs_[fits->if_inside]);
     }
-    if (std::holds_alternative<Return>(node)) {
-      return {};
-    }
-    Need need{.any = true};
-    for_each_edge(node, [&](NodeId target) { need = both(need, needs_[target]); });
-    return need;
+    std::optional<Need> need;
+    for_each_edge(
+        node, [&](NodeId target) { need = need ? both(*need, needs_[target]) : needs_[target]; });
+    return need.value_or(Need{});
   }
 
   Graph& graph_;

@@ -42,11 +42,6 @@ std::vector<Life> find_lives(const Graph& graph, const std::vector<NodeId>& orde
         live_at(cell, position);
       }
     }
-    if (const auto* wide = std::get_if<WideEqual>(&node); wide != nullptr && wide->index) {
-      for (const std::uint32_t cell : cells[*wide->index]) {
-        live_at(cell, position);
-      }
-    }
     if (const auto* set = std::get_if<SetPhi>(&node)) {
       live_at(std::get<Phi>(graph.values[set->phi]).number, position);
     }

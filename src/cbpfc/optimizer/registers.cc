@@ -25,22 +25,30 @@ MachineState MachineState::meet(const MachineState& left, const MachineState& ri
 Uses::Uses(const Graph& graph, const std::vector<NodeId>& order)
     : graph_(graph), values_(graph.values.size()), pointers_(graph.values.size()) {
   for (std::size_t position = 0; position < order.size(); ++position) {
-    const Node& node = graph.nodes[order[position]];
-    if (const auto* fits = std::get_if<Fits>(&node)) {
-      if (fits->index) {
-        want_pointer(*fits->index, position);
-      } else {
-        guards_.push_back(position);
-      }
-    } else if (const auto* wide = std::get_if<WideEqual>(&node)) {
-      if (wide->index) {
-        want_pointer(*wide->index, position);
-      }
-    } else {
-      for (const ValueId value : values_of(node)) {
-        want(value, position);
-      }
-    }
+    std::visit(Overloaded{
+                   [&](const Switch& n) { want(n.value, position); },
+                   [&](const AnyBit& n) { want(n.value, position); },
+                   [&](const Compare& n) {
+                     want(n.left, position);
+                     want(n.right, position);
+                   },
+                   [&](const Fits& n) {
+                     if (n.index) {
+                       want_pointer(*n.index, position);
+                     } else {
+                       guards_.push_back(position);
+                     }
+                   },
+                   [&](const WideEqual& n) {
+                     if (n.index) {
+                       want_pointer(*n.index, position);
+                     }
+                   },
+                   [&](const SetPhi& n) { want(n.value, position); },
+                   [&](const Return& n) { want(n.value, position); },
+                   [](const Forward&) {},
+               },
+               graph.nodes[order[position]]);
   }
 }
 

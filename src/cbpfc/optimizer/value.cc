@@ -207,13 +207,15 @@ std::optional<ValueId> Values::simplify(AluOp op, ValueId left, ValueId right) {
 }
 
 std::vector<ValueId> Values::operands(ValueId id) const {
-  if (const auto* load = std::get_if<PacketLoad>(&values_[id])) {
-    return load->index ? std::vector<ValueId>{*load->index} : std::vector<ValueId>{};
-  }
-  if (const auto* arithmetic = std::get_if<Arithmetic>(&values_[id])) {
-    return {arithmetic->left, arithmetic->right};
-  }
-  return {};
+  using Ids = std::vector<ValueId>;
+  return std::visit(Overloaded{
+                        [](const Constant&) { return Ids(); },
+                        [](const PacketLoad& v) { return v.index ? Ids{*v.index} : Ids(); },
+                        [](const PacketLength&) { return Ids(); },
+                        [](const Arithmetic& v) { return Ids{v.left, v.right}; },
+                        [](const Phi&) { return Ids(); },
+                    },
+                    values_[id]);
 }
 
 std::string Values::print(ValueId id, int depth) const {
