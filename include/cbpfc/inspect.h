@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the optimiser does, to look at: its passes, the graph after each of them, and the graph as a
+// What the optimiser does, to look at: its phases, the graph after each of them, and the graph as a
 // drawing for Graphviz.
 
 #pragma once
@@ -15,20 +15,20 @@
 
 namespace cbpfc {
 
-struct PassDescription {
+struct PhaseDescription {
   std::string_view name;
   std::string_view summary;  ///< one line
 };
 
-/// The optimiser's passes, in the order they run.
-std::vector<PassDescription> optimizer_passes();
+/// The optimiser's phases, each of one pass or several, in the order they run.
+std::vector<PhaseDescription> optimizer_phases();
 
-/// The name under which inspect_passes() gives the graph before any pass.
-inline constexpr std::string_view kLiftedPass = "lift";
+/// The name under which inspect_phases() gives the graph before any phase.
+inline constexpr std::string_view kLiftedPhase = "lift";
 
 /// A graph at one point of the compilation.
 struct GraphView {
-  std::string pass;           ///< the pass it was taken after
+  std::string phase;          ///< the phase it was taken after
   std::string text;           ///< one decision a line
   std::string dot;            ///< for Graphviz
   std::size_t decisions = 0;  ///< comparisons with a constant or a register, guards not counted
@@ -37,11 +37,11 @@ struct GraphView {
   std::optional<ebpf::Assembly> code = std::nullopt;
 };
 
-/// The graph as it is lifted from the program (kLiftedPass) and after every pass.
+/// The graph as it is lifted from the program (kLiftedPhase) and after every phase.
 ///
 /// Errors: those of compile_ebpf(); Errc::Unsupported for programs that the optimiser leaves alone
 /// (loops, more values that paths disagree on than it keeps).
-Result<std::vector<GraphView>> inspect_passes(const Filter& filter,
+Result<std::vector<GraphView>> inspect_phases(const Filter& filter,
                                               const EbpfOptions& options = {});
 
 }  // namespace cbpfc

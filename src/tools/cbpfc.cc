@@ -95,30 +95,30 @@ int compile(const Subject& subject, const Options& options) {
 
 std::string list_passes() {
   std::string text;
-  for (const cbpfc::PassDescription& pass : cbpfc::optimizer_passes()) {
-    fmt::format_to(std::back_inserter(text), "{:<18} {}\n", pass.name, pass.summary);
+  for (const cbpfc::PhaseDescription& phase : cbpfc::optimizer_phases()) {
+    fmt::format_to(std::back_inserter(text), "{:<18} {}\n", phase.name, phase.summary);
   }
   return text;
 }
 
-/// The graph after a pass.
+/// The graph after a phase.
 Result<std::string> dump_after(const Subject& subject, const Options& options) {
   if (subject.is_set) {
     return cbpfc::fail(Errc::Unsupported,
                        "option --dump-after: a set of filters has no listing; look at one of them");
   }
-  std::vector<std::string> names = {std::string(cbpfc::kLiftedPass)};
-  for (const cbpfc::PassDescription& pass : cbpfc::optimizer_passes()) {
-    names.emplace_back(pass.name);
+  std::vector<std::string> names = {std::string(cbpfc::kLiftedPhase)};
+  for (const cbpfc::PhaseDescription& phase : cbpfc::optimizer_phases()) {
+    names.emplace_back(phase.name);
   }
   if (std::ranges::find(names, options.pass) == names.end()) {
     return cbpfc::fail(Errc::InvalidArgument,
-                       fmt::format("option --dump-after: there is no pass \"{}\", only {}",
+                       fmt::format("option --dump-after: there is no phase \"{}\", only {}",
                                    options.pass, fmt::join(names, ", ")));
   }
   const std::vector<cbpfc::GraphView> views =
-      TRY(cbpfc::inspect_passes(subject.sources.front().filter, options.ebpf));
-  const auto view = std::ranges::find(views, options.pass, &cbpfc::GraphView::pass);
+      TRY(cbpfc::inspect_phases(subject.sources.front().filter, options.ebpf));
+  const auto view = std::ranges::find(views, options.pass, &cbpfc::GraphView::phase);
   return options.wants_dot ? view->dot : view->text;
 }
 

@@ -65,7 +65,7 @@ std::string format_figure(const std::optional<double>& figure, int digits) {
   return figure ? fmt::format("{:.{}f}", *figure, digits) : std::string(kNone);
 }
 
-/// What a pass changed: "-3", "+2" or nothing.
+/// What a phase changed: "-3", "+2" or nothing.
 std::string change(std::size_t before, std::size_t after) {
   return before == after ? ""
                          : fmt::format("{:+}", static_cast<std::int64_t>(after) -
@@ -82,9 +82,9 @@ std::vector<cbpfc::ebpf::Insn> code_of(const GraphView& view, const EbpfOptions&
   return code.assemble().value_or(std::vector<cbpfc::ebpf::Insn>{});
 }
 
-std::string describe_passes(const std::vector<GraphView>& views, const EbpfOptions& options,
+std::string describe_phases(const std::vector<GraphView>& views, const EbpfOptions& options,
                             const Samples& samples) {
-  std::string text = fmt::format("{:<22} {:>10} {:>7} {:>13} {:>6} {:>9} {:>8}\n", "Passes",
+  std::string text = fmt::format("{:<22} {:>10} {:>7} {:>13} {:>6} {:>9} {:>8}\n", "Phases",
                                  "decisions", "guards", "instructions", "", "match", "miss");
   std::size_t before = 0;
   for (const GraphView& view : views) {
@@ -92,14 +92,14 @@ std::string describe_passes(const std::vector<GraphView>& views, const EbpfOptio
     const PerKind executed = code.empty() ? PerKind() : count_executed(code, options, samples);
     const std::size_t insns = code.size();
     text +=
-        fmt::format("  {:<20} {:>10} {:>7} {:>13} {:>6} {:>9} {:>8}\n", view.pass, view.decisions,
+        fmt::format("  {:<20} {:>10} {:>7} {:>13} {:>6} {:>9} {:>8}\n", view.phase, view.decisions,
                     view.guards, code.empty() ? std::string(kNone) : std::to_string(insns),
                     before == 0 || insns == 0 ? "" : change(before, insns),
                     format_figure(executed.match, 1), format_figure(executed.miss, 1));
     before = insns;
   }
   return text + "  match, miss: instructions executed on packets of either kind\n" +
-         "\nGraph after the last pass\n" + indented(views.back().text);
+         "\nGraph after the last phase\n" + indented(views.back().text);
 }
 
 /// The optimiser's part, or why it has none.
@@ -109,9 +109,9 @@ Result<std::string> describe_graph(const Subject& subject, const EbpfOptions& op
     return std::string();
   }
   const Result<std::vector<GraphView>> views =
-      cbpfc::inspect_passes(subject.sources.front().filter, options);
+      cbpfc::inspect_phases(subject.sources.front().filter, options);
   if (views) {
-    return "\n" + describe_passes(*views, options, samples);
+    return "\n" + describe_phases(*views, options, samples);
   }
   if (views.error().code != Errc::Unsupported) {
     return std::unexpected(views.error());

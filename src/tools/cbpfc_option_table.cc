@@ -181,11 +181,11 @@ OptionGroup request_rows(Written& written) {
                        "all packets, or print a packet on which they differ",
                .set = cli::into(written.wants_prove)},
               {.name = "passes",
-               .help = "list the optimiser's passes, in the order they run",
+               .help = "list the optimiser's phases, in the order they run",
                .set = cli::into(written.wants_passes)},
               {.name = "dump-after",
-               .argument = "PASS",
-               .help = "print the graph as it is after a pass; as a drawing\n"
+               .argument = "PHASE",
+               .help = "print the graph as it is after a phase; as a drawing\n"
                        "with --to dot",
                .set = into_text(options.pass)},
           }};

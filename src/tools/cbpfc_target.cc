@@ -145,7 +145,7 @@ Result<std::string> draw_graph(const Subject& subject, const Options& options) {
     return fail(Errc::Unsupported, "--to dot: a set of filters has no drawing; draw one of them");
   }
   std::vector<cbpfc::GraphView> views =
-      TRY(cbpfc::inspect_passes(subject.sources.front().filter, options.ebpf));
+      TRY(cbpfc::inspect_phases(subject.sources.front().filter, options.ebpf));
   return std::move(views.back().dot);
 }
 

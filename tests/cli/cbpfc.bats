@@ -155,7 +155,7 @@ teardown() { rm -rf "$world"; }
   done
 }
 
-@test "every pass that is listed can be looked at" {
+@test "every phase that is listed can be looked at" {
   run_cbpfc --passes
   [ "$status" -eq 0 ]
   [ "${#lines[@]}" -gt 3 ]
@@ -163,7 +163,7 @@ teardown() { rm -rf "$world"; }
     [[ $line =~ ^([a-z0-9-]+)\ +[^\ ].+$ ]]
     [[ $("$cbpfc" --dump-after "${BASH_REMATCH[1]}" tcp port 80) == *"return "* ]]
   done
-  refused 'option --dump-after: there is no pass "nonsense", only lift, .*' --dump-after nonsense ip
+  refused 'option --dump-after: there is no phase "nonsense", only lift, .*' --dump-after nonsense ip
 }
 
 @test "the optimiser and its absence make different code of the same filter" {

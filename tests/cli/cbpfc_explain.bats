@@ -28,9 +28,9 @@ has() {
   [ "${lines[1]}" = "  ip and udp port 53" ]
   has '^Classic program, 13 instructions, optimised by libpcap$'
   has '^  \(000\) ldh      \[12\]$'
-  has '^Passes +decisions +guards +instructions +match +miss$'
+  has '^Phases +decisions +guards +instructions +match +miss$'
   while read -r name _; do has "^  $name +[0-9]+ "; done < <("$cbpfc" --passes)
-  has '^Graph after the last pass$'
+  has '^Graph after the last phase$'
   has '^ +[0-9]+: return 0x40000$'
   has '^eBPF code +plain +optimised +ratio$'
   has '^  instructions +[0-9]+ +[0-9]+ +0\.[0-9]{2}$'

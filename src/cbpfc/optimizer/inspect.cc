@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The optimiser from outside: its passes by name, and a filter's graph after each.
+// The optimiser from outside: its phases by name, and a filter's graph after each.
 // Tested by: inspect_test.cc.
 
 #include <cbpfc/inspect.h>
@@ -14,15 +14,11 @@
 
 namespace cbpfc {
 
-std::vector<PassDescription> optimizer_passes() {
-  std::vector<PassDescription> all;
-  for (const optimizer::Pass& pass : optimizer::passes()) {
-    all.push_back(pass.description);
-  }
-  return all;
+std::vector<PhaseDescription> optimizer_phases() {
+  return optimizer::phases();
 }
 
-Result<std::vector<GraphView>> inspect_passes(const Filter& filter, const EbpfOptions& options) {
+Result<std::vector<GraphView>> inspect_phases(const Filter& filter, const EbpfOptions& options) {
   const optimizer::PacketRules rules = optimizer::rules_for(options);
   Cfg cfg = TRY(
       build_cfg(filter, rules.max_packet_offset, options.ancillary).with_context("inspect filter"));
@@ -33,18 +29,17 @@ Result<std::vector<GraphView>> inspect_passes(const Filter& filter, const EbpfOp
                 "inspect filter: it has what the optimiser leaves to the plain code");
   }
   std::vector<GraphView> views;
-  const auto view = [&](std::string_view pass) {
+  const auto view = [&](std::string_view phase) {
     const optimizer::Questions questions = optimizer::count_questions(*graph);
-    views.push_back({.pass = std::string(pass),
+    views.push_back({.phase = std::string(phase),
                      .text = optimizer::dump(*graph),
                      .dot = optimizer::dump_dot(*graph),
                      .decisions = questions.decisions,
                      .guards = questions.guards,
                      .code = optimizer::emit_graph(*graph, options, rules.max_packet_offset)});
   };
-  view(kLiftedPass);
-  optimizer::run_graph_passes(*graph, rules,
-                              [&](const optimizer::Pass& pass) { view(pass.description.name); });
+  view(kLiftedPhase);
+  optimizer::run_phases(*graph, rules, [&](const PhaseDescription& phase) { view(phase.name); });
   return views;
 }
 

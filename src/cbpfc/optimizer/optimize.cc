@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The list of passes.
+// The phases and their passes, in the order they run.
 
 #include "optimize.h"
 
-#include <array>
 #include <cassert>
 
 #include "../packet_reader.h"
@@ -16,42 +15,62 @@
 namespace cbpfc::optimizer {
 namespace {
 
-constexpr std::array<Pass, 13> kPasses = {{
-    // What has been asked is not asked again; what is the same is one.
-    {{"thread", "leads edges past questions that were answered on the way"}, thread_edges},
-    {{"merge", "makes equal questions one"}, [](Graph& g, const PacketRules&) { merge_equal(g); }},
+using Pass = void (*)(Graph&, const PacketRules&);
 
-    // Guards last, as wide as the ways behind them allow, then versioned: lists are free of guards after it.
-    {{"widen-guards", "makes one guard of several that fail to the same place"},
-     [](Graph& g, const PacketRules&) { widen_guards(g); }},
-    {{"thread-2", "as thread"}, thread_edges},
+void merge(Graph& graph, const PacketRules&) {
+  merge_equal(graph);
+}
+void widen(Graph& graph, const PacketRules&) {
+  widen_guards(graph);
+}
+void gather(Graph& graph, const PacketRules&) {
+  gather_switches(graph);
+}
+void mask(Graph& graph, const PacketRules&) {
+  choose_masks(graph);
+}
+void join(Graph& graph, const PacketRules&) {
+  widen_compares(graph);
+}
+
+constexpr Pass kSettle[] = {thread_edges, merge};
+constexpr Pass kWidenGuards[] = {widen, thread_edges};
+constexpr Pass kVersionGuards[] = {version_guards, thread_edges, merge};
+constexpr Pass kLists[] = {gather, thread_edges, merge, gather};
+constexpr Pass kFinalForm[] = {mask, join};
+
+struct Phase {
+  PhaseDescription description;
+  std::span<const Pass> passes;
+};
+
+constexpr Phase kPhases[] = {
+    {{"settle", "asks nothing that was answered on the way; makes equal questions one"}, kSettle},
+    {{"widen-guards", "makes one guard of several that fail to the same place"}, kWidenGuards},
+    // Lists are free of guards after it.
     {{"version-guards", "one guard for several, with a copy for packets that end in between"},
-     version_guards},
-    {{"thread-3", "as thread"}, thread_edges},
-    {{"merge-2", "as merge"}, [](Graph& g, const PacketRules&) { merge_equal(g); }},
-
-    // Lists.
-    {{"gather-switches", "gathers the comparisons of one value in a list"},
-     [](Graph& g, const PacketRules&) { gather_switches(g); }},
-    {{"thread-4", "as thread"}, thread_edges},
-    {{"merge-3", "as merge"}, [](Graph& g, const PacketRules&) { merge_equal(g); }},
-    {{"gather-switches-2", "as gather-switches"},
-     [](Graph& g, const PacketRules&) { gather_switches(g); }},
-
+     kVersionGuards},
+    {{"lists", "gathers the comparisons of one value in a list"}, kLists},
     // From here on values have the form they are compared in.
-    {{"choose-masks", "compares networks by masking once, or by their leading bytes"},
-     [](Graph& g, const PacketRules&) { choose_masks(g); }},
-    {{"widen-compares", "compares neighbouring fields at once"},
-     [](Graph& g, const PacketRules&) { widen_compares(g); }},
-}};
+    {{"final-form", "compares networks by masking once, and neighbouring fields at once"},
+     kFinalForm},
+};
 
-/// Those after which only guards that are needed are left.
-constexpr std::size_t kPassesBeforeSplit = 4;
+void run(std::span<const Pass> passes, Graph& graph, const PacketRules& rules) {
+  for (const Pass pass : passes) {
+    pass(graph, rules);
+    assert(check_graph(graph).empty());
+  }
+}
 
 }  // namespace
 
-std::span<const Pass> passes() {
-  return kPasses;
+std::vector<PhaseDescription> phases() {
+  std::vector<PhaseDescription> all;
+  for (const Phase& phase : kPhases) {
+    all.push_back(phase.description);
+  }
+  return all;
 }
 
 PacketRules rules_for(const EbpfOptions& options) {
@@ -59,14 +78,13 @@ PacketRules rules_for(const EbpfOptions& options) {
           .length_is_bytes = !options.packet_length};
 }
 
-void run_graph_passes(Graph& graph, const PacketRules& rules,
-                      const std::function<void(const Pass&)>& watch) {
+void run_phases(Graph& graph, const PacketRules& rules,
+                const std::function<void(const PhaseDescription&)>& watch) {
   assert(check_graph(graph).empty());
-  for (const Pass& pass : kPasses) {
-    pass.run(graph, rules);
-    assert(check_graph(graph).empty());
+  for (const Phase& phase : kPhases) {
+    run(phase.passes, graph, rules);
     if (watch) {
-      watch(pass);
+      watch(phase.description);
     }
   }
 }
@@ -76,12 +94,11 @@ namespace {
 /// The graph with a copy for long packets, optimised; nullopt where there is nothing to gain.
 std::optional<Graph> split_graph(const Graph& lifted, const PacketRules& rules) {
   Graph graph = lifted;
-  for (const Pass& pass : std::span(kPasses).first(kPassesBeforeSplit)) {
-    pass.run(graph, rules);
-  }
+  run(kSettle, graph, rules);
+  run(kWidenGuards, graph, rules);  // after it only guards that are needed are left
   auto split = split_short_packets(graph, rules);
   if (split) {
-    run_graph_passes(*split, rules);
+    run_phases(*split, rules);
   }
   return split;
 }
@@ -107,7 +124,7 @@ std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool 
   }
   // Not for sets: they are large, and what does not match one filter goes on to the next.
   const std::optional<Graph> split = is_set ? std::nullopt : split_graph(*graph, rules);
-  run_graph_passes(*graph, rules);
+  run_phases(*graph, rules);
   auto code = emit_graph(*graph, options, rules.max_packet_offset);
   if (split) {
     auto split_code = emit_graph(*split, options, rules.max_packet_offset);

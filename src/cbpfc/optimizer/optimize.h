@@ -18,20 +18,15 @@
 
 namespace cbpfc::optimizer {
 
-struct Pass {
-  PassDescription description;
-  void (*run)(Graph&, const PacketRules&);
-};
-
-/// The passes in the order they run.
-std::span<const Pass> passes();
+/// The phases in the order they run.
+std::vector<PhaseDescription> phases();
 
 /// What a graph may take for granted under `options`.
 PacketRules rules_for(const EbpfOptions& options);
 
-/// Runs all passes; `watch`, if there is one, sees the graph after each.
-void run_graph_passes(Graph& graph, const PacketRules& rules,
-                      const std::function<void(const Pass&)>& watch = nullptr);
+/// Runs all phases; `watch`, if there is one, sees the graph after each.
+void run_phases(Graph& graph, const PacketRules& rules,
+                const std::function<void(const PhaseDescription&)>& watch = nullptr);
 
 /// One filter, or several as a set, optimised; nullopt for what only the plain code can do.
 std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool is_set,

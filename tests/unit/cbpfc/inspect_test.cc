@@ -19,40 +19,40 @@ Filter compiled(const std::string& expression) {
   return *Filter::decode(*raw);
 }
 
-TEST(Inspect, PassesHaveNamesOfTheirOwn) {
+TEST(Inspect, PhasesHaveNamesOfTheirOwn) {
   std::set<std::string_view> names;
-  for (const PassDescription& pass : optimizer_passes()) {
-    EXPECT_TRUE(names.insert(pass.name).second) << pass.name;
-    EXPECT_NE(pass.name, kLiftedPass);
-    EXPECT_FALSE(pass.summary.empty()) << pass.name;
-    EXPECT_EQ(pass.summary.find('\n'), std::string_view::npos) << pass.name;
+  for (const PhaseDescription& phase : optimizer_phases()) {
+    EXPECT_TRUE(names.insert(phase.name).second) << phase.name;
+    EXPECT_NE(phase.name, kLiftedPhase);
+    EXPECT_FALSE(phase.summary.empty()) << phase.name;
+    EXPECT_EQ(phase.summary.find('\n'), std::string_view::npos) << phase.name;
   }
   EXPECT_FALSE(names.empty());
 }
 
-TEST(Inspect, OneViewForEachPassAndOneBefore) {
-  const auto views = inspect_passes(compiled("ip and udp port 53"));
+TEST(Inspect, OneViewForEachPhaseAndOneBefore) {
+  const auto views = inspect_phases(compiled("ip and udp port 53"));
   ASSERT_TRUE(views) << views.error().message;
-  const auto passes = optimizer_passes();
-  ASSERT_EQ(views->size(), passes.size() + 1);
-  EXPECT_EQ(views->front().pass, kLiftedPass);
-  for (std::size_t i = 0; i < passes.size(); ++i) {
-    EXPECT_EQ((*views)[i + 1].pass, passes[i].name);
+  const auto phases = optimizer_phases();
+  ASSERT_EQ(views->size(), phases.size() + 1);
+  EXPECT_EQ(views->front().phase, kLiftedPhase);
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    EXPECT_EQ((*views)[i + 1].phase, phases[i].name);
   }
 }
 
 TEST(Inspect, DrawingsDeclareEveryNodeTheyConnect) {
-  const auto views = inspect_passes(compiled("host 192.0.2.1 and tcp port 80")).value();
+  const auto views = inspect_phases(compiled("host 192.0.2.1 and tcp port 80")).value();
   for (const GraphView& view : views) {
-    EXPECT_TRUE(view.dot.starts_with("digraph filter {\n")) << view.pass;
-    EXPECT_TRUE(view.dot.ends_with("}\n")) << view.pass;
-    EXPECT_EQ(std::ranges::count(view.dot, '"') % 2, 0) << view.pass;
-    EXPECT_EQ(std::ranges::count(view.dot, '['), std::ranges::count(view.dot, ']')) << view.pass;
+    EXPECT_TRUE(view.dot.starts_with("digraph filter {\n")) << view.phase;
+    EXPECT_TRUE(view.dot.ends_with("}\n")) << view.phase;
+    EXPECT_EQ(std::ranges::count(view.dot, '"') % 2, 0) << view.phase;
+    EXPECT_EQ(std::ranges::count(view.dot, '['), std::ranges::count(view.dot, ']')) << view.phase;
     const auto lines = static_cast<std::size_t>(std::ranges::count(view.text, '\n'));
     for (std::size_t node = 0; node < lines; ++node) {
       EXPECT_NE(view.dot.find("\n  n" + std::to_string(node) + " [label="), std::string::npos);
     }
-    EXPECT_EQ(view.dot.find("n" + std::to_string(lines) + " "), std::string::npos) << view.pass;
+    EXPECT_EQ(view.dot.find("n" + std::to_string(lines) + " "), std::string::npos) << view.phase;
   }
 }
 
@@ -64,16 +64,16 @@ TEST(Inspect, QuestionsBecomeFewer) {
   std::size_t before = 0;
   std::size_t after = 0;
   while (std::getline(file, expression)) {
-    const auto views = inspect_passes(compiled(expression));
+    const auto views = inspect_phases(compiled(expression));
     ASSERT_TRUE(views) << expression << ": " << views.error().message;
     ++filters;
     for (std::size_t i = 1; i < views->size(); ++i) {
       const GraphView& view = (*views)[i];
       // A copy for packets that end between two guards has questions of its own, and an interval of two networks
       // is two comparisons for equality in place of two of order, which count as one question; all else only saves.
-      if (view.pass != "version-guards" && view.pass != "choose-masks") {
-        EXPECT_LE(view.decisions, (*views)[i - 1].decisions) << expression << " " << view.pass;
-        EXPECT_LE(view.guards, (*views)[i - 1].guards) << expression << " " << view.pass;
+      if (view.phase != "version-guards" && view.phase != "final-form") {
+        EXPECT_LE(view.decisions, (*views)[i - 1].decisions) << expression << " " << view.phase;
+        EXPECT_LE(view.guards, (*views)[i - 1].guards) << expression << " " << view.phase;
       }
     }
     EXPECT_LE(views->back().guards, views->front().guards) << expression;
@@ -87,7 +87,7 @@ TEST(Inspect, QuestionsBecomeFewer) {
 TEST(Inspect, CountsQuestionsAndGuards) {
   const auto raw =
       parse_program("6,40 0 0 12,21 0 3 2048,48 0 0 23,21 0 1 17,6 0 0 262144,6 0 0 0").value();
-  const auto views = inspect_passes(Filter::decode(raw).value()).value();
+  const auto views = inspect_phases(Filter::decode(raw).value()).value();
   EXPECT_EQ(views.front().decisions, 2U);
   EXPECT_EQ(views.front().guards, 2U);
   EXPECT_EQ(views.back().decisions, 2U);
@@ -97,7 +97,7 @@ TEST(Inspect, CountsQuestionsAndGuards) {
 TEST(Inspect, LoopsAreLeftAlone) {
   const auto raw =
       parse_program("(000) ldb [0]\n(001) jeq #1 jt 3 jf 2\n(002) ja 0\n(003) ret #1\n").value();
-  const auto views = inspect_passes(Filter::decode(raw, Accept::Compiler).value());
+  const auto views = inspect_phases(Filter::decode(raw, Accept::Compiler).value());
   ASSERT_FALSE(views);
   EXPECT_EQ(views.error().code, Errc::Unsupported);
   EXPECT_TRUE(views.error().message.starts_with("inspect filter: ")) << views.error().message;

@@ -187,7 +187,7 @@ TEST(CbpfcOptions, Refuses) {
 TEST(CbpfcOptions, HelpFitsATerminal) {
   const std::string help = cbpfc_help();
   for (const char* name :
-       {"--to TARGET", "--explain", "--match FILE", "--prove", "--passes", "--dump-after PASS",
+       {"--to TARGET", "--explain", "--match FILE", "--prove", "--passes", "--dump-after PHASE",
         "-f, -F FILE", "--set FILE", "-y, --link-type TYPE", "--libpcap-optimize WHEN",
         "--no-optimize", "--working REGS", "-o FILE", "-w FILE", "-h, --help", "--version"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;

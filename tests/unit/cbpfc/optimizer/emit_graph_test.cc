@@ -37,7 +37,7 @@ std::string listing(const Graph& graph) {
 
 std::string optimized_listing(const Filter& f) {
   Graph graph = lifted(f);
-  run_graph_passes(graph, PacketRules{});
+  run_phases(graph, PacketRules{});
   return listing(graph);
 }
 
@@ -65,7 +65,7 @@ TEST(EmitGraph, AFilterWithItsValue) {
 
 TEST(EmitGraph, AFilterThatJumpsToTheCallersLabels) {
   Graph graph = lifted(filter(kUdp));
-  run_graph_passes(graph, PacketRules{});
+  run_phases(graph, PacketRules{});
   const EbpfOptions options = {.match_label = "match", .no_match_label = "miss"};
   ebpf::Assembly code = *emit_graph(graph, options, 0xffff);
   for (const char* label : {"match", "miss"}) {
