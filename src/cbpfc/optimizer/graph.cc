@@ -91,20 +91,9 @@ bool is_question(const Node& node) {
 }
 
 std::vector<ValueId> values_of(const Node& node) {
-  const auto index_of = [](const auto& n) {
-    return n.index ? std::vector{*n.index} : std::vector<ValueId>{};
-  };
-  return std::visit(Overloaded{
-                        [](const Switch& n) { return std::vector{n.value}; },
-                        [](const AnyBit& n) { return std::vector{n.value}; },
-                        [](const Compare& n) { return std::vector{n.left, n.right}; },
-                        [&](const Fits& n) { return index_of(n); },
-                        [&](const WideEqual& n) { return index_of(n); },
-                        [](const SetPhi& n) { return std::vector{n.value}; },
-                        [](const Return& n) { return std::vector{n.value}; },
-                        [](const Forward&) { return std::vector<ValueId>{}; },
-                    },
-                    node);
+  std::vector<ValueId> values;
+  for_each_value(node, [&](ValueId value) { values.push_back(value); });
+  return values;
 }
 
 std::vector<NodeId> topological_order(const Graph& graph) {

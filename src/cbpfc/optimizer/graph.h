@@ -24,7 +24,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -47,6 +46,7 @@ struct Switch {
   ValueId value;
   std::vector<Case> cases;
   NodeId otherwise;
+  bool operator==(const Switch&) const = default;
 };
 /// Is any bit of `mask` set in the value?
 struct AnyBit {
@@ -54,6 +54,7 @@ struct AnyBit {
   std::uint32_t mask;
   NodeId if_set;
   NodeId if_clear;
+  bool operator==(const AnyBit&) const = default;
 };
 /// Does `condition` hold between two values?
 struct Compare {
@@ -62,6 +63,7 @@ struct Compare {
   ValueId right;
   NodeId if_true;
   NodeId if_false;
+  bool operator==(const Compare&) const = default;
 };
 /// Are the bytes [begin, end) relative to `index` in the packet?  Without an index, [0, end).
 ///
@@ -72,6 +74,7 @@ struct Fits {
   std::int64_t end;
   NodeId if_inside;
   NodeId if_outside;
+  bool operator==(const Fits&) const = default;
 };
 /// Are the eight bytes at index + offset these?  `bytes` is their big-endian number.
 struct WideEqual {
@@ -80,19 +83,23 @@ struct WideEqual {
   std::uint64_t bytes;
   NodeId if_equal;
   NodeId otherwise;
+  bool operator==(const WideEqual&) const = default;
 };
 /// Cell `phi` = value.
 struct SetPhi {
   ValueId phi;
   ValueId value;
   NodeId next;
+  bool operator==(const SetPhi&) const = default;
 };
 struct Return {
   ValueId value;
+  bool operator==(const Return&) const = default;
 };
 /// Only while a graph is built.
 struct Forward {
   NodeId next;
+  bool operator==(const Forward&) const = default;
 };
 using Node = std::variant<Switch, AnyBit, Compare, Fits, WideEqual, SetPhi, Return, Forward>;
 
@@ -108,10 +115,6 @@ struct Graph {
   /// The constant a Return node returns; nullopt for other nodes and computed values.
   std::optional<std::uint32_t> returned_constant(NodeId id) const;
 };
-
-/// T, const if N is.
-template <typename N, typename T>
-using Like = std::conditional_t<std::is_const_v<N>, const T, T>;
 
 /// Calls `f` with a reference to every edge of `node`.
 template <typename N, typename F>
@@ -138,10 +141,34 @@ void for_each_edge(N& node, F&& f) {
              node);
 }
 
+/// Calls `f` with a reference to every value a node asks for, not those it is computed from.
+template <typename N, typename F>
+void for_each_value(N& node, F&& f) {
+  const auto maybe = [&](auto& index) {
+    if (index) {
+      f(*index);
+    }
+  };
+  std::visit(Overloaded{
+                 [&](Like<N, Switch>& n) { f(n.value); },
+                 [&](Like<N, AnyBit>& n) { f(n.value); },
+                 [&](Like<N, Compare>& n) {
+                   f(n.left);
+                   f(n.right);
+                 },
+                 [&](Like<N, Fits>& n) { maybe(n.index); },
+                 [&](Like<N, WideEqual>& n) { maybe(n.index); },
+                 [&](Like<N, SetPhi>& n) { f(n.value); },
+                 [&](Like<N, Return>& n) { f(n.value); },
+                 [](Like<N, Forward>&) {},
+             },
+             node);
+}
+
 /// Whether a node does nothing but choose between its edges, so that it goes when they are one.
 bool is_question(const Node& node);
 
-/// The values a node asks for, not those they are computed from.
+/// The values of for_each_value().
 std::vector<ValueId> values_of(const Node& node);
 
 /// The living nodes, each before all it leads to.  Where there is a choice, the arm with more ahead of it
@@ -160,7 +187,8 @@ std::vector<std::uint32_t> longest_ways(const Graph& graph, const std::vector<No
 /// Whether each value is wanted by a living node, directly or as a part.
 std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& order);
 
-/// The graph as text, one node a line, numbered in order of appearance.
+/// The graph as text, one node a line, numbered in order of appearance; a value that is nested deeply has a line
+/// before, "v0 = ...".  Complete but for what is dead: tests/support/graph_reader.h reads it back.
 std::string dump(const Graph& graph);
 
 /// The graph for Graphviz.

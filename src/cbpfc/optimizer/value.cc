@@ -8,8 +8,6 @@
 #include <bit>
 #include <utility>
 
-#include "../overloaded.h"
-
 namespace cbpfc::optimizer {
 namespace {
 
@@ -207,39 +205,37 @@ std::optional<ValueId> Values::simplify(AluOp op, ValueId left, ValueId right) {
 }
 
 std::vector<ValueId> Values::operands(ValueId id) const {
-  using Ids = std::vector<ValueId>;
+  std::vector<ValueId> all;
+  for_each_operand(values_[id], [&](ValueId operand) { all.push_back(operand); });
+  return all;
+}
+
+std::string Values::print(ValueId id, const Namer& name, int depth) const {
+  static constexpr const char* kOps[] = {"+", "-", "*", "/", "|", "&", "<<", ">>", "%", "^"};
+  const auto part = [&](ValueId operand) {
+    const bool is_leaf = operands(operand).empty();
+    return depth > 1 || is_leaf ? print(operand, name, depth - 1) : name(operand);
+  };
   return std::visit(Overloaded{
-                        [](const Constant&) { return Ids(); },
-                        [](const PacketLoad& v) { return v.index ? Ids{*v.index} : Ids(); },
-                        [](const PacketLength&) { return Ids(); },
-                        [](const Arithmetic& v) { return Ids{v.left, v.right}; },
-                        [](const Phi&) { return Ids(); },
+                        [](const Constant& v) { return fmt::format("{:#x}", v.value); },
+                        [&](const PacketLoad& v) {
+                          const int bits = 8 * static_cast<int>(v.size);
+                          return v.index ? fmt::format("p{}[{} + {}]", bits, part(*v.index),
+                                                       static_cast<std::int32_t>(v.offset))
+                                         : fmt::format("p{}[{}]", bits, v.offset);
+                        },
+                        [](const PacketLength&) { return std::string("length"); },
+                        [&](const Arithmetic& v) {
+                          return fmt::format("({} {} {})", part(v.left),
+                                             kOps[static_cast<std::size_t>(v.op)], part(v.right));
+                        },
+                        [](const Phi& v) { return fmt::format("phi{}", v.number); },
                     },
                     values_[id]);
 }
 
 std::string Values::print(ValueId id, int depth) const {
-  if (depth == 0) {
-    return fmt::format("v{}", id);
-  }
-  static constexpr const char* kOps[] = {"+", "-", "*", "/", "|", "&", "<<", ">>", "%", "^"};
-  return std::visit(
-      Overloaded{
-          [](const Constant& v) { return fmt::format("{:#x}", v.value); },
-          [&](const PacketLoad& v) {
-            const int bits = 8 * static_cast<int>(v.size);
-            return v.index ? fmt::format("p{}[{} + {}]", bits, print(*v.index, depth - 1),
-                                         static_cast<std::int32_t>(v.offset))
-                           : fmt::format("p{}[{}]", bits, v.offset);
-          },
-          [](const PacketLength&) { return std::string("length"); },
-          [&](const Arithmetic& v) {
-            return fmt::format("({} {} {})", print(v.left, depth - 1),
-                               kOps[static_cast<std::size_t>(v.op)], print(v.right, depth - 1));
-          },
-          [](const Phi& v) { return fmt::format("phi{}", v.number); },
-      },
-      values_[id]);
+  return print(id, [](ValueId part) { return fmt::format("v{}", part); }, depth);
 }
 
 }  // namespace cbpfc::optimizer

@@ -22,11 +22,14 @@
 #include <cbpfc/cbpf.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
+
+#include "../overloaded.h"
 
 namespace cbpfc::optimizer {
 
@@ -62,6 +65,26 @@ struct Phi {
 };
 using Value = std::variant<Constant, PacketLoad, PacketLength, Arithmetic, Phi>;
 
+/// Calls `f` with a reference to each value that `value` is computed from: none, one or two.
+template <typename V, typename F>
+void for_each_operand(V& value, F&& f) {
+  std::visit(Overloaded{
+                 [](Like<V, Constant>&) {},
+                 [&](Like<V, PacketLoad>& v) {
+                   if (v.index) {
+                     f(*v.index);
+                   }
+                 },
+                 [](Like<V, PacketLength>&) {},
+                 [&](Like<V, Arithmetic>& v) {
+                   f(v.left);
+                   f(v.right);
+                 },
+                 [](Like<V, Phi>&) {},
+             },
+             value);
+}
+
 /// All values of one compilation.  An operand's number is lower than its user's.
 class Values {
  public:
@@ -82,9 +105,12 @@ class Values {
   std::optional<std::uint32_t> known(ValueId id) const;
   /// The largest number the value can be.
   std::uint32_t max(ValueId id) const { return max_[id]; }
-  /// The values it is computed from: none, one or two.
+  /// The values of for_each_operand().
   std::vector<ValueId> operands(ValueId id) const;
-  /// Notation: "p16[12]", "p8[(p8[14] & 0xf) + 2]"; what is nested deeper than `depth` is a number.
+  /// What a value is called that is nested too deeply to be printed in its user.
+  using Namer = std::function<std::string(ValueId)>;
+  /// Notation: "p16[12]", "p8[(p8[14] & 0xf) + 2]".
+  std::string print(ValueId id, const Namer& name, int depth = 6) const;
   std::string print(ValueId id, int depth = 6) const;
 
  private:

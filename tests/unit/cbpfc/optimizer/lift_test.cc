@@ -41,7 +41,7 @@ TEST(Lift, EveryKindOfStep) {
       "  0: has p[..15]  yes -> 1  no -> 4\n"
       "  1: has p[((p8[14] & 0xf) << 0x2) + 16..18]  yes -> 2  no -> 4\n"
       "  2: has p[..1]  yes -> 3  no -> 4\n"
-      "  3: return ((0x0 - (p16[((v1 & v2) << 0x2) + 16] + length)) / length)\n"
+      "  3: return ((0x0 - (p16[((p8[14] & 0xf) << 0x2) + 16] + length)) / length)\n"
       "  4: return 0x0\n");
 }
 

@@ -188,9 +188,10 @@ TEST(Value, OperandsComeFirst) {
 
 TEST(Value, DeepExpressionsArePrintedByNumber) {
   Ground g;
-  const ValueId value = g.op(AluOp::Mul, g.p8(0), 3);
-  EXPECT_EQ(g.values().print(value, 1),
-            "(v" + std::to_string(g.p8(0)) + " * v" + std::to_string(g.k(3)) + ")");
+  const ValueId product = g.op(AluOp::Mul, g.p8(0), 3);
+  EXPECT_EQ(g.values().print(product, 1), "(p8[0] * 0x3)");
+  EXPECT_EQ(g.values().print(g.op(AluOp::Sub, product, g.p8(1)), 1),
+            "(v" + std::to_string(product) + " - p8[1])");
 }
 
 TEST(Value, PrefixMasks) {
