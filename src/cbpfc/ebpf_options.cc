@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The check of EbpfOptions, one function a group of options.
-// Tested by: ebpf_options_test.cc.
+// Tested by: tests/golden/options.
 
 #include "ebpf_options.h"
 

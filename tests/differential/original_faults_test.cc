@@ -4,7 +4,7 @@
 // by case, found by running it: here it is right, in every engine.
 //
 // Single instructions are in semantics_test.cc, opcodes in accept_test.cc, options in
-// unit/cbpfc/ebpf_options_test.cc.
+// golden/options.
 
 #include <cbpfc/compile.h>
 #include <cbpfc/ebpf_interpret.h>

@@ -17,7 +17,7 @@
 // Edges lead nowhere twice: a graph has no cycles.  Nodes that no edge leads to stay in `nodes`; who wants
 // the living asks topological_order().
 //
-// Tested by: graph_passes_test.cc, lift_test.cc.
+// Tested by: tests/golden/passes, tests/golden/lift, graph_text_test.cc.
 
 #pragma once
 

@@ -19,7 +19,7 @@
 //
 // Requires: thread_edges and version_guards before, or guards and repeated tests stand in between.
 // Cost: O(cases log cases).
-// Tested by: compare_passes_test.cc.
+// Tested by: tests/golden/passes/gather.txt.
 
 #include <algorithm>
 #include <map>

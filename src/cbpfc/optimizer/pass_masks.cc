@@ -18,7 +18,7 @@
 // few short intervals are numbers again, so that all are compared for equality.
 //
 // Cost: O(cases).
-// Tested by: compare_passes_test.cc.
+// Tested by: tests/golden/passes/masks.txt.
 
 #include <algorithm>
 #include <bit>

@@ -8,7 +8,7 @@
 //     ARP and RARP ask the same of the same bytes: libpcap writes both out, one is left.
 //
 // Cost: O(edges), by hashing.
-// Tested by: graph_passes_test.cc.
+// Tested by: tests/golden/passes/merge.txt.
 
 #include <algorithm>
 #include <unordered_map>

@@ -17,7 +17,7 @@
 //
 // Cost: O(edges) and the length of what is skipped, but for such ways.
 // Does not: copy a question so that each copy knows more; version_guards does, where it pays.
-// Tested by: graph_passes_test.cc.
+// Tested by: tests/golden/passes/thread.txt.
 
 #include <algorithm>
 #include <array>

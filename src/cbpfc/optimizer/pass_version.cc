@@ -16,7 +16,7 @@
 // free to be reordered, which lists of addresses need to become trees.
 //
 // Cost: a bounded number of nodes looked at for each guard.
-// Tested by: graph_passes_test.cc.
+// Tested by: tests/golden/passes/version.txt.
 
 #include <algorithm>
 #include <optional>

@@ -13,7 +13,7 @@
 // something else on the way anyway is left alone.
 //
 // Cost: O(nodes) a round, few rounds; in small graphs also the nodes before and behind.
-// Tested by: compare_passes_test.cc.
+// Tested by: tests/golden/passes/wide.txt.
 
 #include <algorithm>
 #include <bit>

@@ -16,7 +16,7 @@
 //
 // Cost: O(nodes) for each pair, with a bound on the whole.
 // Source of the rule that a 0 may come earlier, never later: docs/compiler.md.
-// Tested by: graph_passes_test.cc.
+// Tested by: tests/golden/passes/widen.txt.
 
 #include <algorithm>
 #include <map>

@@ -10,7 +10,7 @@
 // short; with one guard up front nearly all take the copy, in which everything gathers.  The graph as it is
 // stays for the others, so this is worth its instructions only where the way through the copy is much shorter.
 //
-// Tested by: graph_passes_test.cc.
+// Tested by: tests/golden/passes/split.txt.
 
 #pragma once
 

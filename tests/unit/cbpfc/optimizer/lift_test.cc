@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+//
+// The limits of lifting; tests/golden/lift has the graphs of programs.
 
 #include "cbpfc/optimizer/lift.h"
 
@@ -12,123 +14,6 @@ namespace {
 
 std::optional<Graph> try_lift(const std::string& listing) {
   return lift_filter(straight_cfg(filter(listing)), PacketRules{});
-}
-
-std::string lift_dump(const std::string& listing) {
-  auto graph = try_lift(listing);
-  if (!graph) {
-    return "given up";
-  }
-  EXPECT_EQ(check_graph(*graph), "");
-  return dump(*graph);
-}
-
-TEST(Lift, QuestionsInOrder) {
-  EXPECT_EQ(lift_dump("(000) ldh [12]\n(001) jeq #0x800 jt 2 jf 5\n(002) ldb [23]\n"
-                      "(003) jeq #0x11 jt 4 jf 5\n(004) ret #262144\n(005) ret #0\n"),
-            "  0: has p[..14]  yes -> 1  no -> 5\n"
-            "  1: p16[12]  0x800 -> 2  else -> 5\n"
-            "  2: has p[..24]  yes -> 3  no -> 5\n"
-            "  3: p8[23]  0x11 -> 4  else -> 5\n"
-            "  4: return 0x40000\n"
-            "  5: return 0x0\n");
-}
-
-TEST(Lift, EveryKindOfStep) {
-  EXPECT_EQ(
-      lift_dump("(000) ldxb 4*([14]&0xf)\n(001) ldh [x + 16]\n(002) st M[3]\n(003) ld #pktlen\n"
-                "(004) tax\n(005) ld M[3]\n(006) add x\n(007) neg\n(008) div x\n(009) ret\n"),
-      "  0: has p[..15]  yes -> 1  no -> 4\n"
-      "  1: has p[((p8[14] & 0xf) << 0x2) + 16..18]  yes -> 2  no -> 4\n"
-      "  2: has p[..1]  yes -> 3  no -> 4\n"
-      "  3: return ((0x0 - (p16[((p8[14] & 0xf) << 0x2) + 16] + length)) / length)\n"
-      "  4: return 0x0\n");
-}
-
-TEST(Lift, LoadsWithAKnownIndexAreAbsolute) {
-  EXPECT_EQ(lift_dump("(000) ldx #10\n(001) ldh [x + 4]\n(002) ret\n"),
-            "  0: has p[..16]  yes -> 1  no -> 2\n"
-            "  1: return p16[14]\n"
-            "  2: return 0x0\n");
-  EXPECT_EQ(lift_dump("(000) ldx #10\n(001) ldh [x + 4294967290]\n(002) ret\n"),
-            "  0: has p[..6]  yes -> 1  no -> 2\n"
-            "  1: return p16[4]\n"
-            "  2: return 0x0\n");
-}
-
-TEST(Lift, JoinsThatAgreeAreLiftedOnce) {
-  // A differs, but nobody reads it behind the join.
-  EXPECT_EQ(
-      lift_dump("(000) ldb [0]\n(001) jeq #1 jt 2 jf 4\n(002) ldb [1]\n(003) jeq #2 jt 4 jf 6\n"
-                "(004) ldb [2]\n(005) jeq #3 jt 7 jf 6\n(006) ret #0\n(007) ret #1\n"),
-      "  0: has p[..1]  yes -> 1  no -> 7\n"
-      "  1: p8[0]  0x1 -> 2  else -> 4\n"
-      "  2: has p[..2]  yes -> 3  no -> 7\n"
-      "  3: p8[1]  0x2 -> 4  else -> 7\n"
-      "  4: has p[..3]  yes -> 5  no -> 7\n"
-      "  5: p8[2]  0x3 -> 6  else -> 7\n"
-      "  6: return 0x1\n"
-      "  7: return 0x0\n");
-}
-
-TEST(Lift, SmallJoinsThatDisagreeAreCopied) {
-  EXPECT_EQ(lift_dump("(000) ldb [0]\n(001) jeq #1 jt 2 jf 4\n(002) ldx #4\n(003) ja 5\n"
-                      "(004) ldx #8\n(005) ldb [x + 2]\n(006) jeq #7 jt 7 jf 8\n(007) ret #1\n"
-                      "(008) ret #0\n"),
-            "  0: has p[..1]  yes -> 1  no -> 7\n"
-            "  1: p8[0]  0x1 -> 4  else -> 2\n"
-            "  2: has p[..11]  yes -> 3  no -> 7\n"
-            "  3: p8[10]  0x7 -> 6  else -> 7\n"
-            "  4: has p[..7]  yes -> 5  no -> 7\n"
-            "  5: p8[6]  0x7 -> 6  else -> 7\n"
-            "  6: return 0x1\n"
-            "  7: return 0x0\n");
-}
-
-/// A join whose X differs, with `blocks` comparisons that use it behind.
-std::string join_with(int blocks) {
-  std::string text =
-      "(000) ldb [0]\n(001) jeq #1 jt 2 jf 4\n(002) ldx #4\n(003) ja 5\n(004) ldx #8\n";
-  const int end = 5 + 2 * blocks;
-  for (int i = 0; i < blocks; ++i) {
-    const int at = 5 + 2 * i;
-    text += "(" + std::to_string(at) + ") ldb [x + " + std::to_string(i) + "]\n(" +
-            std::to_string(at + 1) + ") jeq #7 jt " + std::to_string(end) + " jf " +
-            std::to_string(i + 1 < blocks ? at + 2 : end + 1) + "\n";
-  }
-  return text + "(" + std::to_string(end) + ") ret #1\n(" + std::to_string(end + 1) + ") ret #0\n";
-}
-
-TEST(Lift, LargeJoinsThatDisagreeGetCells) {
-  for (const int blocks : {1, 8}) {
-    const auto graph = try_lift(join_with(blocks));
-    ASSERT_TRUE(graph);
-    EXPECT_EQ(graph->values.phis(), 0U) << blocks;
-  }
-  const auto graph = try_lift(join_with(9));
-  ASSERT_TRUE(graph);
-  EXPECT_EQ(graph->values.phis(), 1U);
-  const std::string text = dump(*graph);
-  EXPECT_NE(text.find("phi0 = 0x4  -> "), std::string::npos) << text;
-  EXPECT_NE(text.find("phi0 = 0x8  -> "), std::string::npos) << text;
-  EXPECT_NE(text.find("p8[phi0 + 8]"), std::string::npos) << text;
-}
-
-TEST(Lift, CodeThatNothingLeadsToIsLeftOut) {
-  EXPECT_EQ(lift_dump("(000) ldb [0]\n(001) ja 3\n(002) ldb [60]\n(003) jeq #1 jt 4 jf 5\n"
-                      "(004) ret #1\n(005) ret #0\n"),
-            "  0: has p[..1]  yes -> 1  no -> 3\n"
-            "  1: p8[0]  0x1 -> 2  else -> 3\n"
-            "  2: return 0x1\n"
-            "  3: return 0x0\n");
-}
-
-TEST(Lift, AQuestionWithACertainAnswerIsNone) {
-  EXPECT_EQ(lift_dump("(000) ld #5\n(001) jeq #5 jt 2 jf 3\n(002) ret #1\n(003) ret #0\n"),
-            "  0: return 0x1\n");
-  EXPECT_EQ(lift_dump("(000) ldb [0]\n(001) jgt #255 jt 2 jf 3\n(002) ret #1\n(003) ret #0\n"),
-            "  0: has p[..1]  yes -> 1  no -> 1\n"
-            "  1: return 0x0\n");
 }
 
 /// Two ways that store `cells` different numbers, all of which are read behind their join.
