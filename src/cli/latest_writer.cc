@@ -9,7 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "cli/start_thread.h"
+#include "kernel/start_thread.h"
 
 namespace xdpcap::cli {
 

@@ -19,7 +19,6 @@
 // makes inert when their process dies are possible (a private program array in between), and cost every packet 11 ns more: that
 // is more than a capture costs, for a case that takes two kills, so it is not done (docs/performance.md).
 //
-// It runs in a separate session: what a terminal sends to xdpcap does not reach it.
 // Cost: a fork; four times a second two system calls a slot.
 // Tested by: tests/kernel/guard/guardian_test.cc, tests/kernel/faults/killed_test.cc.
 
@@ -27,7 +26,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <optional>
 #include <string>
 
@@ -38,8 +36,7 @@ namespace xdpcap {
 
 inline constexpr const char* kGuardianName = "xdpcap-guardian";
 
-/// What a guardian is to do.
-struct Post {
+struct GuardianOptions {
   const Hook& hook;
   const cbpfc::Filter& filter;
   JoinOptions join;
@@ -53,36 +50,30 @@ class Guardian {
  public:
   /// Forks it off; `capture` has its maps.  Must come before threads are made.
   /// Errors: Kernel when there can be no process.
-  static Result<Guardian> start(HookCapture& capture, const Post& post);
+  static Result<Guardian> start(HookCapture& capture, const GuardianOptions& options);
 
   Guardian(Guardian&& other) noexcept;
-  Guardian& operator=(Guardian&&) = delete;
-  Guardian(const Guardian&) = delete;
-  Guardian& operator=(const Guardian&) = delete;
   ~Guardian();  ///< lets it go, and waits a second at most until it has ended, unless ask() has waited in vain
 
   /// Readable when it has said something; -1 when it is gone.
   int fd() const { return socket_.get(); }
   pid_t pid() const { return pid_; }
 
-  /// What it has said, if anything; once: Broken, when it is gone.
+  /// What it has said, if anything; once: End, when it is gone.
   std::optional<Message> hear();
   /// Tells it something that is not answered at once.
   /// Thread safety: may be called beside everything else.
   Result<void> tell(MessageKind kind, const std::string& text = {}) const;
-  /// Waits for the answer to `kind`, or without one to its start; what it says before is dropped.  The text of the answer.
-  /// Errors: those that the guardian reports; Kernel when it is gone; Busy when there is no answer in time.
-  Result<std::string> ask(std::optional<MessageKind> kind, std::chrono::milliseconds most);
+  /// Waits for the answer to `kind`, or without one to its start, as long as it works; but three seconds for Leave.  What it says
+  /// before is dropped.
+  /// Errors: those that the guardian reports; Kernel when it is gone; Busy when it is stopped, or a signal that ends xdpcap has come.
+  Result<std::string> ask(std::optional<MessageKind> kind);
 
  private:
   Guardian(UniqueFd socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
   UniqueFd socket_;
-  pid_t pid_ = -1;
+  pid_t pid_;
   bool answers_ = true;
 };
-
-/// The life of a guardian, in the process that is to be one.  Its exit code.
-/// `capture_fd`: a pidfd of the capture; -1: there is none, then the socket alone says that it has died.
-int guard(int socket_fd, int capture_fd, HookCapture& capture, const Post& post);
 
 }  // namespace xdpcap

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -21,16 +20,6 @@
 #include "tools/xdpcap_report.h"
 
 namespace xdpcap {
-namespace {
-
-// Others may be told to leave first, and long filters take the kernel their time.
-constexpr std::chrono::seconds kPatience(30);
-
-void say_over_status(const std::string& sentence) {
-  cli::print_over_status(fmt::format("xdpcap: {}\n", cli::printable(sentence)));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook,
                                                                 const cbpfc::Filter& filter,
@@ -40,23 +29,24 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
   const Variant variant = TRY(find_variant(hook));
   HookCapture maps = TRY(HookCapture::prepare(hook, variant, capture));
   UniqueFd filter_memory(options.filter_file ? ::memfd_create("xdpcap_filter", MFD_CLOEXEC) : -1);
-  const Post post{.hook = hook,
-                  .filter = filter,
-                  .join = {.actions = capture.actions,
-                           .command_line = command_line(::getpid()),
-                           .filter = options.filter,
-                           .pid = static_cast<std::uint32_t>(::getpid()),
-                           .on_busy = options.on_busy},
-                  .explains = !options.is_silent && options.request == Request::Capture,
-                  .filter_fd = filter_memory.get(),
-                  .output_fd = output_fd};
-  Guardian guardian = TRY(Guardian::start(maps, post));
+  const GuardianOptions guarding{
+      .hook = hook,
+      .filter = filter,
+      .join = {.actions = capture.actions,
+               .command_line = command_line(::getpid()),
+               .filter = options.filter,
+               .pid = static_cast<std::uint32_t>(::getpid()),
+               .on_busy = options.on_busy},
+      .explains = !options.is_silent && options.request == Request::Capture,
+      .filter_fd = filter_memory.get(),
+      .output_fd = output_fd};
+  Guardian guardian = TRY(Guardian::start(maps, guarding));
   return std::unique_ptr<GuardedCapture>(  // NOLINT: the constructor is private
       new GuardedCapture(options, std::move(maps), std::move(filter_memory), std::move(guardian)));
 }
 
 Result<void> GuardedCapture::get_place() {
-  std::istringstream notes(TRY(guardian_.ask(std::nullopt, kPatience)));
+  std::istringstream notes(TRY(guardian_.ask(std::nullopt)));
   for (std::string note; std::getline(notes, note);) {
     if (!options_.is_silent) {
       say(note);
@@ -66,13 +56,12 @@ Result<void> GuardedCapture::get_place() {
 }
 
 Result<void> GuardedCapture::enter() {
-  TRY(guardian_.ask(MessageKind::Enter, kPatience));
+  TRY(guardian_.ask(MessageKind::Enter));
   return {};
 }
 
 Result<void> GuardedCapture::leave() {
-  constexpr std::chrono::seconds kPatienceAtTheEnd(3);
-  TRY(guardian_.ask(MessageKind::Leave, kPatienceAtTheEnd));
+  TRY(guardian_.ask(MessageKind::Leave));
   return {};
 }
 
@@ -85,7 +74,8 @@ Result<void> GuardedCapture::send_filter(const cbpfc::Filter& filter,
       ::write(memory, raw.data(), bytes) != static_cast<ssize_t>(bytes)) {
     return fail(Errc::Io, fmt::format("hand over the filter: {}", errno_text(errno)), errno);
   }
-  return guardian_.tell(MessageKind::Filter, text);
+  return guardian_.tell(MessageKind::Filter, fmt::format("filter {} read again: {}",
+                                                         options_.filter_file.value_or(""), text));
 }
 
 void GuardedCapture::note(const CaptureStatistics& statistics) {
@@ -99,21 +89,16 @@ void GuardedCapture::note(const CaptureStatistics& statistics) {
 
 std::optional<CaptureWatch::End> GuardedCapture::look() {
   while (const std::optional<Message> message = guardian_.hear()) {
-    switch (message->kind) {
-      case MessageKind::Missed: has_missed_ = true; [[fallthrough]];
-      case MessageKind::Notice: say_over_status(message->text); break;
-      case MessageKind::Filtered:
-        say_over_status(fmt::format("filter {} read again: {}", options_.filter_file.value_or(""),
-                                    message->text));
-        break;
-      case MessageKind::Refused:
-        cli::print_over_status(
-            cli::format_error("xdpcap", error_of(message->text), options_.verbose) +
-            "xdpcap: the filter stays as it was\n");
-        break;
-      case MessageKind::End: say_over_status(message->text); return End{};
-      case MessageKind::Broken: return End{.error = error_of(message->text)};
-      default: break;
+    const Result<std::string>& text = message->text;
+    has_missed_ = has_missed_ || message->kind == MessageKind::Missed;
+    if (message->kind == MessageKind::End && !text) {
+      return End{.error = text.error()};
+    }
+    cli::print_over_status(text ? fmt::format("xdpcap: {}\n", cli::printable(*text))
+                                : cli::format_error("xdpcap", text.error(), options_.verbose) +
+                                      "xdpcap: the filter stays as it was\n");
+    if (message->kind == MessageKind::End) {
+      return End{};
     }
   }
   return std::nullopt;

@@ -28,11 +28,10 @@ class GuardedCapture final : public CaptureWatch {
                                                          const HookCaptureOptions& capture,
                                                          int output_fd = -1);
 
+  // Errors: those of Guardian::ask(), and of HookCapture::join() and enter().
   /// Waits until there is a place on the hook, and the programs are loaded.  Says on standard error what was cleaned up.
-  /// Errors: those of HookCapture::join().
   Result<void> get_place();
   /// Into the slots.
-  /// Errors: those of HookCapture::enter().
   Result<void> enter();
   /// Out of them; counters and rings are final then.
   Result<void> leave();

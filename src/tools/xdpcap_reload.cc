@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "cli/report.h"
-#include "cli/start_thread.h"
 #include "cli/status.h"
 #include "cli/stop_event.h"
+#include "kernel/start_thread.h"
 #include "tools/xdpcap_start.h"
 
 namespace xdpcap {
@@ -82,7 +82,7 @@ Result<FilterReload> FilterReload::start(const GuardedCapture& capture,
                                             .link_type = options.link_type,
                                             .is_verbose = options.verbose,
                                             .end = TRY(cli::StopEvent::create())});
-  TRY(cli::start_thread("answer signals", [worker] { worker->run(); })).detach();
+  TRY(start_thread("answer signals", [worker] { worker->run(); })).detach();
   return FilterReload(std::move(worker));
 }
 

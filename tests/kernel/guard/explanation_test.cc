@@ -95,7 +95,7 @@ TEST_F(ExplanationTest, TheCountingProgramsGoWithTheNextCaptureWhenTheGuardianIs
   const Rig rig;
   Asked capture(rig);
   ::kill(capture.guardian.pid(), SIGKILL);
-  static_cast<void>(capture.hear(MessageKind::Broken));
+  static_cast<void>(capture.hear_error(MessageKind::End));
   EXPECT_EQ(rig.filled(), kAllActions);
   {
     const HookCapture next = rig.capture({Action::Tx}).value();

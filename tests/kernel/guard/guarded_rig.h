@@ -39,28 +39,28 @@ struct Guarded {
       : filter(constant_filter(setup.filter)),
         maps(HookCapture::prepare(rig.hook, kPlain, {.actions = setup.actions, .counts_only = true})
                  .value()),
-        post{.hook = rig.hook,
-             .filter = filter,
-             .join = {.actions = setup.actions,
-                      .command_line = "guarded",
-                      .filter = "the filter",
-                      .pid = static_cast<std::uint32_t>(::getpid()),
-                      .on_busy = setup.on_busy},
-             .explains = setup.explains,
-             .filter_fd = setup.filter_fd,
-             .output_fd = setup.output_fd},
-        guardian(Guardian::start(maps, post).value()) {}
+        options{.hook = rig.hook,
+                .filter = filter,
+                .join = {.actions = setup.actions,
+                         .command_line = "guarded",
+                         .filter = "the filter",
+                         .pid = static_cast<std::uint32_t>(::getpid()),
+                         .on_busy = setup.on_busy},
+                .explains = setup.explains,
+                .filter_fd = setup.filter_fd,
+                .output_fd = setup.output_fd},
+        guardian(Guardian::start(maps, options).value()) {}
 
   /// Into the slots.
   void enter() {
-    const Result<std::string> placed = guardian.ask(std::nullopt, kPatience);
+    const Result<std::string> placed = guardian.ask(std::nullopt);
     ASSERT_TRUE(placed) << placed.error().message;
-    const Result<std::string> entered = guardian.ask(MessageKind::Enter, kPatience);
+    const Result<std::string> entered = guardian.ask(MessageKind::Enter);
     ASSERT_TRUE(entered) << entered.error().message;
   }
   /// Waits until the guardian has ended, too, and has tidied up.
   Result<std::string> leave() {
-    Result<std::string> left = guardian.ask(MessageKind::Leave, kPatience);
+    Result<std::string> left = guardian.ask(MessageKind::Leave);
     ::waitpid(guardian.pid(), nullptr, 0);
     return left;
   }
@@ -68,8 +68,17 @@ struct Guarded {
   std::string hear(MessageKind kind) {
     std::optional<Message> message;
     EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }, kPatience));
-    EXPECT_TRUE(message && message->kind == kind) << (message ? message->text : "");
-    return message ? message->text : "";
+    const std::string text = message ? message->text.value_or("") : "";
+    EXPECT_TRUE(message && message->kind == kind && message->text) << text;
+    return text;
+  }
+  /// The next message, which must be of this kind and an error.
+  Error hear_error(MessageKind kind) {
+    std::optional<Message> message;
+    EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }, kPatience));
+    const bool is_error = message && message->kind == kind && !message->text;
+    EXPECT_TRUE(is_error) << (message ? message->text.value_or("") : "");
+    return is_error ? message->text.error() : Error{};
   }
   bool is_silent(std::chrono::milliseconds time) {
     return !becomes_true([&] { return guardian.hear().has_value(); }, time);
@@ -80,7 +89,7 @@ struct Guarded {
 
   cbpfc::Filter filter;
   HookCapture maps;
-  Post post;
+  GuardianOptions options;
   Guardian guardian;
 };
 

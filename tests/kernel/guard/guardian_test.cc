@@ -48,10 +48,6 @@ int exit_code(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-std::string message_of(const std::string& error) {
-  return error_of(error).message;
-}
-
 /// Memory in which filters are handed over.
 struct FilterMemory {
   void put(const std::string& bytes) const {
@@ -74,16 +70,16 @@ class GuardianTest : public test::GuardTest {};
 TEST_F(GuardianTest, TakesAPlaceThenTheSlotsAndLeavesThem) {
   const Rig rig;
   Guarded capture(rig);
-  const Result<std::string> placed = capture.guardian.ask(std::nullopt, kPatience);
+  const Result<std::string> placed = capture.guardian.ask(std::nullopt);
   ASSERT_TRUE(placed) << placed.error().message;
   EXPECT_EQ(*placed, "");
   EXPECT_THAT(rig.filled(), IsEmpty());
   EXPECT_EQ(rig.chain().members().size(), 1U);
-  ASSERT_TRUE(capture.guardian.ask(MessageKind::Enter, kPatience));
+  ASSERT_TRUE(capture.guardian.ask(MessageKind::Enter));
   EXPECT_EQ(rig.filled(), kAllActions);
   rig.send();
   EXPECT_EQ(capture.received(), 1U);
-  const Result<std::string> again = capture.guardian.ask(MessageKind::Enter, kPatience);
+  const Result<std::string> again = capture.guardian.ask(MessageKind::Enter);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, Errc::InvalidArgument);
   const ChainMember member = rig.chain().members().at(0);
@@ -91,7 +87,7 @@ TEST_F(GuardianTest, TakesAPlaceThenTheSlotsAndLeavesThem) {
   EXPECT_EQ(member.pid, static_cast<std::uint32_t>(::getpid()));
   EXPECT_EQ(member.command_line, "guarded");
   EXPECT_EQ(member.filter, "the filter");
-  ASSERT_TRUE(capture.guardian.ask(MessageKind::Leave, kPatience));
+  ASSERT_TRUE(capture.guardian.ask(MessageKind::Leave));
   EXPECT_THAT(rig.filled(), IsEmpty()) << "before it answers";
   EXPECT_EQ(exit_code(capture.guardian.pid()), 0);
   rig.send();
@@ -103,7 +99,7 @@ TEST_F(GuardianTest, WhyThereIsNoPlaceIsTold) {
   const Rig rig;
   const HookCapture other = rig.capture({Action::Pass}).value();
   Guarded capture(rig, {.on_busy = OnBusy::Fail});
-  const Result<std::string> placed = capture.guardian.ask(std::nullopt, kPatience);
+  const Result<std::string> placed = capture.guardian.ask(std::nullopt);
   ASSERT_FALSE(placed);
   EXPECT_EQ(placed.error().code, Errc::Busy);
   EXPECT_THAT(placed.error().message, HasSubstr("another capture is running"));
@@ -116,9 +112,9 @@ TEST_F(GuardianTest, WhyTheSlotsCannotBeFilledIsToldAndNothingIsLeft) {
   const ForeignProgram unknown(rig, "xdpcap_pass");
   {
     Guarded capture(rig);
-    ASSERT_TRUE(capture.guardian.ask(std::nullopt, kPatience));
+    ASSERT_TRUE(capture.guardian.ask(std::nullopt));
     unknown.put();
-    const Result<std::string> entered = capture.guardian.ask(MessageKind::Enter, kPatience);
+    const Result<std::string> entered = capture.guardian.ask(MessageKind::Enter);
     ASSERT_FALSE(entered);
     EXPECT_EQ(entered.error().code, Errc::Busy);
     EXPECT_THAT(entered.error().message, HasSubstr("a capture of user 0"));
@@ -132,7 +128,7 @@ TEST_F(GuardianTest, WhatWasCleanedUpIsTold) {
   const Rig rig;
   rig.die_capturing();
   Guarded capture(rig);
-  EXPECT_THAT(capture.guardian.ask(std::nullopt, kPatience).value(),
+  EXPECT_THAT(capture.guardian.ask(std::nullopt).value(),
               HasSubstr("removed from the hook what a capture that was killed had left there"));
 }
 
@@ -142,9 +138,9 @@ TEST_F(GuardianTest, TakesTheCaptureOutWhenItsSocketCloses) {
   const Rig rig;
   for (const bool has_entered : {true, false}) {
     std::optional<Guarded> capture(std::in_place, rig);
-    ASSERT_TRUE(capture->guardian.ask(std::nullopt, kPatience));
+    ASSERT_TRUE(capture->guardian.ask(std::nullopt));
     if (has_entered) {
-      ASSERT_TRUE(capture->guardian.ask(MessageKind::Enter, kPatience));
+      ASSERT_TRUE(capture->guardian.ask(MessageKind::Enter));
     }
     const pid_t pid = capture->guardian.pid();
     capture.reset();
@@ -234,11 +230,11 @@ TEST_F(GuardianTest, ItsOwnDeathIsNoticed) {
   Guarded capture(rig);
   capture.enter();
   ::kill(capture.guardian.pid(), SIGKILL);
-  EXPECT_THAT(message_of(capture.hear(MessageKind::Broken)),
+  EXPECT_THAT(capture.hear_error(MessageKind::End).message,
               HasSubstr("the guardian process has been killed"));
   EXPECT_EQ(capture.guardian.fd(), -1);
   EXPECT_FALSE(capture.guardian.hear()) << "once";
-  EXPECT_FALSE(capture.guardian.ask(MessageKind::Leave, kPatience));
+  EXPECT_FALSE(capture.guardian.ask(MessageKind::Leave));
   rig.send();
   EXPECT_EQ(rig.filled(), kAllActions);
   {
@@ -252,13 +248,38 @@ TEST_F(GuardianTest, AStoppedOneIsNotWaitedForLong) {
   Guarded capture(rig);
   capture.enter();
   ::kill(capture.guardian.pid(), SIGSTOP);
-  const Result<std::string> left = capture.guardian.ask(MessageKind::Leave, milliseconds(100));
+  const Result<std::string> left = capture.guardian.ask(MessageKind::Leave);
   ASSERT_FALSE(left);
   EXPECT_EQ(left.error().code, Errc::Busy);
   EXPECT_THAT(left.error().message, HasSubstr("does not answer"));
   ::kill(capture.guardian.pid(), SIGCONT);
   EXPECT_EQ(exit_code(capture.guardian.pid()), 0);
   rig.expect_untouched();
+}
+
+// As of a filter that takes the compiler minutes; here, a process that holds the lock is waited for twice.
+TEST_F(GuardianTest, AStartThatTakesLongIsWaitedForUntilASignalComes) {
+  const Rig rig;
+  HookCapture other = rig.capture({Action::Drop}).value();
+  const ChainDirectory::Turn turn = other.chain()->directory().take_turn();
+  sigset_t interrupt;
+  ::sigemptyset(&interrupt);
+  ::sigaddset(&interrupt, SIGINT);
+  ::sigprocmask(SIG_BLOCK, &interrupt, nullptr);
+  for (const bool is_interrupted : {false, true}) {
+    Guarded capture(rig, {.actions = {Action::Pass}});
+    if (is_interrupted) {
+      ::raise(SIGINT);
+    }
+    const Result<std::string> placed = capture.guardian.ask(std::nullopt);
+    EXPECT_EQ(placed.has_value(), !is_interrupted);
+    if (!placed) {
+      EXPECT_THAT(placed.error().message, HasSubstr("stopped while"));
+    }
+  }
+  const timespec at_once{};
+  ::sigtimedwait(&interrupt, nullptr, &at_once);
+  ::sigprocmask(SIG_UNBLOCK, &interrupt, nullptr);
 }
 
 // --- What it is.
@@ -356,15 +377,15 @@ TEST_F(GuardianTest, ACaptureThatIsNotCalledAnyMoreEnds) {
   capture.enter();
   foreign.put();
   ASSERT_TRUE(remove_program(rig.map.get(), 1));
-  std::string said;
+  Error said;
   ASSERT_TRUE(becomes_true([&] {
     const std::optional<Message> message = capture.guardian.hear();
-    said = message && message->kind == MessageKind::Broken ? message->text : "";
-    return !said.empty();
+    said = message && !message->text ? message->text.error() : Error{};
+    return !said.message.empty();
   }));
-  EXPECT_EQ(error_of(said).code, Errc::Busy);
+  EXPECT_EQ(said.code, Errc::Busy);
   EXPECT_THAT(
-      message_of(said),
+      said.message,
       HasSubstr("no slot leads to this capture any more: slot XDPPass was taken by program"));
   EXPECT_TRUE(capture.is_silent(milliseconds(400))) << "once";
   ASSERT_TRUE(capture.leave());
@@ -374,12 +395,12 @@ TEST_F(GuardianTest, ACaptureThatIsNotCalledAnyMoreEnds) {
 TEST_F(GuardianTest, WhoWantsTheCaptureToEndIsNamed) {
   const struct {
     chain::Reason why;
-    MessageKind kind;
+    bool is_error;
     const char* said;
   } cases[] = {
-      {chain::Reason::Detached, MessageKind::End,
+      {chain::Reason::Detached, false,
        "this capture is ended, as -detach was asked for, by pid 4321"},
-      {chain::Reason::Replaced, MessageKind::Broken,
+      {chain::Reason::Replaced, true,
        "this capture is replaced, as -on-busy replace was asked for, by pid 4321"},
   };
   for (const auto& one : cases) {
@@ -392,7 +413,8 @@ TEST_F(GuardianTest, WhoWantsTheCaptureToEndIsNamed) {
           rig.chain().end_captures(one.why, 4321, [](const ChainMember&) { return true; });
       ::_exit(ended && *ended == 1 ? 0 : 1);
     }
-    const std::string said = capture.hear(one.kind);
+    const std::string said = one.is_error ? capture.hear_error(MessageKind::End).message
+                                          : capture.hear(MessageKind::End);
     EXPECT_THAT(said, HasSubstr(fmt::format("hook {}: {}", rig.hook.path(), one.said)));
     EXPECT_TRUE(capture.is_silent(milliseconds(400))) << "once";
     ASSERT_TRUE(capture.leave());
@@ -412,7 +434,7 @@ TEST_F(GuardianTest, ACaptureThatWasTakenOutIsTold) {
             1U);
   rig.expect_untouched();
   ::kill(capture.guardian.pid(), SIGCONT);
-  EXPECT_THAT(message_of(capture.hear(MessageKind::Broken)),
+  EXPECT_THAT(capture.hear_error(MessageKind::End).message,
               HasSubstr("another process has taken this capture out of the hook"));
   EXPECT_TRUE(capture.leave());
 }
@@ -429,7 +451,7 @@ TEST_F(GuardianTest, LoadsOtherFilters) {
   for (const bool matches : {false, true, false}) {
     memory.put(test::constant_filter(matches ? 1 : 0));
     ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "the text"));
-    EXPECT_EQ(capture.hear(MessageKind::Filtered), "the text");
+    EXPECT_EQ(capture.hear(MessageKind::Notice), "the text");
     rig.send();
     matched += matches ? 1 : 0;
     EXPECT_EQ(capture.maps.counters().value()[kPassSlot].matched, matched);
@@ -448,7 +470,7 @@ TEST_F(GuardianTest, RefusesWhatIsNotAFilter) {
     memory.put(std::string(80, '\xff'));
     ASSERT_EQ(::ftruncate(memory.fd.get(), bytes), 0);
     ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "bad"));
-    EXPECT_THAT(message_of(capture.hear(MessageKind::Refused)), testing::Not(IsEmpty()));
+    EXPECT_THAT(capture.hear_error(MessageKind::Notice).message, testing::Not(IsEmpty()));
   }
   rig.send();
   EXPECT_EQ(capture.maps.counters().value()[kPassSlot].matched, 1U) << "the filter stays as it was";
@@ -460,18 +482,18 @@ TEST_F(GuardianTest, OfACaptureThatReadsNoFilterAgainTakesNone) {
   Guarded capture(rig);
   capture.enter();
   ASSERT_TRUE(capture.guardian.tell(MessageKind::Filter, "none"));
-  EXPECT_THAT(message_of(capture.hear(MessageKind::Refused)), HasSubstr("takes no other filter"));
+  EXPECT_THAT(capture.hear_error(MessageKind::Notice).message, HasSubstr("takes no other filter"));
 }
 
 TEST_F(GuardianTest, MessagesItDoesNotKnowAreNone) {
   const Rig rig;
   Guarded capture(rig);
-  ASSERT_TRUE(capture.guardian.ask(std::nullopt, kPatience));
+  ASSERT_TRUE(capture.guardian.ask(std::nullopt));
   for (const char kind : {'\0', '\5', '\x63', '\x7f'}) {
     ASSERT_TRUE(capture.guardian.tell(static_cast<MessageKind>(kind), "what?"));
   }
   ASSERT_TRUE(capture.guardian.tell(MessageKind::Explain)) << "it has not entered";
-  ASSERT_TRUE(capture.guardian.ask(MessageKind::Enter, kPatience));
+  ASSERT_TRUE(capture.guardian.ask(MessageKind::Enter));
   EXPECT_TRUE(capture.is_silent(milliseconds(300)));
   EXPECT_EQ(rig.filled(), kAllActions);
   EXPECT_TRUE(capture.leave());

@@ -2,7 +2,7 @@
 //
 // Tested by: tests/kernel/resource_faults/call_errors_test.cc.
 
-#include "cli/start_thread.h"
+#include "kernel/start_thread.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-namespace xdpcap::cli {
+namespace xdpcap {
 
 cbpfc::Result<std::thread> start_thread(const std::string& what, std::function<void()> body) {
   try {
@@ -28,4 +28,4 @@ cbpfc::Result<std::thread> start_thread(const std::string& what, std::function<v
   }
 }
 
-}  // namespace xdpcap::cli
+}  // namespace xdpcap
