@@ -4,7 +4,6 @@
 
 #include <cbpfc/compile_c.h>
 #include <cbpfc/inspect.h>
-#include <cbpfc/object.h>
 #include <cbpfc/text.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "tools/cbpfc_code.h"
+#include "tools/cbpfc_object.h"
 
 namespace command {
 
@@ -150,15 +150,14 @@ Result<std::string> draw_graph(const Subject& subject, const Options& options) {
 }
 
 Result<std::string> make_object(const Subject& subject, const Options& options) {
-  const cbpfc::ObjectOptions wanted{
-      .function_name = options.function_name,
-      .source = subject.describe(),
-      .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
-      .ancillary = options.ebpf.ancillary,
-      .optimize = options.ebpf.optimize};
+  const ObjectOptions wanted{.function_name = options.function_name,
+                             .source = subject.describe(),
+                             .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
+                             .ancillary = options.ebpf.ancillary,
+                             .optimize = options.ebpf.optimize};
   const std::vector<std::uint8_t> file =
-      subject.is_set ? TRY(cbpfc::compile_object_set(subject.filters(), wanted))
-                     : TRY(cbpfc::compile_object(subject.sources.front().filter, wanted));
+      subject.is_set ? TRY(compile_object_set(subject.filters(), wanted))
+                     : TRY(compile_object(subject.sources.front().filter, wanted));
   return std::string(file.begin(), file.end());
 }
 

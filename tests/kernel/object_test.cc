@@ -6,7 +6,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cbpfc/interpret.h>
-#include <cbpfc/object.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -17,14 +16,13 @@
 #include "kernel/test_run.h"
 #include "support/bpf_fixture.h"
 #include "support/temporary_directory.h"
+#include "tools/cbpfc_object.h"
 #include "tools/cbpfc_samples.h"
 #include "tools/filter_text.h"
 #include "unit/tools/subjects.h"
 
 namespace command {
 namespace {
-
-using cbpfc::ObjectOptions;
 
 struct CloseObject {
   void operator()(bpf_object* object) const { bpf_object__close(object); }
@@ -78,8 +76,8 @@ class ObjectTest : public testing::Test {
 };
 
 TEST_F(ObjectTest, EveryFilterIsLinkedAndGivesItsValue) {
-  write("other.o", cbpfc::compile_object(test::subject("tcp").sources.front().filter,
-                                         {.function_name = "other"}));
+  write("other.o",
+        compile_object(test::subject("tcp").sources.front().filter, {.function_name = "other"}));
   const std::vector<std::string> expressions = filter_list();
   ASSERT_GE(expressions.size(), 50U);
   std::size_t runs = 0;
@@ -90,8 +88,7 @@ TEST_F(ObjectTest, EveryFilterIsLinkedAndGivesItsValue) {
     const auto samples = make_up_samples(subject, {});
     ASSERT_TRUE(samples);
     for (const bool optimize : {false, true}) {
-      write("filter.o",
-            cbpfc::compile_object(filter, {.source = expression, .optimize = optimize}));
+      write("filter.o", compile_object(filter, {.source = expression, .optimize = optimize}));
       const UniqueObject object = link_and_load();
       for (const auto* kind : {&samples->matching, &samples->missing}) {
         for (const Sample& sample : *kind) {
@@ -109,11 +106,10 @@ TEST_F(ObjectTest, EveryFilterIsLinkedAndGivesItsValue) {
 }
 
 TEST_F(ObjectTest, SeveralFunctionsInOneProgram) {
-  write("filter.o", cbpfc::compile_object(test::subject("ip").sources.front().filter));
+  write("filter.o", compile_object(test::subject("ip").sources.front().filter));
   // The same function is called on the packet and on what follows its Ethernet header.
-  write("other.o",
-        cbpfc::compile_object(test::subject("ether[0] = 0x45").sources.front().filter,
-                              {.function_name = "other", .packet_start_offset_bytes = 14}));
+  write("other.o", compile_object(test::subject("ether[0] = 0x45").sources.front().filter,
+                                  {.function_name = "other", .packet_start_offset_bytes = 14}));
   const UniqueObject object = link_and_load();
   std::vector<std::uint8_t> packet(60);
   EXPECT_EQ(run(object, "call_both", packet), 0U);
@@ -127,9 +123,9 @@ TEST_F(ObjectTest, SeveralFunctionsInOneProgram) {
 
 TEST_F(ObjectTest, ASetGivesTheNumberOfTheFirstThatMatches) {
   const Subject set = test::set({"udp", "ip", "ether proto 0x86dd"});
-  write("filter.o", cbpfc::compile_object_set(set.filters()));
-  write("other.o", cbpfc::compile_object(test::subject("tcp").sources.front().filter,
-                                         {.function_name = "other"}));
+  write("filter.o", compile_object_set(set.filters()));
+  write("other.o",
+        compile_object(test::subject("tcp").sources.front().filter, {.function_name = "other"}));
   const UniqueObject object = link_and_load();
   EXPECT_EQ(run(object, "call_one", test::kIpv4), 2U);
   EXPECT_EQ(run(object, "call_one", test::kIpv6), 3U);
@@ -139,8 +135,8 @@ TEST_F(ObjectTest, ASetGivesTheNumberOfTheFirstThatMatches) {
 TEST_F(ObjectTest, AncillaryLoadsAreAnswered) {
   const auto compile = [](const char* program, const cbpfc::AncillaryOptions& ancillary,
                           std::string name) {
-    return cbpfc::compile_object(test::subject(program).sources.front().filter,
-                                 {.function_name = std::move(name), .ancillary = ancillary});
+    return compile_object(test::subject(program).sources.front().filter,
+                          {.function_name = std::move(name), .ancillary = ancillary});
   };
   constexpr const char* kProtocol = "2,40 0 0 4294963200,22 0 0 0";
   constexpr const char* kProcessor = "2,32 0 0 4294963236,22 0 0 0";
@@ -153,10 +149,10 @@ TEST_F(ObjectTest, AncillaryLoadsAreAnswered) {
 }
 
 TEST_F(ObjectTest, TheKernelShowsTheFilterBesideItsInstructions) {
-  write("filter.o", cbpfc::compile_object(test::subject("ip").sources.front().filter,
-                                          {.source = "ip, as an example"}));
-  write("other.o", cbpfc::compile_object(test::subject("tcp").sources.front().filter,
-                                         {.function_name = "other"}));
+  write("filter.o", compile_object(test::subject("ip").sources.front().filter,
+                                   {.source = "ip, as an example"}));
+  write("other.o",
+        compile_object(test::subject("tcp").sources.front().filter, {.function_name = "other"}));
   const UniqueObject object = link_and_load();
   const int fd = bpf_program__fd(bpf_object__find_program_by_name(object.get(), "call_one"));
   bpf_prog_info info{};

@@ -2,7 +2,8 @@
 //
 // The file as libelf reads it; what the linker and the kernel make of it is for tests/kernel.
 
-#include <cbpfc/object.h>
+#include "tools/cbpfc_object.h"
+
 #include <gelf.h>
 #include <gtest/gtest.h>
 
@@ -12,13 +13,13 @@
 #include <string>
 #include <vector>
 
-namespace cbpfc {
+namespace command {
 namespace {
 
-using ebpf::Insn;
-using ebpf::Reg;
+using cbpfc::ebpf::Insn;
+using cbpfc::ebpf::Reg;
 
-const std::vector<Insn> kReturnsOne = {ebpf::mov32(Reg::R0, 1U), ebpf::exit_insn()};
+const std::vector<Insn> kReturnsOne = {cbpfc::ebpf::mov32(Reg::R0, 1U), cbpfc::ebpf::exit_insn()};
 
 struct EndElf {
   void operator()(Elf* elf) const { elf_end(elf); }
@@ -118,7 +119,7 @@ TEST(ObjectFile, RefusesWhatIsNoName) {
   for (const char* name : {"", "0foo", "foo bar", "foo-bar", "foo\n", "f\xc3\xb6", "int"}) {
     const auto bytes = write_object(kReturnsOne, {.function_name = name});
     ASSERT_FALSE(bytes) << name;
-    EXPECT_EQ(bytes.error().code, Errc::InvalidArgument);
+    EXPECT_EQ(bytes.error().code, cbpfc::Errc::InvalidArgument);
     EXPECT_EQ(bytes.error().option, "function_name");
     EXPECT_TRUE(bytes.error().message.starts_with("write object file: "));
   }
@@ -126,8 +127,8 @@ TEST(ObjectFile, RefusesWhatIsNoName) {
 }
 
 TEST(ObjectFile, ACompiledFilterEndsWithExit) {
-  const RawInsn raw[] = {{.code = 6, .k = 7}};
-  const auto filter = Filter::decode(raw);
+  const cbpfc::RawInsn raw[] = {{.code = 6, .k = 7}};
+  const auto filter = cbpfc::Filter::decode(raw);
   for (const bool optimize : {false, true}) {
     const auto bytes = compile_object(*filter, {.optimize = optimize});
     ASSERT_TRUE(bytes) << bytes.error().message;
@@ -140,4 +141,4 @@ TEST(ObjectFile, ACompiledFilterEndsWithExit) {
 }
 
 }  // namespace
-}  // namespace cbpfc
+}  // namespace command

@@ -27,7 +27,7 @@
 #include <string>
 #include <vector>
 
-namespace cbpfc {
+namespace command {
 
 struct ObjectOptions {
   std::string function_name = "filter";  ///< an identifier of C
@@ -36,7 +36,7 @@ struct ObjectOptions {
   /// Upper bound of data - ctx->data, for filters over a packet inside another.
   std::uint32_t packet_start_offset_bytes = 0;
   /// As for fragments; `context` has no meaning, for the function is not given it.
-  AncillaryOptions ancillary = {};
+  cbpfc::AncillaryOptions ancillary = {};
   bool optimize = true;  ///< as EbpfOptions::optimize
 };
 
@@ -48,18 +48,18 @@ struct ObjectOptions {
 ///
 /// Errors: Errc::InvalidArgument for options that are not legal, naming the option; those of
 /// compile_ebpf().
-Result<std::vector<std::uint8_t>> compile_object(const Filter& filter,
-                                                 const ObjectOptions& options = {});
+cbpfc::Result<std::vector<std::uint8_t>> compile_object(const cbpfc::Filter& filter,
+                                                        const ObjectOptions& options = {});
 
 /// The same for a set of filters: the function returns the number, from 1, of the first that matches, 0
 /// for none.
 /// Errors: as above; those of compile_ebpf_set().
-Result<std::vector<std::uint8_t>> compile_object_set(std::span<const Filter> filters,
-                                                     const ObjectOptions& options = {});
+cbpfc::Result<std::vector<std::uint8_t>> compile_object_set(std::span<const cbpfc::Filter> filters,
+                                                            const ObjectOptions& options = {});
 
 /// The instructions of a complete BPF function, which ends with `exit`, as such a file.
 /// Errors: Errc::InvalidArgument for a name that is no identifier.
-Result<std::vector<std::uint8_t>> write_object(std::span<const ebpf::Insn> insns,
-                                               const ObjectOptions& options);
+cbpfc::Result<std::vector<std::uint8_t>> write_object(std::span<const cbpfc::ebpf::Insn> insns,
+                                                      const ObjectOptions& options);
 
-}  // namespace cbpfc
+}  // namespace command
