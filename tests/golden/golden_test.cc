@@ -5,6 +5,7 @@
 #include "golden/golden.h"
 
 #include <cbpfc/compile.h>
+#include <cbpfc/compile_c.h>
 #include <cbpfc/ebpf_interpret.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -140,6 +141,26 @@ std::string emit(const std::string& words, const std::string& input) {
   return text;
 }
 
+/// C text without the macros that are the same in all.
+std::string without_macros(std::string text) {
+  const std::size_t begin = text.find("#ifndef CBPFC_C\n");
+  const std::size_t end = text.rfind("#endif\n");
+  EXPECT_LT(begin, end);
+  return text.erase(begin, end - begin).replace(begin, 6, "(macros)");
+}
+
+/// Each line of `input`, a set of options, and what is said about it.
+template <typename Compile>
+std::string each_line(const std::string& input, Compile&& compile) {
+  std::string text;
+  std::istringstream in(input);
+  for (std::string line; std::getline(in, line);) {
+    const auto compiled = compile(line);
+    text += fmt::format("{}\n    {}", line, compiled ? "accepted\n" : failed(compiled.error()));
+  }
+  return text;
+}
+
 TEST(Golden, Passes) {
   expect_golden("passes", run_passes);
 }
@@ -164,16 +185,26 @@ TEST(Golden, Ebpf) {
   });
 }
 
-/// Each line of an input is one set of options.
+TEST(Golden, C) {
+  expect_golden("c", [](const std::string& words, const std::string& input) {
+    const auto text = cbpfc::compile_c(filter(input), c_options(words));
+    return text ? without_macros(*text) : failed(text.error());
+  });
+}
+
+TEST(Golden, COptions) {
+  expect_golden("c_options", [](const std::string& common, const std::string& input) {
+    return each_line(input, [&](const std::string& line) {
+      return cbpfc::compile_c(filter("1,6 0 0 1"), c_options(common + " " + line));
+    });
+  });
+}
+
 TEST(Golden, Options) {
   expect_golden("options", [](const std::string& common, const std::string& input) {
-    std::string text;
-    std::istringstream in(input);
-    for (std::string line; std::getline(in, line);) {
-      const auto code = cbpfc::compile_ebpf(filter("1,6 0 0 1"), ebpf_options(common + " " + line));
-      text += fmt::format("{}\n    {}", line, code ? "accepted\n" : failed(code.error()));
-    }
-    return text;
+    return each_line(input, [&](const std::string& line) {
+      return cbpfc::compile_ebpf(filter("1,6 0 0 1"), ebpf_options(common + " " + line));
+    });
   });
 }
 

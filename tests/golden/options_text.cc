@@ -12,14 +12,17 @@
 namespace golden {
 namespace {
 
+using cbpfc::COptions;
 using cbpfc::EbpfOptions;
 using cbpfc::PacketAccess;
 using cbpfc::ebpf::Reg;
 
-using Table = std::map<std::string, std::function<void(EbpfOptions&, const std::string&)>>;
+template <typename Options>
+using Table = std::map<std::string, std::function<void(Options&, const std::string&)>>;
 
-EbpfOptions read(const std::string& words, const Table& table) {
-  EbpfOptions options;
+template <typename Options>
+Options read(const std::string& words, const Table<Options>& table) {
+  Options options;
   std::istringstream in(words);
   for (std::string word; in >> word;) {
     const std::string name = word.substr(0, word.find('='));
@@ -56,7 +59,7 @@ std::vector<Reg> regs(const std::string& text) {
 EbpfOptions ebpf_options(const std::string& words) {
   using O = EbpfOptions;
   using Text = const std::string;
-  static const Table kTable = {
+  static const Table<O> kTable = {
       {"packet_start", [](O& o, Text& v) { o.packet_start = reg(v); }},
       {"packet_end", [](O& o, Text& v) { o.packet_end = reg(v); }},
       {"result", [](O& o, Text& v) { o.result = reg(v); }},
@@ -81,6 +84,19 @@ EbpfOptions ebpf_options(const std::string& words) {
       {"match_label", [](O& o, Text& v) { o.match_label = v; }},
       {"no_match_label", [](O& o, Text& v) { o.no_match_label = v; }},
       {"optimize", [](O& o, Text& v) { o.optimize = yes_or_no(v); }},
+  };
+  return read(words, kTable);
+}
+
+COptions c_options(const std::string& words) {
+  using O = COptions;
+  using Text = const std::string;
+  static const Table<O> kTable = {
+      {"function_name", [](O& o, Text& v) { o.function_name = v; }},
+      {"no_inline", [](O& o, Text& v) { o.no_inline = yes_or_no(v); }},
+      {"packet_length", [](O& o, Text& v) { o.packet_length = yes_or_no(v); }},
+      {"packet_start_offset_bytes", [](O& o, Text& v) { o.packet_start_offset_bytes = number(v); }},
+      {"ancillary.from_frame", [](O& o, Text& v) { o.ancillary.from_frame = yes_or_no(v); }},
   };
   return read(words, kTable);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cbpfc/compile.h>
+#include <cbpfc/compile_c.h>
 
 #include <string>
 
@@ -12,5 +13,6 @@ namespace golden {
 
 /// What is no option fails the test.
 cbpfc::EbpfOptions ebpf_options(const std::string& words);
+cbpfc::COptions c_options(const std::string& words);
 
 }  // namespace golden
