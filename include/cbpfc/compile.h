@@ -37,6 +37,10 @@ namespace cbpfc {
 /// is larger.  Source: Linux v6.18 kernel/bpf/verifier.c MAX_PACKET_OFF.
 inline constexpr std::uint32_t kMaxPacketOffset = 0xffff;
 
+/// Times a filter may go round a loop; libpcap makes one for `protochain`, which goes from header to header.  A packet
+/// that would take more does not match.
+inline constexpr std::size_t kMostLoopTrips = 32;
+
 /// How the fragment reaches the packet's bytes.
 enum class PacketAccess : std::uint8_t {
   /// packet_start and packet_end are pointers into an XDP or TC packet.
@@ -46,7 +50,7 @@ enum class PacketAccess : std::uint8_t {
   Buffer,
   /// packet_start holds a kernel address, packet_end the number of bytes there, both numbers.  Bytes are
   /// read with bpf_probe_read_kernel, so packet_start, packet_end, working[0] and working[1] must be among
-  /// R6 to R9, and R0 to R5 are overwritten.  Eight bytes of stack below the scratch slots are used.
+  /// R6 to R9, and R0 to R5 are overwritten.  Eight bytes of stack, aligned, are used.
   Probe,
 };
 
@@ -79,8 +83,8 @@ struct EbpfOptions {
   std::array<ebpf::Reg, 4> working = {ebpf::Reg::R4, ebpf::Reg::R5, ebpf::Reg::R6, ebpf::Reg::R7};
   std::string result_label = "result";  ///< where the fragment jumps; the caller defines it
   std::string label_prefix = "filter";  ///< in front of every label the fragment defines
-  /// Scratch slot i lies at R10 - stack_offset_bytes - 4 * (i + 1); a multiple of 4, at most 448.  The
-  /// counter of a filter with a loop takes eight bytes below them, and below what probe reads use.
+  /// Where the fragment's stack begins, below R10; a multiple of 4, at most 448.  It uses four bytes there for each
+  /// value that it cannot keep in registers; few filters have any.
   std::uint32_t stack_offset_bytes = 0;
   /// Register with the packet's whole length, for packets of which packet_start .. packet_end is
   /// only a part; none: that part's length.  Not among `working`.

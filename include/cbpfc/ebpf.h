@@ -126,9 +126,6 @@ class Assembly {
   /// Compares the low 32 bits (Linux 5.1).
   void jump_if32(Cmp condition, Reg left, Reg right, std::string target);
   void jump_if32(Cmp condition, Reg left, std::uint32_t right, std::string target);
-  /// Goes on, but to `target` when it has come here eight million times; the verifier takes a loop with one
-  /// for one that ends (Linux 6.9).
-  void may_goto(std::string target);
 
   /// Appends all of `other`; its labels must not be defined here.
   void append(const Assembly& other);

@@ -9,6 +9,7 @@
 
 #include "block_order.h"
 
+#include <algorithm>
 #include <queue>
 #include <utility>
 
@@ -60,6 +61,55 @@ Walk walk(const Cfg& cfg) {
   return result;
 }
 
+/// The blocks to which there is a way from `from`, itself included.  `next` gives a block's edges.
+std::vector<bool> reached_from(const std::vector<std::vector<BlockId>>& next, BlockId from) {
+  std::vector<bool> is_reached(next.size());
+  std::vector<BlockId> open = {from};
+  is_reached[from] = true;
+  while (!open.empty()) {
+    const BlockId id = open.back();
+    open.pop_back();
+    for (const BlockId to : next[id]) {
+      if (!is_reached[to]) {
+        is_reached[to] = true;
+        open.push_back(to);
+      }
+    }
+  }
+  return is_reached;
+}
+
+constexpr std::size_t kNoLoop = ~std::size_t{0};
+
+/// The number of the loop that each block is in.  Two loops that share a block are one.
+std::vector<std::size_t> find_loops(const Cfg& cfg) {
+  std::vector<std::vector<BlockId>> successors_of(cfg.blocks.size());
+  std::vector<std::vector<BlockId>> predecessors_of(cfg.blocks.size());
+  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
+    successors_of[id] = successors(cfg.blocks[id].exit);
+    for (const BlockId next : successors_of[id]) {
+      predecessors_of[next].push_back(id);
+    }
+  }
+  std::vector<std::size_t> loop_of(cfg.blocks.size(), kNoLoop);
+  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
+    const bool closes_loop =
+        std::ranges::any_of(successors_of[id], [&](BlockId next) { return next <= id; });
+    if (!closes_loop || loop_of[id] != kNoLoop) {
+      continue;
+    }
+    // All blocks of a loop can reach each other.
+    const std::vector<bool> behind = reached_from(successors_of, id);
+    const std::vector<bool> before = reached_from(predecessors_of, id);
+    for (BlockId other = 0; other < cfg.blocks.size(); ++other) {
+      if (behind[other] && before[other]) {
+        loop_of[other] = id;
+      }
+    }
+  }
+  return loop_of;
+}
+
 }  // namespace
 
 bool has_downward_edges(const Cfg& cfg) {
@@ -73,18 +123,6 @@ bool has_downward_edges(const Cfg& cfg) {
     }
   }
   return false;
-}
-
-std::vector<bool> loop_heads(const Cfg& cfg) {
-  std::vector<bool> is_head(cfg.blocks.size());
-  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    if (cfg.blocks[id].reachable) {
-      for (const BlockId next : successors(cfg.blocks[id].exit)) {
-        is_head[next] = is_head[next] || next <= id;
-      }
-    }
-  }
-  return is_head;
 }
 
 void retarget(Exit& exit, const std::function<BlockId(BlockId)>& moved) {
@@ -123,6 +161,42 @@ void order_blocks(Cfg& cfg) {
     retarget(block.exit, [&](BlockId id) { return number_of[id]; });
   }
   cfg = std::move(ordered);
+}
+
+void unroll_loops(Cfg& cfg) {
+  order_blocks(cfg);
+  const std::vector<std::size_t> loop_of = find_loops(cfg);
+  const auto copies_of = [&](BlockId id) {
+    return loop_of[id] == kNoLoop ? std::size_t{1} : kMostLoopTrips + 1;
+  };
+  // The first copy keeps its number.
+  std::vector<BlockId> second_copy(cfg.blocks.size());
+  BlockId next_free = cfg.blocks.size();
+  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
+    second_copy[id] = next_free;
+    next_free += copies_of(id) - 1;
+  }
+  const auto copy = [&](BlockId id, std::size_t trip) {
+    return trip == 0 ? id : second_copy[id] + trip - 1;
+  };
+  const BlockId give_up = next_free;
+  Cfg unrolled;
+  unrolled.blocks.resize(next_free + 1);  // the last returns 0
+  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
+    for (std::size_t trip = 0; trip < copies_of(id); ++trip) {
+      Block block = cfg.blocks[id];
+      retarget(block.exit, [&](BlockId next) {
+        if (loop_of[id] == kNoLoop || loop_of[next] != loop_of[id]) {
+          return next;
+        }
+        const std::size_t next_trip = trip + (next <= id ? 1 : 0);
+        return next_trip < copies_of(id) ? copy(next, next_trip) : give_up;
+      });
+      unrolled.blocks[copy(id, trip)] = std::move(block);
+    }
+  }
+  order_blocks(unrolled);
+  cfg = std::move(unrolled);
 }
 
 }  // namespace cbpfc

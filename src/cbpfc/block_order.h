@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The order of blocks that everything relies on: edges lead to higher numbers, but those that close a
-// loop.
+// The order of blocks that everything relies on: edges lead to higher numbers.
+//
+// libpcap makes loops for one keyword, protochain: from extension header to extension header.  A loop is
+// written out, so what follows knows graphs without cycles only.
 
 #pragma once
 
@@ -15,9 +17,6 @@ namespace cbpfc {
 /// Whether some edge leads to the same or a lower number.
 bool has_downward_edges(const Cfg& cfg);
 
-/// Blocks that edges from the same or a higher number lead to.
-std::vector<bool> loop_heads(const Cfg& cfg);
-
 /// Gives every target of an exit another number.
 void retarget(Exit& exit, const std::function<BlockId(BlockId)>& moved);
 
@@ -26,5 +25,11 @@ void retarget(Exit& exit, const std::function<BlockId(BlockId)>& moved);
 /// Ensures: the edges that lead downwards are those that close a cycle on a walk from the entry; a program
 /// without cycles has none.
 void order_blocks(Cfg& cfg);
+
+/// Writes out loops: each block of one once for the way in and once for each of kMostLoopTrips ways round, behind
+/// which the filter ends with 0.
+///
+/// Ensures: no edge leads downwards.
+void unroll_loops(Cfg& cfg);
 
 }  // namespace cbpfc

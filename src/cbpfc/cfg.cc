@@ -44,7 +44,7 @@ class Builder {
       }
     }
     if (has_downward_edges(cfg_)) {
-      order_blocks(cfg_);
+      unroll_loops(cfg_);
     }
     return std::move(cfg_);
   }

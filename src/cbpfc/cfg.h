@@ -7,8 +7,7 @@
 //
 // Blocks are numbered in program order.  Jumps of a filter the kernel takes go forward, so every edge leads
 // to a higher number: one sweep upwards visits predecessors first, one sweep downwards successors first,
-// and no analysis needs to iterate.  Programs with loops have blocks in an order in which only the edges
-// that close a loop lead downwards (block_order.h); passes take nothing for granted that comes by those.
+// and no analysis needs to iterate.  Loops are written out (block_order.h).
 //
 // dump() prints a graph completely and stably; the tests of the passes compare its output.
 
@@ -127,8 +126,7 @@ bool writes(const Step& step, Register r);
 /// A load that lies beyond `max_packet_offset` on its face becomes the end of its block, `ret #0`.
 /// Ancillary loads become what `ancillary` makes of them (ancillary.h).
 /// Errors: Errc::Unsupported, naming instruction and load, for ancillary loads and loads relative
-/// to a header that have no meaning. Ensures: every edge leads to a higher block, but those that close a
-/// loop; every block is reachable.
+/// to a header that have no meaning. Ensures: every edge leads to a higher block; every block is reachable.
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
                       const AncillaryOptions& ancillary = {});
 

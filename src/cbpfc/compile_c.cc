@@ -14,7 +14,6 @@
 #include <sstream>
 #include <string_view>
 
-#include "block_order.h"
 #include "emit_c.h"
 #include "function_name.h"
 #include "passes.h"
@@ -62,11 +61,7 @@ Result<std::string> compile_c(const Filter& filter, const COptions& options) {
   constexpr std::uint32_t kMaxOffset = std::numeric_limits<std::uint32_t>::max();
   Cfg cfg =
       TRY(build_cfg(filter, kMaxOffset, options.ancillary).with_context("compile filter to C"));
-  if (has_downward_edges(cfg)) {
-    return fail(Errc::Unsupported,
-                "compile filter to C: the filter has a loop: compile it to eBPF, which bounds it");
-  }
-  TRY(run_passes(cfg, kMaxOffset).with_context("compile filter to C"));
+  run_passes(cfg, kMaxOffset);
   remove_dead_steps(cfg);
   return fmt::format("/*\n * {}: a filter compiled by cbpfc\n *\n{} */\n{}\n{}",
                      options.function_name, listing_comment(filter), kCPreamble,

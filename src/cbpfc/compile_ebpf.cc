@@ -2,9 +2,7 @@
 //
 // The compiler from end to end.
 //
-// The optimiser (optimizer/) has the first try.  What it does not express, loops and filters whose paths
-// disagree on many values, and what it does not emit yet, other accesses than direct ones, is compiled by
-// the plain code (passes.h, emit_ebpf.h), an instruction at a time.
+// Filter to blocks (cfg.h), to decision graph (optimizer/), to instructions.
 //
 // Tested by: compile_ebpf_test.cc, compile_set_test.cc.
 
@@ -14,13 +12,9 @@
 #include <algorithm>
 
 #include "ancillary.h"
-#include "block_order.h"
 #include "cfg.h"
 #include "ebpf_options.h"
-#include "emit_ebpf.h"
 #include "optimizer/optimize.h"
-#include "packet_reader.h"
-#include "passes.h"
 
 namespace cbpfc {
 namespace {
@@ -40,38 +34,6 @@ ebpf::Assembly with_both_labels(ebpf::Assembly code, const EbpfOptions& options)
   }
   whole.append(code);
   return whole;
-}
-
-Result<ebpf::Assembly> compile_plain(Cfg cfg, const EbpfOptions& options) {
-  TRY(run_passes(
-          cfg, max_packet_offset(options),
-          options.access == PacketAccess::Probe ? IndirectLoads::Checked : IndirectLoads::FromBase,
-          options.optimize ? Guards::Shared : Guards::Each)
-          .with_context("compile filter"));
-  if (has_downward_edges(cfg)) {
-    TRY(check_counter_room(options));
-  }
-  return with_both_labels(emit_ebpf(cfg, options), options);
-}
-
-/// A set without the optimiser: one fragment behind the other.
-Result<ebpf::Assembly> compile_plain_set(const std::vector<Cfg>& cfgs, const EbpfOptions& options) {
-  ebpf::Assembly code;
-  for (std::size_t i = 0; i < cfgs.size(); ++i) {
-    EbpfOptions one = options;
-    one.label_prefix = fmt::format("{}_{}", options.label_prefix, i);
-    one.match_label = fmt::format("{}_match{}", options.label_prefix, i);
-    one.no_match_label = fmt::format("{}_next{}", options.label_prefix, i);
-    code.append(TRY(compile_plain(cfgs[i], one)
-                        .with_context(fmt::format("compile filter {} of the set", i + 1))));
-    code.label(one.match_label);
-    code.add(ebpf::mov32(options.result, static_cast<std::uint32_t>(i + 1)));
-    code.jump(options.result_label);
-    code.label(one.no_match_label);
-  }
-  code.add(ebpf::mov32(options.result, 0U));
-  code.jump(options.result_label);
-  return code;
 }
 
 Result<ebpf::Assembly> check_size(ebpf::Assembly code, std::size_t classic_insns) {
@@ -98,16 +60,10 @@ bool reads_length(const Filter& filter) {
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));
-  Cfg cfg = TRY(build_cfg(filter, max_packet_offset(options), options.ancillary)
-                    .with_context("compile filter"));
-  if (options.optimize && !has_downward_edges(cfg)) {
-    Cfg straight = cfg;
-    simplify_jumps(straight);
-    if (auto code = optimizer::compile_optimized({&straight, 1}, false, options)) {
-      return check_size(with_both_labels(*std::move(code), options), filter.insns().size());
-    }
-  }
-  return check_size(TRY(compile_plain(std::move(cfg), options)), filter.insns().size());
+  const Cfg cfg = TRY(build_cfg(filter, max_packet_offset(options), options.ancillary)
+                          .with_context("compile filter"));
+  auto code = TRY(optimizer::compile_graph({&cfg, 1}, false, options));
+  return check_size(with_both_labels(std::move(code), options), filter.insns().size());
 }
 
 Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
@@ -127,14 +83,7 @@ Result<ebpf::Assembly> compile_ebpf_set(std::span<const Filter> filters,
                            .with_context(fmt::format("compile filter {} of the set", i + 1))));
     classic_insns += filters[i].insns().size();
   }
-  if (options.optimize && std::ranges::none_of(cfgs, has_downward_edges)) {
-    std::vector<Cfg> straight = cfgs;
-    std::ranges::for_each(straight, simplify_jumps);
-    if (auto code = optimizer::compile_optimized(straight, true, options)) {
-      return check_size(*std::move(code), classic_insns);
-    }
-  }
-  return check_size(TRY(compile_plain_set(cfgs, options)), classic_insns);
+  return check_size(TRY(optimizer::compile_graph(cfgs, true, options)), classic_insns);
 }
 
 }  // namespace cbpfc

@@ -154,10 +154,6 @@ void Assembly::jump_if32(Cmp condition, Reg left, std::uint32_t right, std::stri
       std::move(target));
 }
 
-void Assembly::may_goto(std::string target) {
-  add_jump(make(opcode::kJmp | opcode::kJcond, 0, 0, 0), std::move(target));
-}
-
 void Assembly::append(const Assembly& other) {
   const std::size_t base = insns_.size();
   insns_.insert(insns_.end(), other.insns_.begin(), other.insns_.end());

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,9 +17,6 @@ namespace cbpfc {
 namespace {
 
 using ebpf::Reg;
-
-/// Bytes of stack an eBPF program has.  Source: Linux v6.18 include/linux/filter.h MAX_BPF_STACK.
-constexpr std::uint32_t kStackBytes = 512;
 
 int number(Reg reg) {
   return static_cast<int>(reg);
@@ -156,14 +154,11 @@ Result<void> check_stack(const EbpfOptions& options) {
     return invalid_option("stack_offset_bytes",
                           fmt::format("{} is not a multiple of 4", options.stack_offset_bytes));
   }
-  const bool probes = options.access == PacketAccess::Probe;
-  if (options.stack_offset_bytes > kStackBytes - kScratchBytes - (probes ? kProbeBytes : 0)) {
+  constexpr std::uint32_t kMostBytes = 448;
+  if (options.stack_offset_bytes > kMostBytes) {
     return invalid_option(
         "stack_offset_bytes",
-        fmt::format("{} leaves no room for {} scratch slots{} in {} bytes of stack",
-                    options.stack_offset_bytes, kScratchSlots,
-                    probes ? fmt::format(" and {} bytes for probe reads", kProbeBytes) : "",
-                    kStackBytes));
+        fmt::format("{} is more than {}", options.stack_offset_bytes, kMostBytes));
   }
   return {};
 }
@@ -209,17 +204,13 @@ std::unexpected<Error> invalid_option(std::string_view option, std::string_view 
                      fmt::format("compile filter: {}", why));
 }
 
-Result<void> check_counter_room(const EbpfOptions& options) {
-  if (-loop_counter_offset(options) > static_cast<int>(kStackBytes)) {
-    return invalid_option(
-        "stack_offset_bytes",
-        fmt::format(
-            "{} leaves no room for the counter of the filter's loop in {} bytes of stack; the "
-            "most is {}",
-            options.stack_offset_bytes, kStackBytes,
-            options.access == PacketAccess::Probe ? 432 : 440));
+std::uint32_t max_packet_offset(const EbpfOptions& options) {
+  switch (options.access) {
+    case PacketAccess::Direct: return kMaxPacketOffset - options.packet_start_offset_bytes;
+    case PacketAccess::Buffer: return options.buffer_size_bytes;
+    case PacketAccess::Probe: return std::numeric_limits<std::int32_t>::max();
   }
-  return {};
+  std::unreachable();
 }
 
 Result<void> check_options(const EbpfOptions& options) {

@@ -8,31 +8,22 @@
 
 namespace cbpfc {
 
-/// Bytes of stack the scratch slots take, from stack_offset_bytes on.
-inline constexpr std::uint32_t kScratchBytes = 4 * kScratchSlots;
-/// Bytes below them that a probe read is made into.
-inline constexpr std::uint32_t kProbeBytes = 8;
+/// Bytes of stack an eBPF program has.  Source: Linux v6.18 include/linux/filter.h MAX_BPF_STACK.
+inline constexpr std::uint32_t kStackBytes = 512;
 
-/// Where those are, from R10.
-constexpr std::int16_t probe_slot_offset(const EbpfOptions& options) {
-  return static_cast<std::int16_t>(
-      -static_cast<int>(options.stack_offset_bytes + kScratchBytes + kProbeBytes));
+/// How far below R10 the cells of a fragment begin: below the eight bytes, aligned, that probe reads are made into.
+constexpr std::uint32_t cells_offset_bytes(const EbpfOptions& options) {
+  return options.access == PacketAccess::Probe ? (options.stack_offset_bytes + 7) / 8 * 8 + 8
+                                               : options.stack_offset_bytes;
 }
 
-/// Bytes of the counter of a loop, aligned, below all that.
-inline constexpr std::uint32_t kCounterBytes = 8;
-
-/// Where it is, from R10.
-constexpr std::int16_t loop_counter_offset(const EbpfOptions& options) {
-  const std::uint32_t used = options.stack_offset_bytes + kScratchBytes +
-                             (options.access == PacketAccess::Probe ? kProbeBytes : 0);
-  return static_cast<std::int16_t>(-static_cast<int>(
-      (used + kCounterBytes - 1) / kCounterBytes * kCounterBytes + kCounterBytes));
+/// Where probe reads are made into, from R10.
+constexpr std::int16_t probe_offset(const EbpfOptions& options) {
+  return static_cast<std::int16_t>(-static_cast<int>(cells_offset_bytes(options)));
 }
 
-/// Checks that a filter with loops has room for their counter.
-/// Errors: Errc::InvalidArgument.
-Result<void> check_counter_room(const EbpfOptions& options);
+/// The largest end a load can have that may lie inside a packet.
+std::uint32_t max_packet_offset(const EbpfOptions& options);
 
 /// Checks that options are legal by themselves, whatever the filter.
 /// Errors: Errc::InvalidArgument, with the option.

@@ -11,7 +11,6 @@
 //
 // Cost: one sweep each.  Tested by: passes_test.cc.
 
-#include "block_order.h"
 #include "known_values.h"
 #include "passes.h"
 
@@ -59,9 +58,7 @@ void initialize_registers(Cfg& cfg) {
 }
 
 void guard_divisions(Cfg& cfg) {
-  // Of all predecessors seen so far; those of a loop's head are not all seen before it.
-  std::vector<bool> nonzero_in = loop_heads(cfg);
-  nonzero_in.flip();
+  std::vector<bool> nonzero_in(cfg.blocks.size(), true);  // of all predecessors seen so far
   nonzero_in[0] = false;
   for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
     Block& block = cfg.blocks[id];

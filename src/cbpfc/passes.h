@@ -22,27 +22,14 @@ enum class Guards : std::uint8_t {
   Each,    ///< the one behind it: code to compare with
 };
 
-/// Runs every pass; what emit_ebpf requires holds afterwards.
-/// Errors: Errc::Unsupported, naming the instruction and the reason, for loops that may not end.
-Result<void> run_passes(Cfg& cfg, std::uint32_t max_packet_offset,
-                        IndirectLoads indirect = IndirectLoads::FromBase,
-                        Guards guards = Guards::Shared);
+/// Runs every pass; what emit_c requires holds afterwards.
+void run_passes(Cfg& cfg, std::uint32_t max_packet_offset);
 
 /// Straightens control flow: no jump to a jump, no branch with one outcome, no code in front of a
 /// certain "no match", equal returns shared, single successors merged.
 ///
 /// Ensures: every block marked reachable is reachable; a Branch has two targets.
 void simplify_jumps(Cfg& cfg);
-
-/// Counts the trips of every loop: StartLoop in front of it, CountTrip at its head.
-///
-/// Requires: simplify_jumps, order_blocks.
-/// Ensures: no run goes round a loop more often than the packet's length allows.
-/// Errors: Errc::Unsupported, naming the instruction and the reason, for loops that may not end.
-Result<void> bound_loops(Cfg& cfg, std::uint32_t max_packet_offset);
-
-/// The trips that a packet of `length` bytes allows.
-std::uint64_t most_trips(const StartLoop& start, std::uint32_t length);
 
 /// Gives A and X their initial 0 where some path reads them before writing them.
 ///
@@ -53,12 +40,6 @@ void initialize_registers(Cfg& cfg);
 ///
 /// Ensures: X is not 0 at any division by X.
 void guard_divisions(Cfg& cfg);
-
-/// Hides constants from the verifier where its knowing them would make it walk every path.
-///
-/// Requires: initialize_registers, guard_divisions (which looks for constants).
-/// Ensures: A is not known to be constant at any arithmetic instruction, or nothing was changed.
-void hide_constants(Cfg& cfg);
 
 /// Proves every packet access: inserts AbsoluteGuard and, with IndirectLoads::FromBase, IndirectGuard,
 /// and turns LoadIndirect into LoadFromBase.

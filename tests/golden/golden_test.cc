@@ -128,9 +128,9 @@ std::string emit(const std::string& words, const std::string& input) {
   if (!graph) {
     return failed(graph.error());
   }
-  auto code = optimizer::emit_graph(*graph, options, 0xffff);
+  auto code = optimizer::emit_graph(*graph, options);
   if (!code) {
-    return "given up\n";
+    return failed(code.error());
   }
   std::string text = ebpf::print(assembled(*code, options, true));
   const std::vector<ebpf::Insn> insns = assembled(*std::move(code), options, false);

@@ -120,6 +120,10 @@ class Reader {
     static constexpr std::array kConditions = {
         std::pair(" == ", Condition::Equal), std::pair(" > ", Condition::Greater),
         std::pair(" >= ", Condition::GreaterEqual), std::pair(" & ", Condition::AnyBitSet)};
+    if (at_.take(" = call ")) {
+      const auto helper = static_cast<std::int32_t>(TRY(number()));
+      return Call{.phi = first, .helper = helper, .next = TRY(edge(""))};
+    }
     if (at_.take(" = ")) {
       const ValueId second = TRY(value());
       return SetPhi{.phi = first, .value = second, .next = TRY(edge(""))};
@@ -212,6 +216,11 @@ class Reader {
     }
     if (at_.take("phi")) {
       return phi();
+    }
+    if (at_.take("context[")) {
+      const std::uint32_t offset = TRY(number());
+      TRY(expect("]"));
+      return graph_.values.context(offset);
     }
     if (at_.take("length")) {
       return graph_.values.length();

@@ -37,6 +37,7 @@ void mark_numbers(const Node& node, std::vector<bool>& wants_number) {
                  [&](const Fits& n) { want(n.index); },
                  [&](const WideEqual& n) { want(n.index); },
                  [](const SetPhi&) {},
+                 [&](const Call& n) { wants_number[n.phi] = true; },
                  [&](const Return& n) { want(n.value); },
                  [](const Forward&) {},
              },
@@ -78,8 +79,11 @@ std::uint8_t bytes_turned(const Values& values, ValueId value,
 
 }  // namespace
 
-ByteOrder::ByteOrder(const Graph& graph, const std::vector<NodeId>& order)
+ByteOrder::ByteOrder(const Graph& graph, const std::vector<NodeId>& order, bool may_be_raw)
     : raw_bytes_(graph.values.size(), 0) {
+  if (!may_be_raw) {
+    return;
+  }
   const Values& values = graph.values;
   std::vector<bool> wants_number(values.size(), false);
   std::vector<SetPhi> sets;

@@ -23,7 +23,8 @@ namespace cbpfc::optimizer {
 
 class ByteOrder {
  public:
-  ByteOrder(const Graph& graph, const std::vector<NodeId>& order);
+  /// `may_be_raw` false: all values are numbers.
+  ByteOrder(const Graph& graph, const std::vector<NodeId>& order, bool may_be_raw = true);
 
   /// Whether `value` is kept with its bytes as in the packet.
   bool is_raw(ValueId value) const { return raw_bytes_[value] != 0; }

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "../ebpf_options.h"
 #include "graph_emitter.h"
 #include "phi_cells.h"
 
@@ -15,10 +16,6 @@ namespace cbpfc::optimizer {
 namespace {
 
 using ebpf::Reg;
-
-/// Instructions a node may take on average; values computed again and again take more, and the plain code
-/// does better.
-constexpr std::size_t kMostInsnsPerNode = 64;
 
 ebpf::Cmp compare(Condition condition) {
   switch (condition) {
@@ -29,6 +26,10 @@ ebpf::Cmp compare(Condition condition) {
   }
   std::unreachable();
 }
+
+/// Questions in a graph from which on comparisons for any bit are avoided: they cannot be turned, and of a branch that
+/// cannot the verifier keeps one way for later, of which it keeps 8,192 (ebpf_pending.h).
+constexpr std::size_t kMostUnturnable = 4'000;
 
 /// The comparison that holds exactly when `condition` does not; AnyBitSet has none.
 ebpf::Cmp inverse(Condition condition) {
@@ -41,11 +42,23 @@ ebpf::Cmp inverse(Condition condition) {
   std::unreachable();
 }
 
+/// Whether the stack below the caller's has room for cells.
+Result<void> check_room(std::uint32_t slots, const EbpfOptions& options) {
+  const std::uint32_t room_bytes = kStackBytes - cells_offset_bytes(options);
+  if (4 * slots <= room_bytes) {
+    return {};
+  }
+  return invalid_option(
+      "stack_offset_bytes",
+      fmt::format("{} leaves no room for the {} bytes that this filter keeps on the stack",
+                  options.stack_offset_bytes, 4 * slots));
+}
+
 }  // namespace
 
 GraphEmitter::GraphEmitter(const Graph& graph, const EbpfOptions& options,
                            std::vector<NodeId> order, const Uses& uses, const ByteOrder& byte_order,
-                           std::vector<std::uint8_t> phi_slots, std::uint32_t max_packet_offset)
+                           CellSlots slots)
     : graph_(graph),
       options_(options),
       order_(std::move(order)),
@@ -55,7 +68,7 @@ GraphEmitter::GraphEmitter(const Graph& graph, const EbpfOptions& options,
       positions_(graph.nodes.size()),
       is_asked_often_(values_asked_often(graph, order_)),
       pads_(graph.nodes.size()),
-      values_(graph, options, uses, byte_order, std::move(phi_slots), max_packet_offset),
+      values_(graph, options, uses, byte_order, std::move(slots)),
       entry_states_(graph.nodes.size()) {
   for (std::size_t i = 0; i < order_.size(); ++i) {
     positions_[order_[i]] = i;
@@ -75,12 +88,9 @@ std::string GraphEmitter::local_label() {
   return fmt::format("{}_c{}", options_.label_prefix, local_labels_++);
 }
 
-std::optional<ebpf::Assembly> GraphEmitter::run() {
+Result<ebpf::Assembly> GraphEmitter::run() {
   entry_states_[graph_.entry] = MachineState{};
   place_ends();
-  const Questions questions = count_questions(graph_);
-  const std::size_t most_insns =
-      kMostInsnsPerNode * (order_.size() + kMostInsnsPerNode) + 4 * questions.decisions;
   if (is_end(graph_.entry)) {
     values_.code.jump(label(graph_.entry));
   }
@@ -102,12 +112,13 @@ std::optional<ebpf::Assembly> GraphEmitter::run() {
     values_.code.label(label(id));
     std::visit([&](const auto& node) { emit(node); }, graph_.nodes[id]);
     values_.unpin_all();
-    if (values_.code.size() > most_insns) {
-      return std::nullopt;
+    if (values_.code.size() > ebpf::kMaxInsns) {
+      return std::move(values_.code);  // and the caller says so
     }
   }
   if (values_.gave_up()) {
-    return std::nullopt;
+    return fail(Errc::TooLarge,
+                "an expression takes more registers than there are; please report it");
   }
   emit_ends();
   values_.code.allow_turning();
@@ -182,7 +193,16 @@ void GraphEmitter::go_to(NodeId target) {
 
 void GraphEmitter::emit(const AnyBit& node) {
   const Reg reg = values_.value(node.value);
-  jump_if(ebpf::Cmp::Any, reg, byte_order_.number(node.value, node.mask), node.if_set);
+  const std::uint32_t mask = byte_order_.number(node.value, node.mask);
+  if (order_.size() > kMostUnturnable) {
+    values_.pin(reg);
+    const Reg bits = values_.scratch();
+    values_.code.add(ebpf::mov32(bits, reg));
+    values_.code.add(ebpf::alu32(ebpf::Alu::And, bits, mask));
+    jump_if(ebpf::Cmp::NotEqual, bits, 0, node.if_set);
+  } else {
+    jump_if(ebpf::Cmp::Any, reg, mask, node.if_set);
+  }
   go_to(node.if_clear);
 }
 
@@ -235,6 +255,11 @@ void GraphEmitter::emit(const SetPhi& node) {
   go_to(node.next);
 }
 
+void GraphEmitter::emit(const Call& node) {
+  values_.set_phi_from_call(node.phi, node.helper);
+  go_to(node.next);
+}
+
 void GraphEmitter::emit_return(const Return& node) {
   const Reg reg = values_.value(node.value);
   if (!options_.match_label.empty()) {
@@ -248,26 +273,23 @@ void GraphEmitter::emit_return(const Return& node) {
   values_.code.jump(options_.result_label);
 }
 
-std::optional<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options,
-                                         std::uint32_t max_packet_offset) {
+Result<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options) {
   const std::vector<NodeId> order = topological_order(graph);
   const Uses uses(graph, order);
-  const ByteOrder byte_order(graph, order);
-  auto phi_slots = place_phis(graph, order);
-  if (!phi_slots) {
-    return std::nullopt;
-  }
-  const auto emitter = [&] {
-    return GraphEmitter(graph, options, order, uses, byte_order, *phi_slots, max_packet_offset);
+  const ByteOrder byte_order(graph, order, !options.buffer_on_stack);
+  const auto emitter = [&](const std::vector<bool>& cells_kept) {
+    return GraphEmitter(graph, options, order, uses, byte_order,
+                        place_cells(graph, order, cells_kept));
   };
-  GraphEmitter first = emitter();
+  GraphEmitter first = emitter(std::vector<bool>(graph.values.phis(), true));
   auto code = first.run();
-  if (!code || std::ranges::find(first.cells_read(), false) == first.cells_read().end()) {
+  if (std::ranges::find(first.cells_read(), false) == first.cells_read().end()) {
+    TRY(check_room(first.slots(), options));
     return code;
   }
   // The same once more, without storing what turned out to stay in registers.
-  GraphEmitter second = emitter();
-  second.keep_cells(first.cells_read());
+  GraphEmitter second = emitter(first.cells_read());
+  TRY(check_room(second.slots(), options));
   return second.run();
 }
 

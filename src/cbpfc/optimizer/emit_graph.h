@@ -19,14 +19,12 @@
 
 #include <cbpfc/compile.h>
 
-#include <optional>
-
 #include "graph.h"
 
 namespace cbpfc::optimizer {
 
-/// The fragment; nullopt when registers or scratch slots do not suffice for the graph.
-std::optional<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options,
-                                         std::uint32_t max_packet_offset);
+/// The fragment.
+/// Errors: Errc::InvalidArgument when the stack has no room for the filter's cells.
+Result<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options);
 
 }  // namespace cbpfc::optimizer

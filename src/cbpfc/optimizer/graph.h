@@ -92,6 +92,13 @@ struct SetPhi {
   NodeId next;
   bool operator==(const SetPhi&) const = default;
 };
+/// Cell `phi` = the low 32 bits of what a helper without arguments returns.
+struct Call {
+  ValueId phi;
+  std::int32_t helper;
+  NodeId next;
+  bool operator==(const Call&) const = default;
+};
 struct Return {
   ValueId value;
   bool operator==(const Return&) const = default;
@@ -101,7 +108,7 @@ struct Forward {
   NodeId next;
   bool operator==(const Forward&) const = default;
 };
-using Node = std::variant<Switch, AnyBit, Compare, Fits, WideEqual, SetPhi, Return, Forward>;
+using Node = std::variant<Switch, AnyBit, Compare, Fits, WideEqual, SetPhi, Call, Return, Forward>;
 
 struct Graph {
   Values values;
@@ -135,6 +142,7 @@ void for_each_edge(N& node, F&& f) {
                  [&](Like<N, Fits>& n) { both(n.if_inside, n.if_outside); },
                  [&](Like<N, WideEqual>& n) { both(n.if_equal, n.otherwise); },
                  [&](Like<N, SetPhi>& n) { f(n.next); },
+                 [&](Like<N, Call>& n) { f(n.next); },
                  [](Like<N, Return>&) {},
                  [&](Like<N, Forward>& n) { f(n.next); },
              },
@@ -159,6 +167,7 @@ void for_each_value(N& node, F&& f) {
                  [&](Like<N, Fits>& n) { maybe(n.index); },
                  [&](Like<N, WideEqual>& n) { maybe(n.index); },
                  [&](Like<N, SetPhi>& n) { f(n.value); },
+                 [](Like<N, Call>&) {},
                  [&](Like<N, Return>& n) { f(n.value); },
                  [](Like<N, Forward>&) {},
              },

@@ -21,14 +21,13 @@ std::vector<bool> values_asked_often(const Graph& graph, const std::vector<NodeI
 class GraphEmitter {
  public:
   GraphEmitter(const Graph& graph, const EbpfOptions& options, std::vector<NodeId> order,
-               const Uses& uses, const ByteOrder& byte_order, std::vector<std::uint8_t> phi_slots,
-               std::uint32_t max_packet_offset);
+               const Uses& uses, const ByteOrder& byte_order, CellSlots slots);
 
-  std::optional<ebpf::Assembly> run();
+  /// To call once.
+  Result<ebpf::Assembly> run();
   /// By cell, whether the code reads its slot.
   const std::vector<bool>& cells_read() const { return values_.cells_read(); }
-  /// To call before run(): does without stores to the slots of cells that are false here.
-  void keep_cells(std::vector<bool> kept) { values_.keep_cells(std::move(kept)); }
+  std::uint32_t slots() const { return values_.slots(); }
 
  private:
   /// Code before a node, for the ways that come with registers to load again (forget.cc).
@@ -55,6 +54,7 @@ class GraphEmitter {
   void emit(const Fits& node);
   void emit(const WideEqual& node);
   void emit(const SetPhi& node);
+  void emit(const Call& node);
   void emit(const Return& node) { emit_return(node); }
   void emit(const Forward&) {}
 

@@ -46,6 +46,7 @@ std::string title(const Graph& graph, const Node& node, const Values::Namer& nam
                            : fmt::format("p64[{}] == {:#x}", n.offset, n.bytes);
           },
           [&](const SetPhi& n) { return fmt::format("{} = {}", print(n.phi), print(n.value)); },
+          [&](const Call& n) { return fmt::format("{} = call {}", print(n.phi), n.helper); },
           [&](const Return& n) { return fmt::format("return {}", print(n.value)); },
           [](const Forward&) { return std::string("forward"); },
       },
@@ -74,6 +75,7 @@ std::vector<Edge> edges(const Node& node) {
             return std::vector<Edge>{{"yes", n.if_equal}, {"no", n.otherwise}};
           },
           [](const SetPhi& n) { return std::vector<Edge>{{"", n.next}}; },
+          [](const Call& n) { return std::vector<Edge>{{"", n.next}}; },
           [](const Return&) { return std::vector<Edge>{}; },
           [](const Forward& n) { return std::vector<Edge>{{"", n.next}}; },
       },

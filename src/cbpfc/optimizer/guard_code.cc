@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Code that shows the verifier bytes of the packet (the guards of ValueCode).
+// Code that shows the verifier bytes of the packet (the guards of ValueCode), by PacketAccess.
+//
+// Direct, between two pointers:
 //
 //     guard [0, 34)                          r4 = r2; r4 += 34; if r4 > r3 goto outside
 //     guard [0, 38) behind it                r4 += 4; if r4 > r3 goto outside
@@ -14,7 +16,17 @@
 // makes it forget.  A pointer to an index with a bound starts at the index, one to any other at the lowest
 // byte wanted: with 32-bit wrap nothing is known of what lies before.
 //
-// Where the comparison fails, the pointer is given up: the verifier remembers that it lies beyond the packet's
+// Buffer, of a size that the verifier knows, with a number of valid bytes of which it knows nothing: an index is
+// compared with both.  The number makes it right, the size makes it allowed:
+//
+//     guard [0, 34)                          if r3 < 34 goto outside
+//     pointer for any index                  w5 = 14; w5 += index; w5 += unknown 0;
+//                                            if r5 > size - 4 goto outside
+//                                            w6 = 4; w6 += w5; if r6 > r3 goto outside; r5 += r2
+//
+// Probe: addresses are numbers, and the verifier need not be shown anything.
+//
+// Where the comparison of a Direct pointer fails, the pointer is given up: the verifier remembers that it lies beyond the packet's
 // end, still does so when something is subtracted from it, and takes out the "dead" code behind a second
 // comparison that could well succeed.
 //
@@ -31,6 +43,12 @@ namespace cbpfc::optimizer {
 using ebpf::Reg;
 
 MachineState ValueCode::guard(std::uint32_t end, const std::string& outside) {
+  if (access() != PacketAccess::Direct) {
+    code.jump_if(ebpf::Cmp::Less, options_.packet_end, static_cast<std::int32_t>(end), outside);
+    const MachineState at_jump = state;
+    state.bytes_proven = std::max(state.bytes_proven, end);
+    return at_jump;
+  }
   Reg last{};
   std::int64_t shift = 0;
   const auto old =
@@ -96,6 +114,22 @@ Reg ValueCode::small_pointer(ValueId index) {
   return reg;
 }
 
+/// dst = from + k on 32 bits.  Not as a copy that something is added to: the verifier ties a copy to its original,
+/// applies what a comparison of one tells to the other, sometimes losing its bounds, and refuses to add such a
+/// register to a packet pointer when the constant is large.
+/// Source: Linux v6.11 kernel/bpf/verifier.c sync_linked_regs(), check_reg_sane_offset().
+void ValueCode::add_numbers(Reg dst, Reg from, std::int64_t k) {
+  code.add(ebpf::mov32(dst, static_cast<std::uint32_t>(k)));
+  code.add(ebpf::alu32(ebpf::Alu::Add, dst, from));
+}
+
+/// Leaves unless `offset` + `end`, which does not wrap, is at most the number of valid bytes.
+void ValueCode::leave_if_not_in_buffer(Reg offset, std::int64_t end, Reg tmp,
+                                       const std::string& outside) {
+  add_numbers(tmp, offset, end);
+  code.jump_if(ebpf::Cmp::Greater, tmp, options_.packet_end, outside);
+}
+
 /// packet_start + (index + begin modulo 2^32), where that and what follows can lie in a packet.
 Reg ValueCode::any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
                            const std::string& outside) {
@@ -104,13 +138,15 @@ Reg ValueCode::any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
   pin(from);
   const Reg reg = allocate();
   pin(reg);
-  code.add(ebpf::mov32(reg, static_cast<std::uint32_t>(begin)));
-  code.add(ebpf::alu32(ebpf::Alu::Add, reg, from));
+  add_numbers(reg, from, begin);
   const Reg zero = allocate();
   load_unknown_zero(zero);
   code.add(ebpf::alu32(ebpf::Alu::Add, reg, zero));
   const std::int64_t most = std::int64_t{max_packet_offset_} - (end - begin);
   code.jump_if(ebpf::Cmp::Greater, reg, static_cast<std::int32_t>(most), outside);
+  if (access() == PacketAccess::Buffer) {
+    leave_if_not_in_buffer(reg, end - begin, zero, outside);
+  }
   code.add(ebpf::alu(ebpf::Alu::Add, reg, options_.packet_start));
   held(reg) = Held{
       .kind = Held::Kind::Pointer, .value = index, .base = begin, .begin = begin, .end = begin};
@@ -118,9 +154,14 @@ Reg ValueCode::any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
   return reg;
 }
 
-/// dst = 0, of which the verifier knows nothing but that it has 32 bits: the upper half of the packet's
-/// length, a difference of pointers, which it does not follow.
+/// dst = 0, of which the verifier knows at most that it has 32 bits: from a difference of pointers, which it does
+/// not follow.
 void ValueCode::load_unknown_zero(Reg dst) {
+  if (access() != PacketAccess::Direct) {
+    code.add(ebpf::mov(dst, Reg::R10));
+    code.add(ebpf::alu(ebpf::Alu::Sub, dst, Reg::R10));
+    return;
+  }
   code.add(ebpf::mov(dst, options_.packet_end));
   code.add(ebpf::alu(ebpf::Alu::Sub, dst, options_.packet_start));
   code.add(ebpf::alu(ebpf::Alu::Rsh, dst, 32));
@@ -128,21 +169,37 @@ void ValueCode::load_unknown_zero(Reg dst) {
 
 MachineState ValueCode::guard_index(ValueId index, std::int64_t begin, std::int64_t end,
                                     const std::string& outside) {
+  const std::uint32_t pinned = pinned_;
+  if (access() == PacketAccess::Probe) {
+    add_numbers(Reg::R3, value(index), begin);
+    code.add(ebpf::alu(ebpf::Alu::Add, Reg::R3, static_cast<std::int32_t>(end - begin)));
+    code.jump_if(ebpf::Cmp::Greater, Reg::R3, options_.packet_end, outside);
+    return state;
+  }
   const bool is_small =
       begin >= 0 && end <= std::numeric_limits<std::int16_t>::max() &&
       std::uint64_t{verifier_max(index)} + static_cast<std::uint64_t>(end) <= max_packet_offset_;
   const MachineState before = state;
-  const std::uint32_t pinned = pinned_;
-  const Reg pointer = is_small ? small_pointer(index) : any_pointer(index, begin, end, outside);
-  const std::int64_t shift = end - held(pointer).base;
-  if (shift != held(pointer).shift) {
-    code.add(
-        ebpf::alu(ebpf::Alu::Add, pointer, static_cast<std::int32_t>(shift - held(pointer).shift)));
-    held(pointer).shift = shift;
+  if (is_small && access() == PacketAccess::Buffer) {
+    const Reg from = value(index);
+    pin(from);
+    leave_if_not_in_buffer(from, end, allocate(), outside);
+    pinned_ = pinned;
   }
-  code.jump_if(ebpf::Cmp::Greater, pointer, options_.packet_end, outside);
-  // any_pointer() jumps, too: what was there before it and still is holds at both.
-  MachineState at_jump = is_small ? state : MachineState::meet(before, state);
+  const MachineState at_first_jump = state;
+  const Reg pointer = is_small ? small_pointer(index) : any_pointer(index, begin, end, outside);
+  MachineState at_jump = is_small ? at_first_jump : MachineState::meet(before, state);
+  if (access() == PacketAccess::Direct) {
+    const std::int64_t shift = end - held(pointer).base;
+    if (shift != held(pointer).shift) {
+      code.add(ebpf::alu(ebpf::Alu::Add, pointer,
+                         static_cast<std::int32_t>(shift - held(pointer).shift)));
+      held(pointer).shift = shift;
+    }
+    code.jump_if(ebpf::Cmp::Greater, pointer, options_.packet_end, outside);
+    // any_pointer() jumps, too: what was there before it and still is holds at both.
+    at_jump = is_small ? state : MachineState::meet(before, state);
+  }
   at_jump.held[static_cast<std::size_t>(pointer)] = Held{};
   held(pointer).begin = held(pointer).base;
   held(pointer).end = std::max(held(pointer).end, end);

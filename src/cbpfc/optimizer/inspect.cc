@@ -5,7 +5,6 @@
 
 #include <cbpfc/inspect.h>
 
-#include "../block_order.h"
 #include "../cfg.h"
 #include "../passes.h"
 #include "emit_graph.h"
@@ -23,23 +22,20 @@ Result<std::vector<GraphView>> inspect_phases(const Filter& filter, const EbpfOp
   Cfg cfg = TRY(
       build_cfg(filter, rules.max_packet_offset, options.ancillary).with_context("inspect filter"));
   simplify_jumps(cfg);
-  auto graph = has_downward_edges(cfg) ? std::nullopt : optimizer::lift_filter(cfg, rules);
-  if (!graph) {
-    return fail(Errc::Unsupported,
-                "inspect filter: it has what the optimiser leaves to the plain code");
-  }
+  optimizer::Graph graph = optimizer::lift_filter(cfg, rules);
   std::vector<GraphView> views;
   const auto view = [&](std::string_view phase) {
-    const optimizer::Questions questions = optimizer::count_questions(*graph);
+    auto code = optimizer::emit_graph(graph, options);
+    const optimizer::Questions questions = optimizer::count_questions(graph);
     views.push_back({.phase = std::string(phase),
-                     .text = optimizer::dump(*graph),
-                     .dot = optimizer::dump_dot(*graph),
+                     .text = optimizer::dump(graph),
+                     .dot = optimizer::dump_dot(graph),
                      .decisions = questions.decisions,
                      .guards = questions.guards,
-                     .code = optimizer::emit_graph(*graph, options, rules.max_packet_offset)});
+                     .code = code ? std::optional(*std::move(code)) : std::nullopt});
   };
   view(kLiftedPhase);
-  optimizer::run_phases(*graph, rules, [&](const PhaseDescription& phase) { view(phase.name); });
+  optimizer::run_phases(graph, rules, [&](const PhaseDescription& phase) { view(phase.name); });
   return views;
 }
 

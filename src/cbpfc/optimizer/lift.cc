@@ -8,6 +8,7 @@
 #include <ranges>
 
 #include "../overloaded.h"
+#include "effort.h"
 
 namespace cbpfc::optimizer {
 namespace {
@@ -18,9 +19,9 @@ constexpr std::size_t kX = 1;
 constexpr std::size_t kScratch = 2;
 constexpr std::size_t kVariables = kScratch + kScratchSlots;
 
-/// Cells a filter may have.  Where more values differ, the verifier would follow them all through the stack;
-/// in the plain code's registers it does better.
-constexpr std::uint32_t kMostPhis = 16;
+/// What one expression may be computed from: more of it goes into a cell.
+constexpr std::uint32_t kMostParts = 16;
+constexpr std::uint32_t kMostCells = 2;
 
 /// Blocks that may be lifted again for the sake of what is known at a join.
 constexpr std::size_t kMostCopiedBlocks = 8;
@@ -98,22 +99,22 @@ std::size_t count_ahead(const Cfg& cfg, BlockId from, std::size_t most) {
 class Lifter {
  public:
   Lifter(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph)
-      : cfg_(cfg), rules_(rules), ends_(ends), graph_(graph) {}
+      : cfg_(cfg), rules_(rules), ends_(ends), graph_(graph), efforts_(graph.values, rules) {}
 
-  std::optional<NodeId> run() {
+  NodeId run() {
     live_ = live_at_entry(cfg_);
     arrivals_.resize(cfg_.blocks.size());
     zero_ = graph_.values.constant(0);
     Variables start;
     start.fill(zero_);
     const NodeId entry = arrive(0, start);
-    for (BlockId id = 0; id < cfg_.blocks.size() && !gave_up_; ++id) {
-      if (cfg_.blocks[id].reachable) {
+    for (BlockId id = 0; id < cfg_.blocks.size(); ++id) {
+      if (!arrivals_[id].empty()) {
         lift_arrivals(id);
         arrivals_[id].clear();
       }
     }
-    return gave_up_ ? std::nullopt : std::optional(entry);
+    return entry;
   }
 
  private:
@@ -168,7 +169,6 @@ class Lifter {
         merged[i] = graph_.values.new_phi();
       }
     }
-    gave_up_ = gave_up_ || graph_.values.phis() > kMostPhis;
     const NodeId entry = graph_.add(Forward{.next = 0});
     for (const Arrival& arrival : arrivals) {
       NodeId next = entry;
@@ -186,10 +186,7 @@ class Lifter {
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { lift_step(s, from, variables); }, step);
     }
-    const auto to_block = [&](BlockId next) {
-      gave_up_ = gave_up_ || next <= id;
-      return gave_up_ ? from : arrive(next, variables);
-    };
+    const auto to_block = [&](BlockId next) { return arrive(next, variables); };
     std::visit(Overloaded{
                    [&](const Goto& e) { lead(from, to_block(e.target)); },
                    [&](const Branch& e) {
@@ -210,6 +207,21 @@ class Lifter {
     return operand.is_x ? variables[kX] : graph_.values.constant(operand.k);
   }
 
+  /// The value as one that is cheap to compute: a cell, where it is not.
+  ValueId kept(NodeId& from, ValueId value) {
+    const Effort& effort = efforts_.of(value);
+    // A register less than there are: a comparison holds its other side meanwhile.
+    if (effort.registers < rules_.registers && effort.parts <= kMostParts &&
+        effort.cells <= kMostCells) {
+      return value;
+    }
+    const ValueId phi = graph_.values.new_phi();
+    const NodeId next = graph_.add(Forward{.next = 0});
+    lead(from, graph_.add(SetPhi{.phi = phi, .value = value, .next = next}));
+    from = next;
+    return phi;
+  }
+
   /// Goes on only if the bytes are there; otherwise the filter ends with 0.
   void need(NodeId& from, std::optional<ValueId> index, std::uint32_t offset, std::uint32_t size) {
     const NodeId inside = graph_.add(Forward{.next = 0});
@@ -224,7 +236,7 @@ class Lifter {
     const ValueId value = graph_.values.load(size, index, offset);
     const PacketLoad simplified = std::get<PacketLoad>(graph_.values[value]);
     need(from, simplified.index, simplified.offset, static_cast<std::uint32_t>(size));
-    return value;
+    return kept(from, value);
   }
 
   void lift_step(const LoadImmediate& s, NodeId&, Variables& v) {
@@ -257,25 +269,32 @@ class Lifter {
       lead(from, ask_interval(graph_, rules_, right, 0, 0, ends_.end(graph_, zero_), divisible));
       from = divisible;
     }
-    v[kA] = graph_.values.arithmetic(s.op, v[kA], right);
+    v[kA] = kept(from, graph_.values.arithmetic(s.op, v[kA], right));
   }
-  void lift_step(const Negate&, NodeId&, Variables& v) {
-    v[kA] = graph_.values.arithmetic(AluOp::Sub, zero_, v[kA]);
+  void lift_step(const Negate&, NodeId& from, Variables& v) {
+    v[kA] = kept(from, graph_.values.arithmetic(AluOp::Sub, zero_, v[kA]));
   }
   void lift_step(const Transfer& s, NodeId&, Variables& v) {
     v[variable(s.dst)] = v[s.dst == Register::A ? kX : kA];
   }
-  // The plain code's own steps are added after lifting, where a program is not lifted.
-  void lift_step(const AbsoluteGuard&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const IndirectGuard&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const LoadFromBase&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const LoadOpaque&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const DivisorGuard&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const StartLoop&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const CountTrip&, NodeId&, Variables&) { gave_up_ = true; }
-  // What is not in the packet is no value here: a helper overwrites registers.
-  void lift_step(const LoadContext&, NodeId&, Variables&) { gave_up_ = true; }
-  void lift_step(const CallHelper&, NodeId&, Variables&) { gave_up_ = true; }
+  void lift_step(const LoadContext& s, NodeId&, Variables& v) {
+    v[kA] = graph_.values.context(s.offset);
+  }
+  /// Not a value: each call may return another number.
+  void lift_step(const CallHelper& s, NodeId& from, Variables& v) {
+    v[kA] = graph_.values.new_phi();
+    const NodeId next = graph_.add(Forward{.next = 0});
+    lead(from, graph_.add(Call{.phi = v[kA], .helper = s.helper, .next = next}));
+    from = next;
+  }
+  // The passes over blocks add these, for C.
+  void lift_step(const AbsoluteGuard&, NodeId&, Variables&) { std::unreachable(); }
+  void lift_step(const IndirectGuard&, NodeId&, Variables&) { std::unreachable(); }
+  void lift_step(const LoadFromBase&, NodeId&, Variables&) { std::unreachable(); }
+  void lift_step(const LoadOpaque&, NodeId&, Variables&) { std::unreachable(); }
+  void lift_step(const DivisorGuard&, NodeId&, Variables&) { std::unreachable(); }
+  void lift_step(const StartLoop&, NodeId&, Variables&) { std::unreachable(); }
+  void lift_step(const CountTrip&, NodeId&, Variables&) { std::unreachable(); }
 
   const Cfg& cfg_;
   const PacketRules& rules_;
@@ -284,7 +303,7 @@ class Lifter {
   ValueId zero_ = 0;
   std::vector<VariableSet> live_;
   std::vector<std::vector<Arrival>> arrivals_;
-  bool gave_up_ = false;
+  Efforts efforts_;
 };
 
 /// A filter alone: a Return for each value.
@@ -320,7 +339,7 @@ class NextInSet : public Ends {
 
 }  // namespace
 
-std::optional<NodeId> lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph) {
+NodeId lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph) {
   return Lifter(cfg, rules, ends, graph).run();
 }
 
@@ -344,29 +363,21 @@ void remove_forwards(Graph& graph) {
   graph.entry = end_of_chain(graph.entry);
 }
 
-std::optional<Graph> lift_filter(const Cfg& cfg, const PacketRules& rules) {
+Graph lift_filter(const Cfg& cfg, const PacketRules& rules) {
   Graph graph;
   Returns returns;
-  const auto entry = lift(cfg, rules, returns, graph);
-  if (!entry) {
-    return std::nullopt;
-  }
-  graph.entry = *entry;
+  graph.entry = lift(cfg, rules, returns, graph);
   remove_forwards(graph);
   return graph;
 }
 
-std::optional<Graph> lift_set(std::span<const Cfg> cfgs, const PacketRules& rules) {
+Graph lift_set(std::span<const Cfg> cfgs, const PacketRules& rules) {
   Graph graph;
   NodeId next = graph.add(Return{.value = graph.values.constant(0)});
   for (std::size_t i = cfgs.size(); i-- > 0;) {
     const auto number = static_cast<std::uint32_t>(i + 1);
     NextInSet ends(rules, graph.add(Return{.value = graph.values.constant(number)}), next);
-    const auto entry = lift(cfgs[i], rules, ends, graph);
-    if (!entry) {
-      return std::nullopt;
-    }
-    next = *entry;
+    next = lift(cfgs[i], rules, ends, graph);
   }
   graph.entry = next;
   remove_forwards(graph);

@@ -12,13 +12,14 @@
 // they do not, it is either lifted once for each (what follows then knows more, and the end is near), or
 // the registers become cells that each path sets (Phi).
 //
+// A value that takes more registers than there are, or many instructions, becomes a cell where the program
+// computes it.  So does what a helper returns.
+//
 // Cost: O(instructions), a bounded factor more where blocks are lifted again.
-// Does not: loops, which stay with the plain code.
 // Tested by: lift_test.cc, and by every engine in tests/differential.
 
 #pragma once
 
-#include <optional>
 #include <span>
 
 #include "../cfg.h"
@@ -28,7 +29,7 @@
 namespace cbpfc::optimizer {
 
 /// Adds `cfg` to `graph`: `returns` says which node stands for the end with a given value.
-/// Returns the node to start at; nullopt when the graph cannot express it (loops, steps that are not pure).
+/// Returns the node to start at.
 class Ends {
  public:
   virtual ~Ends() = default;
@@ -36,12 +37,12 @@ class Ends {
   virtual NodeId end(Graph& graph, ValueId value) = 0;
 };
 
-std::optional<NodeId> lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph);
+NodeId lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph);
 
 /// The decision graph of one filter.
-std::optional<Graph> lift_filter(const Cfg& cfg, const PacketRules& rules);
+Graph lift_filter(const Cfg& cfg, const PacketRules& rules);
 
 /// The decision graph that returns the number, from 1, of the first filter that matches; 0 for none.
-std::optional<Graph> lift_set(std::span<const Cfg> cfgs, const PacketRules& rules);
+Graph lift_set(std::span<const Cfg> cfgs, const PacketRules& rules);
 
 }  // namespace cbpfc::optimizer

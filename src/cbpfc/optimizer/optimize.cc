@@ -6,7 +6,6 @@
 
 #include <cassert>
 
-#include "../packet_reader.h"
 #include "emit_graph.h"
 #include "graph_passes.h"
 #include "lift.h"
@@ -29,8 +28,10 @@ void gather(Graph& graph, const PacketRules&) {
 void mask(Graph& graph, const PacketRules&) {
   choose_masks(graph);
 }
-void join(Graph& graph, const PacketRules&) {
-  widen_compares(graph);
+void join(Graph& graph, const PacketRules& rules) {
+  if (rules.has_wide_loads) {
+    widen_compares(graph);
+  }
 }
 
 constexpr Pass kSettle[] = {thread_edges, merge};
@@ -73,11 +74,6 @@ std::vector<PhaseDescription> phases() {
   return all;
 }
 
-PacketRules rules_for(const EbpfOptions& options) {
-  return {.max_packet_offset = max_packet_offset(options),
-          .length_is_bytes = !options.packet_length};
-}
-
 void run_phases(Graph& graph, const PacketRules& rules,
                 const std::function<void(const PhaseDescription&)>& watch) {
   assert(check_graph(graph).empty());
@@ -112,23 +108,20 @@ bool is_worth_it(const Graph& whole, const ebpf::Assembly& code, const Graph& sp
 
 }  // namespace
 
-std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool is_set,
-                                                const EbpfOptions& options) {
-  if (options.access != PacketAccess::Direct) {
-    return std::nullopt;
-  }
+Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
+                                     const EbpfOptions& options) {
   const PacketRules rules = rules_for(options);
-  auto graph = is_set ? lift_set(cfgs, rules) : lift_filter(cfgs.front(), rules);
-  if (!graph) {
-    return std::nullopt;
+  Graph graph = is_set ? lift_set(cfgs, rules) : lift_filter(cfgs.front(), rules);
+  if (!options.optimize) {
+    return emit_graph(graph, options);
   }
   // Not for sets: they are large, and what does not match one filter goes on to the next.
-  const std::optional<Graph> split = is_set ? std::nullopt : split_graph(*graph, rules);
-  run_phases(*graph, rules);
-  auto code = emit_graph(*graph, options, rules.max_packet_offset);
+  const std::optional<Graph> split = is_set ? std::nullopt : split_graph(graph, rules);
+  run_phases(graph, rules);
+  ebpf::Assembly code = TRY(emit_graph(graph, options));
   if (split) {
-    auto split_code = emit_graph(*split, options, rules.max_packet_offset);
-    if (code && split_code && is_worth_it(*graph, *code, *split, *split_code)) {
+    ebpf::Assembly split_code = TRY(emit_graph(*split, options));
+    if (is_worth_it(graph, code, *split, split_code)) {
       return split_code;
     }
   }

@@ -21,15 +21,13 @@ namespace cbpfc::optimizer {
 /// The phases in the order they run.
 std::vector<PhaseDescription> phases();
 
-/// What a graph may take for granted under `options`.
-PacketRules rules_for(const EbpfOptions& options);
-
 /// Runs all phases; `watch`, if there is one, sees the graph after each.
 void run_phases(Graph& graph, const PacketRules& rules,
                 const std::function<void(const PhaseDescription&)>& watch = nullptr);
 
-/// One filter, or several as a set, optimised; nullopt for what only the plain code can do.
-std::optional<ebpf::Assembly> compile_optimized(std::span<const Cfg> cfgs, bool is_set,
-                                                const EbpfOptions& options);
+/// One filter, or several as a set.
+/// Errors: those of emit_graph().
+Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
+                                     const EbpfOptions& options);
 
 }  // namespace cbpfc::optimizer

@@ -66,6 +66,9 @@ Key key_of(const Node& node) {
             return Key{kind, key_of(n.index), n.offset, n.bytes, n.if_equal, n.otherwise};
           },
           [&](const SetPhi& n) { return Key{kind, n.phi, n.value, n.next}; },
+          [&](const Call& n) {
+            return Key{kind, n.phi, static_cast<std::uint32_t>(n.helper), n.next};
+          },
           [&](const Return& n) { return Key{kind, n.value}; },
           [&](const Forward& n) { return Key{kind, n.next}; },
       },

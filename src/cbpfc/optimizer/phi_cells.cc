@@ -3,79 +3,110 @@
 #include "phi_cells.h"
 
 #include <algorithm>
-#include <array>
-#include <set>
+#include <iterator>
+#include <optional>
 
 namespace cbpfc::optimizer {
 namespace {
 
-struct Life {
-  std::size_t begin = ~std::size_t{0};
-  std::size_t end = 0;
-};
+using Cell = std::uint32_t;
+using Cells = std::vector<Cell>;  ///< sorted
 
-/// The cells each value is computed from.  Few programs have cells, and those have few.
-std::vector<std::set<std::uint32_t>> cells_below(const Values& values) {
-  std::vector<std::set<std::uint32_t>> cells(values.size());
+Cells united(const Cells& left, const Cells& right) {
+  Cells both;
+  std::ranges::set_union(left, right, std::back_inserter(both));
+  return both;
+}
+
+/// The cells each value is computed from.
+std::vector<Cells> cells_below(const Values& values) {
+  std::vector<Cells> cells(values.size());
   for (ValueId value = 0; value < values.size(); ++value) {
     if (const auto* phi = std::get_if<Phi>(&values[value])) {
-      cells[value].insert(phi->number);
+      cells[value] = {phi->number};
     }
     for (const ValueId operand : values.operands(value)) {
-      cells[value].insert(cells[operand].begin(), cells[operand].end());
+      cells[value] = united(cells[value], cells[operand]);
     }
   }
   return cells;
 }
 
-std::vector<Life> find_lives(const Graph& graph, const std::vector<NodeId>& order) {
-  const auto cells = cells_below(graph.values);
-  std::vector<Life> lives(graph.values.phis());
-  const auto live_at = [&](std::uint32_t cell, std::size_t position) {
-    lives[cell].begin = std::min(lives[cell].begin, position);
-    lives[cell].end = std::max(lives[cell].end, position);
-  };
-  for (std::size_t position = 0; position < order.size(); ++position) {
-    const Node& node = graph.nodes[order[position]];
-    for (const ValueId value : values_of(node)) {
-      for (const std::uint32_t cell : cells[value]) {
-        live_at(cell, position);
+/// The cell a node sets.
+std::optional<Cell> cell_set(const Values& values, const Node& node) {
+  if (const auto* set = std::get_if<SetPhi>(&node)) {
+    return std::get<Phi>(values[set->phi]).number;
+  }
+  if (const auto* call = std::get_if<Call>(&node)) {
+    return std::get<Phi>(values[call->phi]).number;
+  }
+  return std::nullopt;
+}
+
+/// The cell whose content is all that a node puts into another.
+std::optional<Cell> cell_copied(const Values& values, const Node& node) {
+  const auto* set = std::get_if<SetPhi>(&node);
+  const auto* from = set != nullptr ? std::get_if<Phi>(&values[set->value]) : nullptr;
+  return from != nullptr ? std::optional(from->number) : std::nullopt;
+}
+
+/// Which cells may not share a slot.
+std::vector<Cells> find_conflicts(const Graph& graph, const std::vector<NodeId>& order) {
+  const std::vector<Cells> cells = cells_below(graph.values);
+  std::vector<Cells> conflicts(graph.values.phis());
+  std::vector<Cells> needed(graph.nodes.size());  ///< before each node
+  for (auto id = order.rbegin(); id != order.rend(); ++id) {
+    const Node& node = graph.nodes[*id];
+    Cells after;
+    for_each_edge(node, [&](NodeId target) { after = united(after, needed[target]); });
+    if (const auto cell = cell_set(graph.values, node)) {
+      const auto copied = cell_copied(graph.values, node);
+      std::erase(after, *cell);
+      for (const Cell other : after) {
+        if (copied != other) {
+          conflicts[*cell].push_back(other);
+          conflicts[other].push_back(*cell);
+        }
       }
     }
-    if (const auto* set = std::get_if<SetPhi>(&node)) {
-      live_at(std::get<Phi>(graph.values[set->phi]).number, position);
+    for (const ValueId value : values_of(node)) {
+      after = united(after, cells[value]);
     }
+    needed[*id] = std::move(after);
   }
-  return lives;
+  return conflicts;
 }
 
 }  // namespace
 
-std::optional<std::vector<std::uint8_t>> place_phis(const Graph& graph,
-                                                    const std::vector<NodeId>& order) {
-  std::vector<std::uint8_t> slots(graph.values.phis(), 0);
-  if (slots.empty()) {
-    return slots;
+CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order,
+                      const std::vector<bool>& is_kept) {
+  constexpr std::uint16_t kNone = CellSlots::kNone;
+  CellSlots placed{.slot_of = std::vector<std::uint16_t>(graph.values.phis(), kNone)};
+  if (graph.values.phis() == 0) {
+    return placed;
   }
-  const std::vector<Life> lives = find_lives(graph, order);
-  std::vector<std::uint32_t> by_begin;
-  for (std::uint32_t cell = 0; cell < lives.size(); ++cell) {
-    if (lives[cell].begin <= lives[cell].end) {
-      by_begin.push_back(cell);
+  const std::vector<Cells> conflicts = find_conflicts(graph, order);
+  for (const NodeId id : order) {
+    const auto cell = cell_set(graph.values, graph.nodes[id]);
+    if (!cell || !is_kept[*cell] || placed.slot_of[*cell] != kNone) {
+      continue;
     }
-  }
-  std::ranges::sort(by_begin, {}, [&](std::uint32_t cell) { return lives[cell].begin; });
-  std::array<std::optional<std::size_t>, kScratchSlots> busy_until = {};
-  for (const std::uint32_t cell : by_begin) {
-    const auto free = std::ranges::find_if(
-        busy_until, [&](const auto& until) { return !until || *until < lives[cell].begin; });
-    if (free == busy_until.end()) {
-      return std::nullopt;
+    std::vector<bool> is_taken(placed.slots + 1U, false);
+    for (const Cell other : conflicts[*cell]) {
+      if (placed.slot_of[other] != kNone) {
+        is_taken[placed.slot_of[other]] = true;
+      }
     }
-    *free = lives[cell].end;
-    slots[cell] = static_cast<std::uint8_t>(free - busy_until.begin());
+    const auto copied = cell_copied(graph.values, graph.nodes[id]);
+    std::uint16_t slot = copied ? placed.slot_of[*copied] : kNone;
+    if (slot == kNone || is_taken[slot]) {
+      slot = static_cast<std::uint16_t>(std::ranges::find(is_taken, false) - is_taken.begin());
+    }
+    placed.slot_of[*cell] = slot;
+    placed.slots = std::max(placed.slots, static_cast<std::uint16_t>(slot + 1));
   }
-  return slots;
+  return placed;
 }
 
 }  // namespace cbpfc::optimizer

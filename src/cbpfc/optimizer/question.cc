@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "../ebpf_options.h"
+
 namespace cbpfc::optimizer {
 namespace {
 
@@ -100,6 +102,15 @@ std::optional<NodeId> ask_length(Graph& graph, const PacketRules& rules, const I
 }
 
 }  // namespace
+
+PacketRules rules_for(const EbpfOptions& options) {
+  return {.max_packet_offset = max_packet_offset(options),
+          .length_is_bytes = !options.packet_length,
+          .registers = options.access == PacketAccess::Probe ? 2U : 4U,
+          .load_registers = options.buffer_on_stack ? 2U : 1U,
+          .indexed_load_registers = options.access == PacketAccess::Probe ? 1U : 3U,
+          .has_wide_loads = !options.buffer_on_stack};
+}
 
 NodeId ask_interval(Graph& graph, const PacketRules& rules, ValueId value, std::uint32_t low,
                     std::uint32_t high, NodeId if_true, NodeId if_false) {

@@ -17,6 +17,8 @@
 
 #pragma once
 
+#include <cbpfc/compile.h>
+
 #include "graph.h"
 
 namespace cbpfc::optimizer {
@@ -27,7 +29,14 @@ struct PacketRules {
   std::uint32_t max_packet_offset = 0xffff;
   /// The length a filter sees is that of the bytes it sees.
   bool length_is_bytes = true;
+  /// Registers that values can be computed in, and those that a load takes: at a fixed offset, relative to a value.
+  std::uint32_t registers = 4;
+  std::uint32_t load_registers = 1;
+  std::uint32_t indexed_load_registers = 3;
+  /// Fields of eight bytes can be loaded at once.
+  bool has_wide_loads = true;
 };
+PacketRules rules_for(const EbpfOptions& options);
 
 /// The node that asks whether `value` is in [low, high].
 NodeId ask_interval(Graph& graph, const PacketRules& rules, ValueId value, std::uint32_t low,

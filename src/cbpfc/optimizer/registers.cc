@@ -45,6 +45,7 @@ Uses::Uses(const Graph& graph, const std::vector<NodeId>& order)
                      }
                    },
                    [&](const SetPhi& n) { want(n.value, position); },
+                   [](const Call&) {},
                    [&](const Return& n) { want(n.value, position); },
                    [](const Forward&) {},
                },

@@ -60,6 +60,7 @@ std::size_t Values::Hash::operator()(const Value& value) const {
                           return mix(mix(mix(seed, static_cast<std::size_t>(v.op)), v.left),
                                      v.right);
                         },
+                        [&](const ContextWord& v) { return mix(seed, v.offset); },
                         [&](const Phi& v) { return mix(seed, v.number); },
                     },
                     value);
@@ -80,6 +81,7 @@ std::uint32_t Values::max_of(const Value& value) const {
           [](const Constant& v) { return v.value; },
           [](const PacketLoad& v) { return kMostU32 >> (32 - 8 * static_cast<unsigned>(v.size)); },
           [](const PacketLength&) { return kMostU32; },
+          [](const ContextWord&) { return kMostU32; },
           [](const Phi&) { return kMostU32; },
           [&](const Arithmetic& v) {
             const std::uint64_t left = max_[v.left];
@@ -229,6 +231,7 @@ std::string Values::print(ValueId id, const Namer& name, int depth) const {
                           return fmt::format("({} {} {})", part(v.left),
                                              kOps[static_cast<std::size_t>(v.op)], part(v.right));
                         },
+                        [](const ContextWord& v) { return fmt::format("context[{}]", v.offset); },
                         [](const Phi& v) { return fmt::format("phi{}", v.number); },
                     },
                     values_[id]);

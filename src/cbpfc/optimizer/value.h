@@ -2,7 +2,7 @@
 //
 // Values: what a filter computes from the packet, without saying when.
 //
-// A value is a constant, bytes of the packet, the packet's length, or arithmetic on values.  Nothing a
+// A value is a constant, bytes of the packet, the packet's length, a word of the context, or arithmetic on values.  Nothing a
 // classic program can do changes a packet, so a value is the same wherever it is asked for, and equal
 // computations are one value:
 //
@@ -58,12 +58,17 @@ struct Arithmetic {
   ValueId right;
   bool operator==(const Arithmetic&) const = default;
 };
-/// What the SetPhi node on the way here has put into cell `number`.
+/// The 32 bits at `offset` of the struct xdp_md.
+struct ContextWord {
+  std::uint32_t offset;
+  bool operator==(const ContextWord&) const = default;
+};
+/// What the SetPhi or Call node on the way here has put into cell `number`.
 struct Phi {
   std::uint32_t number;
   bool operator==(const Phi&) const = default;
 };
-using Value = std::variant<Constant, PacketLoad, PacketLength, Arithmetic, Phi>;
+using Value = std::variant<Constant, PacketLoad, PacketLength, Arithmetic, ContextWord, Phi>;
 
 /// Calls `f` with a reference to each value that `value` is computed from: none, one or two.
 template <typename V, typename F>
@@ -76,6 +81,7 @@ void for_each_operand(V& value, F&& f) {
                    }
                  },
                  [](Like<V, PacketLength>&) {},
+                 [](Like<V, ContextWord>&) {},
                  [&](Like<V, Arithmetic>& v) {
                    f(v.left);
                    f(v.right);
@@ -93,6 +99,7 @@ class Values {
   ValueId length() { return add(PacketLength{}); }
   /// op on values, simplified.  Shifts take the low five bits; a division by 0, never reached, is 0.
   ValueId arithmetic(AluOp op, ValueId left, ValueId right);
+  ValueId context(std::uint32_t offset) { return add(ContextWord{offset}); }
   ValueId new_phi() { return add(Phi{phis_++}); }
   /// The value as it is, unless an equal one is there.
   ValueId add(const Value& value);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "../ebpf_options.h"
 #include "../overloaded.h"
 
 namespace cbpfc::optimizer {
@@ -14,8 +15,18 @@ namespace {
 using ebpf::Reg;
 using ebpf::Width;
 
-/// Parts of an expression within each other; deeper ones are left to the plain code.
-constexpr int kMostDepth = 60;
+/// With more cells than these, constants that cells are set to are hidden from the verifier.  Where paths meet with
+/// different ones, it walks on from there once for each, and once for each sum of them: n branches that may add
+/// something make 2^n sums, and it gives up after a million instructions.
+/// Source: Linux v6.18 kernel/bpf/verifier.c adjust_ptr_min_max_vals(), BPF_COMPLEXITY_LIMIT_INSNS.
+constexpr std::uint32_t kMostCellsSeen = 8;
+
+/// Source: Linux v6.18 include/uapi/linux/bpf.h; the helper is there since 5.5.
+constexpr std::int32_t kProbeReadKernel = 113;
+
+bool survives_calls(Reg reg) {
+  return reg >= Reg::R6;
+}
 
 Width width_of(Size size) {
   switch (size) {
@@ -45,19 +56,22 @@ ebpf::Alu alu_op(AluOp op) {
 }  // namespace
 
 ValueCode::ValueCode(const Graph& graph, const EbpfOptions& options, const Uses& uses,
-                     const ByteOrder& byte_order, std::vector<std::uint8_t> phi_slots,
-                     std::uint32_t max_packet_offset)
+                     const ByteOrder& byte_order, CellSlots slots)
     : graph_(graph),
       options_(options),
       uses_(uses),
       byte_order_(byte_order),
-      phi_slots_(std::move(phi_slots)),
-      max_packet_offset_(max_packet_offset),
+      efforts_(graph.values, rules_for(options)),
+      slots_(std::move(slots)),
+      hides_constants_(graph.values.phis() > kMostCellsSeen),
+      max_packet_offset_(max_packet_offset(options)),
       pool_(options.working.begin(), options.working.end()),
       homes_(graph.values.size()),
-      cells_kept_(graph.values.phis(), true),
       cells_read_(graph.values.phis(), false) {
   pool_.insert(pool_.end(), options.spare.begin(), options.spare.end());
+  if (options.access == PacketAccess::Probe) {
+    std::erase_if(pool_, [](Reg reg) { return !survives_calls(reg); });
+  }
 }
 
 Reg ValueCode::give_up() {
@@ -102,25 +116,30 @@ Reg ValueCode::allocate_for(ValueId value) {
   return allocate();
 }
 
-/// A register to fill: a free one, else the one whose content is wanted last.
-Reg ValueCode::allocate() {
+/// A register that may be filled: a free one, else the one whose content is wanted last.
+std::optional<Reg> ValueCode::find_free() const {
   std::optional<Reg> best;
   std::size_t best_next = 0;
   for (const Reg reg : pool_) {
     if (is_pinned(reg)) {
       continue;
     }
-    const std::size_t next = uses_.next(held(reg), position);
+    const std::size_t next = uses_.next(state.held[static_cast<std::size_t>(reg)], position);
     if (!best || next > best_next) {
       best = reg;
       best_next = next;
     }
   }
-  if (!best) {
+  return best;
+}
+
+Reg ValueCode::allocate() {
+  const std::optional<Reg> reg = find_free();
+  if (!reg) {
     return give_up();
   }
-  held(*best) = Held{};
-  return *best;
+  held(*reg) = Held{};
+  return *reg;
 }
 
 Reg ValueCode::scratch() {
@@ -131,12 +150,7 @@ Reg ValueCode::value(ValueId value) {
   if (const auto reg = find_value(value)) {
     return *reg;
   }
-  if (++depth_ > kMostDepth || gave_up_) {
-    --depth_;
-    return give_up();
-  }
   const Reg reg = compute(value);
-  --depth_;
   held(reg) = Held{.kind = Held::Kind::Number, .value = value};
   homes_[value] = reg;
   return reg;
@@ -152,6 +166,12 @@ Reg ValueCode::compute(ValueId value) {
                         [&](const PacketLoad& v) { return compute_load(value, v); },
                         [&](const PacketLength&) { return compute_length(value); },
                         [&](const Arithmetic& v) { return compute_arithmetic(value, v); },
+                        [&](const ContextWord& v) {
+                          const Reg reg = allocate_for(value);
+                          code.add(ebpf::load(Width::Word, reg, *options_.ancillary.context,
+                                              static_cast<std::int16_t>(v.offset)));
+                          return reg;
+                        },
                         [&](const Phi& v) {
                           const Reg reg = allocate_for(value);
                           cells_read_[v.number] = true;
@@ -163,28 +183,36 @@ Reg ValueCode::compute(ValueId value) {
 }
 
 std::int16_t ValueCode::slot_offset(ValueId phi) const {
-  const std::uint8_t slot = phi_slots_[std::get<Phi>(graph_.values[phi]).number];
-  return static_cast<std::int16_t>(-static_cast<int>(options_.stack_offset_bytes) - 4 * (slot + 1));
+  const int slot = slots_.slot_of[std::get<Phi>(graph_.values[phi]).number];
+  return static_cast<std::int16_t>(-static_cast<int>(cells_offset_bytes(options_)) -
+                                   4 * (slot + 1));
+}
+
+void ValueCode::store_cell(ValueId phi, Reg reg) {
+  if (slots_.slot_of[std::get<Phi>(graph_.values[phi]).number] != CellSlots::kNone) {
+    code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(phi), reg));
+  }
 }
 
 /// Where all ways to a node have the cell in one register it is not read from its slot; that register is the one
 /// that the way emitted first had it in.
 void ValueCode::set_phi(ValueId phi, ValueId from) {
-  const Reg reg = value(from);
-  if (cells_kept_[std::get<Phi>(graph_.values[phi]).number]) {
-    code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(phi), reg));
+  Reg reg{};
+  if (const auto k = graph_.values.known(from); k && hides_constants_) {
+    reg = allocate();
+    load_unknown_zero(reg);
+    code.add(ebpf::alu32(ebpf::Alu::Add, reg, *k));
+  } else {
+    reg = value(from);
   }
-  for (const Reg old : pool_) {
-    if (held(old).is_value(phi)) {
-      held(old) = Held{};
-    }
-  }
+  store_cell(phi, reg);
   const auto is_free = [&](Reg it) { return uses_.next(held(it), position + 1) == Uses::kNever; };
   const Reg home = homes_[phi].value_or(reg);
   if (!is_free(home)) {
     return;
   }
   Held content = held(reg);
+  content.kind = Held::Kind::Number;
   content.value = phi;
   if (home != reg) {
     code.add(ebpf::mov32(home, reg));
@@ -193,12 +221,72 @@ void ValueCode::set_phi(ValueId phi, ValueId from) {
   homes_[phi] = home;
 }
 
+void ValueCode::set_phi_from_call(ValueId phi, std::int32_t helper) {
+  call(helper);
+  const Reg reg = allocate_for(phi);
+  code.add(ebpf::mov32(reg, Reg::R0));
+  store_cell(phi, reg);
+  held(reg) = Held{.kind = Held::Kind::Number, .value = phi};
+  homes_[phi] = reg;
+}
+
+/// Calls a helper whose arguments are in place.
+void ValueCode::call(std::int32_t helper) {
+  code.add(ebpf::call(helper));
+  for (const Reg reg : {Reg::R0, Reg::R1, Reg::R2, Reg::R3, Reg::R4, Reg::R5}) {
+    held(reg) = Held{};
+  }
+}
+
 Reg ValueCode::compute_load(ValueId id, const PacketLoad& load) {
-  const Address from = address(static_cast<std::uint32_t>(load.size), load.index, load.offset);
+  const auto size_bytes = static_cast<std::uint32_t>(load.size);
+  if (options_.buffer_on_stack) {
+    const std::uint32_t pinned = pinned_;
+    const Address from = address(size_bytes, load.index, load.offset);
+    pin(from.base);
+    const Reg reg = allocate_for(id);
+    pin(reg);
+    load_bytes_of_stack(reg, from, size_bytes);
+    pinned_ = pinned;
+    return reg;
+  }
+  const Address from = address(size_bytes, load.index, load.offset);
   const Reg reg = allocate_for(id);
   code.add(ebpf::load(width_of(load.size), reg, from.base, from.offset));
   add_byte_swap(reg, id, load);
   return reg;
+}
+
+/// The stack takes aligned loads only, so a number is made of its bytes.
+void ValueCode::load_bytes_of_stack(Reg dst, const Address& from, std::uint32_t size_bytes) {
+  code.add(ebpf::load(Width::Byte, dst, from.base, from.offset));
+  for (std::uint32_t i = 1; i < size_bytes; ++i) {
+    const Reg byte = allocate();
+    code.add(ebpf::alu32(ebpf::Alu::Lsh, dst, 8U));
+    code.add(ebpf::load(Width::Byte, byte, from.base,
+                        static_cast<std::int16_t>(from.offset + static_cast<int>(i))));
+    code.add(ebpf::alu32(ebpf::Alu::Or, dst, byte));
+  }
+}
+
+/// Reads bytes at a kernel address into the stack.  A read that faults ends with no match.
+void ValueCode::probe(std::uint32_t size_bytes, std::optional<ValueId> index,
+                      std::uint32_t offset) {
+  if (index) {
+    add_numbers(Reg::R3, value(*index), offset);
+    code.add(ebpf::alu(ebpf::Alu::Add, Reg::R3, options_.packet_start));
+  } else {
+    code.add(ebpf::mov(Reg::R3, options_.packet_start));
+    if (offset != 0) {
+      code.add(ebpf::alu(ebpf::Alu::Add, Reg::R3, static_cast<std::int32_t>(offset)));
+    }
+  }
+  code.add(ebpf::mov(Reg::R1, Reg::R10));
+  code.add(ebpf::alu(ebpf::Alu::Add, Reg::R1, probe_offset(options_)));
+  code.add(ebpf::mov32(Reg::R2, size_bytes));
+  call(kProbeReadKernel);
+  code.jump_if(ebpf::Cmp::NotEqual, Reg::R0, 0, never_label);
+  used_never_label_ = true;
 }
 
 /// What follows the load of value `id` into `reg`.
@@ -209,6 +297,9 @@ void ValueCode::add_byte_swap(Reg reg, ValueId id, const PacketLoad& load) {
 }
 
 bool ValueCode::can_reload(ValueId value, const MachineState& there) const {
+  if (access() == PacketAccess::Probe || options_.buffer_on_stack) {
+    return false;
+  }
   if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
     return !load->index && load->offset <= std::numeric_limits<std::int16_t>::max() &&
            load->offset + static_cast<std::uint32_t>(load->size) <= there.bytes_proven;
@@ -243,6 +334,10 @@ Reg ValueCode::raw_load(Width width, std::uint32_t size_bytes, std::optional<Val
 /// Where to load from; the register in it may be allocated next, for the load's result.
 ValueCode::Address ValueCode::address(std::uint32_t size_bytes, std::optional<ValueId> index,
                                       std::uint32_t offset) {
+  if (access() == PacketAccess::Probe) {
+    probe(size_bytes, index, offset);
+    return {.base = Reg::R10, .offset = probe_offset(options_)};
+  }
   if (index) {
     const std::int64_t begin = static_cast<std::int32_t>(offset);
     const std::int64_t end = begin + size_bytes;
@@ -260,7 +355,9 @@ ValueCode::Address ValueCode::address(std::uint32_t size_bytes, std::optional<Va
         .offset = static_cast<std::int16_t>(begin - held(*pointer).base - held(*pointer).shift)};
   }
   if (std::uint64_t{offset} + size_bytes > state.bytes_proven) {
-    return {.base = give_up(), .offset = 0};  // no path comes here: a guard stands before each load
+    // That bytes behind an index are there tells that these are, but not the verifier.
+    used_never_label_ = true;
+    guard(offset + size_bytes, never_label);
   }
   if (offset > std::numeric_limits<std::int16_t>::max()) {
     const Reg far = allocate();
@@ -277,25 +374,37 @@ Reg ValueCode::compute_length(ValueId id) {
     code.add(ebpf::mov32(reg, *options_.packet_length));
     return reg;
   }
+  if (access() != PacketAccess::Direct) {
+    add_numbers(reg, options_.packet_end, 0);
+    return reg;
+  }
   code.add(ebpf::mov(reg, options_.packet_end));
   code.add(ebpf::alu(ebpf::Alu::Sub, reg, options_.packet_start));
   code.add(ebpf::mov32(reg, reg));  // the verifier knows nothing of a difference of pointers
   return reg;
 }
 
-/// A register with `value` that may be overwritten.
+/// A register with `value` that may be overwritten: a copy where the value is wanted later, if there is room.
 Reg ValueCode::own(ValueId wanted) {
   const Reg from = value(wanted);
-  if (!is_pinned(from) && uses_.next_value(wanted, position) == Uses::kNever) {
-    held(from) = Held{};
-    return from;
+  const bool is_wanted = uses_.next_value(wanted, position) != Uses::kNever;
+  const bool was_pinned = is_pinned(from);
+  if (was_pinned || is_wanted) {
+    const std::uint32_t pinned = pinned_;
+    pin(from);
+    const std::optional<Reg> free = find_free();
+    pinned_ = pinned;
+    if (free) {
+      held(*free) = Held{};
+      code.add(ebpf::mov32(*free, from));
+      return *free;
+    }
+    if (was_pinned) {
+      return give_up();
+    }
   }
-  const std::uint32_t pinned = pinned_;
-  pin(from);
-  const Reg reg = allocate();
-  pinned_ = pinned;
-  code.add(ebpf::mov32(reg, from));
-  return reg;
+  held(from) = Held{};
+  return from;
 }
 
 Reg ValueCode::compute_arithmetic(ValueId id, const Arithmetic& arithmetic) {
@@ -304,12 +413,18 @@ Reg ValueCode::compute_arithmetic(ValueId id, const Arithmetic& arithmetic) {
   const auto left_k = graph_.values.known(arithmetic.left);
   Reg dst{};
   if (right_k && arithmetic.op == AluOp::Add) {
-    // Not as a copy that something is added to: the verifier would tie it to its original.
     const Reg from = value(arithmetic.left);
+    const bool was_pinned = is_pinned(from);
     pin(from);
-    dst = allocate_for(id);
-    code.add(ebpf::mov32(dst, *right_k));
-    code.add(ebpf::alu32(ebpf::Alu::Add, dst, from));
+    if (find_free()) {
+      dst = allocate_for(id);
+      add_numbers(dst, from, *right_k);
+    } else if (was_pinned) {
+      dst = give_up();
+    } else {
+      dst = from;
+      code.add(ebpf::alu32(ebpf::Alu::Add, dst, *right_k));
+    }
   } else if (right_k) {
     dst = own(arithmetic.left);
     code.add(ebpf::alu32(alu_op(arithmetic.op), dst, byte_order_.number(id, *right_k)));
@@ -317,9 +432,16 @@ Reg ValueCode::compute_arithmetic(ValueId id, const Arithmetic& arithmetic) {
     dst = own(arithmetic.right);
     code.add(ebpf::neg32(dst));
   } else {
-    const Reg right = value(arithmetic.right);
-    pin(right);
-    dst = own(arithmetic.left);
+    Reg right{};
+    if (efforts_.of(arithmetic.left).registers > efforts_.of(arithmetic.right).registers) {
+      dst = own(arithmetic.left);
+      pin(dst);
+      right = value(arithmetic.right);
+    } else {
+      right = value(arithmetic.right);
+      pin(right);
+      dst = own(arithmetic.left);
+    }
     code.add(ebpf::alu32(alu_op(arithmetic.op), dst, right));
   }
   pinned_ = pinned;

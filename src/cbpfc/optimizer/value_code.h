@@ -12,8 +12,7 @@
 // A load is emitted only where the machine state says that the verifier has been shown its bytes; a pointer
 // that had to make way is made and shown again.
 //
-// Registers may run out in an expression of many parts that are all wanted: then it gives up, and the filter
-// is compiled by the plain code, which needs no more than four.
+// Registers suffice, since the graph has no value that takes more (lift.cc).
 //
 // Facts about the verifier behind the instruction sequences: docs/compiler.md.
 // Tested by: emit_graph_test.cc, and by every engine in tests/differential.
@@ -22,11 +21,14 @@
 
 #include <cbpfc/compile.h>
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "byte_order.h"
+#include "effort.h"
+#include "phi_cells.h"
 #include "registers.h"
 
 namespace cbpfc::optimizer {
@@ -34,14 +36,14 @@ namespace cbpfc::optimizer {
 class ValueCode {
  public:
   ValueCode(const Graph& graph, const EbpfOptions& options, const Uses& uses,
-            const ByteOrder& byte_order, std::vector<std::uint8_t> phi_slots,
-            std::uint32_t max_packet_offset);
+            const ByteOrder& byte_order, CellSlots slots);
 
   ebpf::Assembly code;
   MachineState state;
   std::size_t position = 0;  ///< of the node that is being emitted
   std::string never_label;   ///< where a check leads that cannot fail
 
+  /// Whether registers did not suffice, which is a mistake of ours.
   bool gave_up() const { return gave_up_; }
   bool used_never_label() const { return used_never_label_; }
 
@@ -72,10 +74,11 @@ class ValueCode {
   void reload(ebpf::Reg reg, ValueId value);
   /// Puts `value` into the cell `phi`: a register, and its slot.
   void set_phi(ValueId phi, ValueId value);
+  /// The same for what `helper` returns.
+  void set_phi_from_call(ValueId phi, std::int32_t helper);
   /// By cell, whether code emitted so far reads its slot.
   const std::vector<bool>& cells_read() const { return cells_read_; }
-  /// Leaves out the stores to the slots of cells that are false here.
-  void keep_cells(std::vector<bool> kept) { cells_kept_ = std::move(kept); }
+  std::uint32_t slots() const { return slots_.slots; }
 
  private:
   struct Address {
@@ -83,15 +86,21 @@ class ValueCode {
     std::int16_t offset;
   };
 
+  PacketAccess access() const { return options_.access; }
   Held& held(ebpf::Reg reg) { return state.held[static_cast<std::size_t>(reg)]; }
   std::optional<ebpf::Reg> find_value(ValueId value) const;
   std::optional<ebpf::Reg> find_pointer(ValueId index, std::int64_t begin, std::int64_t end) const;
   bool is_pinned(ebpf::Reg reg) const;
   ebpf::Reg allocate_for(ValueId value);
+  std::optional<ebpf::Reg> find_free() const;
   ebpf::Reg allocate();
   ebpf::Reg give_up();
+  void call(std::int32_t helper);
+  void store_cell(ValueId phi, ebpf::Reg reg);
   ebpf::Reg compute(ValueId value);
   ebpf::Reg compute_load(ValueId id, const PacketLoad& load);
+  void probe(std::uint32_t size_bytes, std::optional<ValueId> index, std::uint32_t offset);
+  void load_bytes_of_stack(ebpf::Reg dst, const Address& from, std::uint32_t size_bytes);
   void add_byte_swap(ebpf::Reg reg, ValueId id, const PacketLoad& load);
   ebpf::Reg compute_length(ValueId id);
   ebpf::Reg compute_arithmetic(ValueId id, const Arithmetic& arithmetic);
@@ -101,6 +110,9 @@ class ValueCode {
   ebpf::Reg small_pointer(ValueId index);
   ebpf::Reg any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
                         const std::string& outside);
+  void add_numbers(ebpf::Reg dst, ebpf::Reg from, std::int64_t k);
+  void leave_if_not_in_buffer(ebpf::Reg offset, std::int64_t end, ebpf::Reg tmp,
+                              const std::string& outside);
   void load_unknown_zero(ebpf::Reg dst);
   std::uint32_t verifier_max(ValueId value, int depth = 8) const;
   std::int16_t slot_offset(ValueId phi) const;
@@ -109,14 +121,14 @@ class ValueCode {
   const EbpfOptions& options_;
   const Uses& uses_;
   const ByteOrder& byte_order_;
-  std::vector<std::uint8_t> phi_slots_;
+  Efforts efforts_;
+  CellSlots slots_;
+  bool hides_constants_;  ///< that cells are set to, from the verifier
   std::uint32_t max_packet_offset_;
   std::vector<ebpf::Reg> pool_;
   std::vector<std::optional<ebpf::Reg>> homes_;  ///< by value: the register it was computed in last
-  std::vector<bool> cells_kept_;                 ///< by cell
-  std::vector<bool> cells_read_;
+  std::vector<bool> cells_read_;                 ///< by cell
   std::uint32_t pinned_ = 0;
-  int depth_ = 0;
   bool gave_up_ = false;
   bool used_never_label_ = false;
 };

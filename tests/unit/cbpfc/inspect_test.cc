@@ -94,14 +94,5 @@ TEST(Inspect, CountsQuestionsAndGuards) {
   EXPECT_EQ(views.back().guards, 1U);
 }
 
-TEST(Inspect, LoopsAreLeftAlone) {
-  const auto raw =
-      parse_program("(000) ldb [0]\n(001) jeq #1 jt 3 jf 2\n(002) ja 0\n(003) ret #1\n").value();
-  const auto views = inspect_phases(Filter::decode(raw, Accept::Compiler).value());
-  ASSERT_FALSE(views);
-  EXPECT_EQ(views.error().code, Errc::Unsupported);
-  EXPECT_TRUE(views.error().message.starts_with("inspect filter: ")) << views.error().message;
-}
-
 }  // namespace
 }  // namespace cbpfc

@@ -88,7 +88,7 @@ TEST(EmitGraph, ListsOfNumbersAreAnsweredRightly) {
     for (const std::size_t targets : {1U, 2U, 5U}) {
       SCOPED_TRACE(std::to_string(cases) + " numbers, " + std::to_string(targets) + " targets");
       RandomSwitch list(cases, targets, cases);
-      list.expect_right(assemble(*emit_graph(list.g.graph, EbpfOptions{}, 0xffff)));
+      list.expect_right(assemble(*emit_graph(list.g.graph, EbpfOptions{})));
     }
   }
 }
@@ -106,44 +106,14 @@ std::uint64_t most_executed(const RandomSwitch& list, const std::vector<ebpf::In
 
 TEST(EmitGraph, LongListsTakeFewInstructions) {
   const RandomSwitch tree(39, 1, 7);
-  EXPECT_EQ(most_executed(tree, assemble(*emit_graph(tree.g.graph, EbpfOptions{}, 0xffff))), 13U);
+  EXPECT_EQ(most_executed(tree, assemble(*emit_graph(tree.g.graph, EbpfOptions{}))), 13U);
   const RandomSwitch hash(64, 1, 7);
-  const auto insns = assemble(*emit_graph(hash.g.graph, EbpfOptions{}, 0xffff));
+  const auto insns = assemble(*emit_graph(hash.g.graph, EbpfOptions{}));
   EXPECT_EQ(most_executed(hash, insns), 26U);
   EXPECT_EQ(insns.size(), 88U);
 }
 
-/// ((p32[0] * p32[4]) ^ (p32[8] * p32[12])) ... : a balanced tree of 2^depth loads
-ValueId balanced(Ground& g, int depth, std::uint32_t& offset) {
-  if (depth == 0) {
-    offset += 4;
-    return g.p32(offset - 4);
-  }
-  const ValueId left = balanced(g, depth - 1, offset);
-  const ValueId right = balanced(g, depth - 1, offset);
-  return g.op(AluOp::Mul, left, right);
-}
-
-TEST(EmitGraph, GivesUpWhenRegistersRunOut) {
-  const auto emitted = [](int depth, std::vector<ebpf::Reg> spare) {
-    Ground g;
-    std::uint32_t end = 0;
-    const ValueId value = balanced(g, depth, end);
-    g.graph.entry = g.has(end, g.is(value, 1, g.yes, g.no), g.no);
-    return emit_graph(g.graph, EbpfOptions{.spare = std::move(spare)}, 0xffff).has_value();
-  };
-  EXPECT_TRUE(emitted(1, {}));
-  EXPECT_TRUE(emitted(2, {}));
-  EXPECT_TRUE(emitted(3, {}));
-  EXPECT_FALSE(emitted(5, {}));
-  EXPECT_TRUE(emitted(5, {ebpf::Reg::R0, ebpf::Reg::R1, ebpf::Reg::R8, ebpf::Reg::R9}));
-}
-
-TEST(EmitGraph, WhatItGivesUpIsCompiledAnyway) {
-  // A difference of sums, in scratch slots.
-  Ground g;
-  std::uint32_t end = 0;
-  balanced(g, 3, end);
+TEST(EmitGraph, AProductOfSixteenWordsTakesTurnsInRegisters) {
   std::string text;
   int at = 0;
   const auto add = [&](const std::string& insn) {
@@ -168,6 +138,27 @@ TEST(EmitGraph, WhatItGivesUpIsCompiledAnyway) {
   std::ranges::generate(packet, [&] { return static_cast<std::uint8_t>(dice.word() | 1); });
   const auto insns = assemble(compile_ebpf(f, {}).value());
   EXPECT_EQ(run(insns, packet), interpret(f, packet, 64).value());
+}
+
+TEST(EmitGraph, CellsNeedRoomOnTheStack) {
+  Ground g;
+  std::vector<ValueId> phis;
+  NodeId next = g.yes;
+  for (int i = 0; i < 30; ++i) {
+    phis.push_back(g.values().new_phi());
+    next = g.is(phis.back(), 1, next, g.no);
+  }
+  for (std::uint32_t i = 0; i < 30; ++i) {
+    next = g.graph.add(SetPhi{.phi = phis[i], .value = g.p8(i), .next = next});
+  }
+  g.graph.entry = g.has(30, next, g.no);
+  EXPECT_TRUE(emit_graph(g.graph, {.stack_offset_bytes = 300}));
+  const auto refused = emit_graph(g.graph, {.stack_offset_bytes = 448});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::InvalidArgument);
+  EXPECT_NE(refused.error().message.find("bytes that this filter keeps on the stack"),
+            std::string::npos)
+      << refused.error().message;
 }
 
 }  // namespace

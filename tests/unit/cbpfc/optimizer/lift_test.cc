@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The limits of lifting; tests/golden/lift has the graphs of programs.
+// What lifting makes cells of; tests/golden/lift has the graphs of programs.
 
 #include "cbpfc/optimizer/lift.h"
-
-#include <set>
 
 #include "cbpfc/optimizer/phi_cells.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"
@@ -12,77 +10,68 @@
 namespace cbpfc::optimizer {
 namespace {
 
-std::optional<Graph> try_lift(const std::string& listing) {
-  return lift_filter(straight_cfg(filter(listing)), PacketRules{});
+Graph lift_listing(const std::string& listing) {
+  return lifted(filter(listing));
 }
 
-/// Two ways that store `cells` different numbers, all of which are read behind their join.
-std::string many_cells(int cells) {
-  std::vector<std::string> insns = {"ldb [0]"};
-  insns.push_back("jeq #1 jt 2 jf " + std::to_string(2 + 2 * cells + 1));
-  for (int way = 0; way < 2; ++way) {
-    for (int i = 0; i < cells; ++i) {
-      insns.push_back("ld #" + std::to_string(100 * way + i));
-      insns.push_back("st M[" + std::to_string(i) + "]");
-    }
-    if (way == 0) {
-      insns.push_back("ja " + std::to_string(2 + 4 * cells + 1));
-    }
+TEST(Lift, WhatTakesManyRegistersOrPartsGoesIntoACell) {
+  // A sum of seventeen bytes.
+  std::string text = "(000) ld #0\n";
+  int at = 1;
+  for (int i = 0; i < 17; ++i) {
+    text += "(" + std::to_string(at++) + ") tax\n";
+    text += "(" + std::to_string(at++) + ") ldb [" + std::to_string(i) + "]\n";
+    text += "(" + std::to_string(at++) + ") add x\n";
   }
-  const int checks = 9;  // enough blocks behind the join that it is not copied
-  const int end = static_cast<int>(insns.size()) + 2 * checks + 2 * cells + 1;
-  for (int i = 0; i < checks; ++i) {
-    insns.push_back("ldb [" + std::to_string(i) + "]");
-    insns.push_back("jeq #7 jt " + std::to_string(insns.size() + 1) + " jf " + std::to_string(end));
-  }
-  for (int i = 0; i < cells; ++i) {
-    insns.push_back("ldx M[" + std::to_string(i) + "]");
-    insns.push_back("add x");
-  }
-  insns.push_back("ret");
-  insns.push_back("ret #0");
-  std::string text;
-  for (std::size_t i = 0; i < insns.size(); ++i) {
-    text += "(" + std::to_string(i) + ") " + insns[i] + "\n";
-  }
-  return text;
+  text += "(" + std::to_string(at) + ") ret\n";
+  const Graph graph = lift_listing(text);
+  EXPECT_EQ(graph.values.phis(), 2U) << dump(graph);
+  const Graph indexed = lift_listing(
+      "(000) ldb [0]\n(001) tax\n(002) ldb [x + 1]\n(003) st M[0]\n(004) tax\n(005) ldb [x + 2]\n"
+      "(006) tax\n(007) ld M[0]\n(008) mul x\n(009) tax\n(010) ldb [x + 3]\n(011) mul x\n(012) ret\n");
+  EXPECT_EQ(dump(indexed),
+            "  0: has p[..1]  yes -> 1  no -> 6\n"
+            "  1: has p[p8[0] + 1..2]  yes -> 2  no -> 6\n"
+            "  2: has p[p8[p8[0] + 1] + 2..3]  yes -> 3  no -> 6\n"
+            "  3: phi0 = (p8[p8[0] + 1] * p8[p8[p8[0] + 1] + 2])  -> 4\n"
+            "  4: has p[phi0 + 3..4]  yes -> 5  no -> 6\n"
+            "  5: return (phi0 * p8[phi0 + 3])\n"
+            "  6: return 0x0\n");
 }
 
-TEST(Lift, SixteenCellsAreTheMost) {
-  const auto graph = try_lift(many_cells(16));
-  ASSERT_TRUE(graph);
-  EXPECT_EQ(graph->values.phis(), 16U);
+TEST(Lift, LoopsAreWrittenOut) {
+  const auto raw = parse_program(
+      "(000) ldb [0]\n(001) tax\n(002) ldb [x + 1]\n(003) tax\n(004) jeq #7 jt 6 jf 5\n(005) ja 2\n"
+      "(006) ret #1\n");
+  ASSERT_TRUE(raw) << raw.error().message;
+  const Graph graph = lifted(*Filter::decode(*raw, Accept::Compiler));
+  EXPECT_EQ(check_graph(graph), "");
+  std::size_t comparisons = 0;
+  for (const NodeId id : topological_order(graph)) {
+    comparisons += std::holds_alternative<Switch>(graph.nodes[id]) ? 1U : 0U;
+  }
+  EXPECT_EQ(comparisons, kMostLoopTrips + 1);
 }
 
-TEST(Lift, MoreCellsAreGivenUp) {
-  // A and X and all sixteen slots differ: eighteen.
-  std::string text = many_cells(16);
-  const auto raw = parse_program(text);
-  ASSERT_TRUE(raw);
-  std::vector<RawInsn> program = *raw;
-  // Behind the join A is read first: "ldb [0]" becomes a comparison of the A that both ways left.
-  program[2 + 4 * 16 + 1] = RawInsn{.code = 0x04, .jt = 0, .jf = 0, .k = 1};  // add #1
-  const auto decoded = Filter::decode(program);
-  ASSERT_TRUE(decoded) << decoded.error().message;
-  EXPECT_FALSE(lift_filter(straight_cfg(*decoded), PacketRules{}));
-}
-
-TEST(Lift, LoopsAreLeftToThePlainCode) {
-  Cfg cfg =
-      straight_cfg(filter("(000) ldb [0]\n(001) jeq #1 jt 2 jf 3\n(002) ret #1\n(003) ret\n"));
-  EXPECT_TRUE(lift_filter(cfg, PacketRules{}));
-  std::get<Branch>(cfg.blocks[0].exit).if_false = 0;
-  EXPECT_FALSE(lift_filter(cfg, PacketRules{}));
+TEST(Lift, AHelpersAnswerIsACell) {
+  // ld #cpu; tax; ld #rand; add x; ret
+  const auto raw = parse_program("5,32 0 0 4294963236,7 0 0 0,32 0 0 4294963256,12 0 0 0,22 0 0 0");
+  ASSERT_TRUE(raw) << raw.error().message;
+  const auto cfg = build_cfg(*Filter::decode(*raw), 0xffff, {.helpers = true});
+  ASSERT_TRUE(cfg) << cfg.error().message;
+  EXPECT_EQ(dump(lift_filter(*cfg, PacketRules{})),
+            "  0: phi0 = call 8  -> 1\n"
+            "  1: phi1 = call 7  -> 2\n"
+            "  2: return (phi0 + phi1)\n");
 }
 
 TEST(Lift, ASetGoesOnToTheNextFilter) {
   const Cfg cfgs[] = {
       straight_cfg(filter("(000) ldb [0]\n(001) jeq #1 jt 2 jf 3\n(002) ret #5\n(003) ret #0\n")),
       straight_cfg(filter("(000) ldb [1]\n(001) ret\n")), straight_cfg(filter("(000) ret #9\n"))};
-  const auto graph = lift_set(cfgs, PacketRules{});
-  ASSERT_TRUE(graph);
-  EXPECT_EQ(check_graph(*graph), "");
-  EXPECT_EQ(dump(*graph),
+  const Graph graph = lift_set(cfgs, PacketRules{});
+  EXPECT_EQ(check_graph(graph), "");
+  EXPECT_EQ(dump(graph),
             "  0: has p[..1]  yes -> 1  no -> 3\n"
             "  1: p8[0]  0x1 -> 2  else -> 3\n"
             "  2: return 0x1\n"
@@ -104,35 +93,29 @@ TEST(PhiCells, CellsThatAreAliveTogetherLieApart) {
   const NodeId use_c = set(c, 9, g.is(c, 9, g.yes, g.no));
   const NodeId use_a = g.is(g.values().load(Size::Byte, a, 14), 1, use_c, g.no);
   g.graph.entry = set(a, 1, set(b, 2, g.is(b, 2, use_a, g.no)));
-  const auto slots = place_phis(g.graph, topological_order(g.graph));
-  ASSERT_TRUE(slots);
-  ASSERT_EQ(slots->size(), 3U);
-  EXPECT_NE((*slots)[0], (*slots)[1]);
-  EXPECT_TRUE((*slots)[2] == (*slots)[0] || (*slots)[2] == (*slots)[1])
-      << "a free slot is used again";
+  const CellSlots placed =
+      place_cells(g.graph, topological_order(g.graph), std::vector<bool>(3, true));
+  const std::vector<std::uint16_t>& slots = placed.slot_of;
+  EXPECT_NE(slots[0], slots[1]);
+  EXPECT_TRUE(slots[2] == slots[0] || slots[2] == slots[1]) << "a free slot is used again";
 }
 
-TEST(PhiCells, SixteenAtOnce) {
-  for (const std::size_t cells : {16U, 17U}) {
-    Ground g;
-    std::vector<ValueId> phis;
-    for (std::size_t i = 0; i < cells; ++i) {
-      phis.push_back(g.values().new_phi());
-    }
-    NodeId next = g.yes;
-    for (const ValueId phi : phis) {
-      next = g.is(phi, 1, next, g.no);
-    }
-    for (const ValueId phi : phis) {
-      next = g.graph.add(SetPhi{.phi = phi, .value = g.p8(0), .next = next});
-    }
-    g.graph.entry = next;
-    const auto slots = place_phis(g.graph, topological_order(g.graph));
-    ASSERT_EQ(slots.has_value(), cells == 16);
-    if (slots) {
-      EXPECT_EQ(std::set<std::uint8_t>(slots->begin(), slots->end()).size(), 16U);
-    }
-  }
+TEST(PhiCells, ACopyLiesWhereItsOriginalLay) {
+  Ground g;
+  const ValueId other = g.values().new_phi();
+  const ValueId original = g.values().new_phi();
+  const ValueId copy = g.values().new_phi();
+  const auto set = [&](ValueId phi, ValueId value, NodeId next) {
+    return g.graph.add(SetPhi{.phi = phi, .value = value, .next = next});
+  };
+  const NodeId ask = g.is(copy, 1, g.is(other, 1, g.yes, g.no), g.no);
+  g.graph.entry = set(other, g.p8(0), set(original, g.p8(1), set(copy, original, ask)));
+  const std::vector<NodeId> order = topological_order(g.graph);
+  const CellSlots placed = place_cells(g.graph, order, std::vector<bool>(3, true));
+  EXPECT_EQ(placed.slots, 2U);
+  EXPECT_EQ(placed.slot_of[1], placed.slot_of[2]);
+  const CellSlots fewer = place_cells(g.graph, order, {true, false, true});
+  EXPECT_EQ(fewer.slot_of[1], CellSlots::kNone);
 }
 
 }  // namespace

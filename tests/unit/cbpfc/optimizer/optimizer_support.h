@@ -13,7 +13,6 @@
 #include "cbpfc/cfg.h"
 #include "cbpfc/optimizer/graph_passes.h"
 #include "cbpfc/optimizer/lift.h"
-#include "cbpfc/passes.h"
 
 namespace cbpfc::optimizer {
 
@@ -36,14 +35,11 @@ inline Filter expression_filter(const std::string& expression) {
 inline Cfg straight_cfg(const Filter& f) {
   auto cfg = build_cfg(f, 0xffff);
   EXPECT_TRUE(cfg) << cfg.error().message;
-  simplify_jumps(*cfg);
   return *std::move(cfg);
 }
 
 inline Graph lifted(const Filter& f) {
-  auto graph = lift_filter(straight_cfg(f), PacketRules{});
-  EXPECT_TRUE(graph);
-  return *std::move(graph);
+  return lift_filter(straight_cfg(f), PacketRules{});
 }
 
 /// A graph with two ends to put questions in front of.
