@@ -34,13 +34,20 @@ std::vector<Cells> cells_below(const Values& values) {
 
 /// The cell a node sets.
 std::optional<Cell> cell_set(const Values& values, const Node& node) {
-  if (const auto* set = std::get_if<SetPhi>(&node)) {
-    return std::get<Phi>(values[set->phi]).number;
-  }
-  if (const auto* call = std::get_if<Call>(&node)) {
-    return std::get<Phi>(values[call->phi]).number;
-  }
-  return std::nullopt;
+  using Set = std::optional<Cell>;
+  const auto number = [&](ValueId phi) { return Set(std::get<Phi>(values[phi]).number); };
+  return std::visit(Overloaded{
+                        [](const Switch&) { return Set(); },
+                        [](const AnyBit&) { return Set(); },
+                        [](const Compare&) { return Set(); },
+                        [](const Fits&) { return Set(); },
+                        [](const WideEqual&) { return Set(); },
+                        [&](const SetPhi& n) { return number(n.phi); },
+                        [&](const Call& n) { return number(n.phi); },
+                        [](const Return&) { return Set(); },
+                        [](const Forward&) { return Set(); },
+                    },
+                    node);
 }
 
 /// The cell whose content is all that a node puts into another.
