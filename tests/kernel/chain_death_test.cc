@@ -116,7 +116,8 @@ TEST_F(ChainDeathTest, CapturesThatLeaveWhenToldToAreWaitedFor) {
   EXPECT_EQ(rig.chain().end_captures(chain::Reason::Replaced, 77,
                                      [&](const ChainMember& one) { return one.position == which; }),
             1U);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(1'000));
+  EXPECT_LT(std::chrono::steady_clock::now() - before,
+            std::chrono::milliseconds(1'000) * test::patience());
   thread.join();
   EXPECT_FALSE(staying.chain()->told_to_leave());
   rig.send();

@@ -26,6 +26,7 @@
 #include <fstream>
 #include <thread>
 
+#include "support/becomes_true.h"
 #include "support/die.h"
 
 namespace xdpcap::test {
@@ -324,7 +325,7 @@ BpfObjects own_bpf_objects() {
 
 BpfObjects still_there(const BpfObjects& objects) {
   BpfObjects left;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5) * patience();
   do {
     const BpfObjects all = all_bpf_objects();
     left = {};

@@ -175,7 +175,7 @@ std::vector<Bytes> PacketSocket::receive(std::size_t count, Millis most) const {
   constexpr std::size_t kMostFrameBytes = 65536;
   std::vector<Bytes> frames;
   Bytes buffer(kMostFrameBytes);
-  const auto deadline = std::chrono::steady_clock::now() + most;
+  const auto deadline = std::chrono::steady_clock::now() + most * patience();
   while (frames.size() < count) {
     const auto left =
         std::chrono::duration_cast<Millis>(deadline - std::chrono::steady_clock::now());

@@ -105,7 +105,7 @@ void Process::signal(int number) const {
 
 Ended Process::wait(Millis most) {
   pollfd ending{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
-  if (ended_.is_over || ::poll(&ending, 1, static_cast<int>(most.count())) <= 0) {
+  if (ended_.is_over || ::poll(&ending, 1, static_cast<int>(most.count()) * patience()) <= 0) {
     return ended_;
   }
   int status = 0;

@@ -49,7 +49,7 @@ class Process {
 
   pid_t pid() const { return pid_; }
   void signal(int number) const;
-  /// Waits until it ends, at most so long.
+  /// Waits until it ends, at most so long, times patience().
   Ended wait(Millis most = Millis(10'000));
   bool is_running() { return !wait(Millis(0)).is_over; }
 

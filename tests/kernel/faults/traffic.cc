@@ -69,7 +69,7 @@ void Traffic::send_batch(const Send& send, const VerdictCounter& counter, std::u
   const VerdictCounts before = counter.read();
   send(order_frame(action, 1, frame_bytes_));
   VerdictCounts after = counter.read();
-  const auto deadline = std::chrono::steady_clock::now() + Millis(1'000);
+  const auto deadline = std::chrono::steady_clock::now() + Millis(1'000) * patience();
   while (after.arrived - before.arrived < batch && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
     after = counter.read();

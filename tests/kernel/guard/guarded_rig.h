@@ -14,6 +14,7 @@
 #include <csignal>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "guard/guardian.h"
@@ -22,7 +23,7 @@
 
 namespace xdpcap::test {
 
-inline constexpr std::chrono::milliseconds kPatience(5'000);
+inline const std::chrono::milliseconds kPatience = std::chrono::milliseconds(5'000) * patience();
 
 struct GuardedSetup {
   std::vector<Action> actions = kAllActions;
@@ -67,7 +68,7 @@ struct Guarded {
   /// The text of the next message, which must be of this kind.
   std::string hear(MessageKind kind) {
     std::optional<Message> message;
-    EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }, kPatience));
+    EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }));
     const std::string text = message ? message->text.value_or("") : "";
     EXPECT_TRUE(message && message->kind == kind && message->text) << text;
     return text;
@@ -75,13 +76,14 @@ struct Guarded {
   /// The next message, which must be of this kind and an error.
   Error hear_error(MessageKind kind) {
     std::optional<Message> message;
-    EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }, kPatience));
+    EXPECT_TRUE(becomes_true([&] { return (message = guardian.hear()).has_value(); }));
     const bool is_error = message && message->kind == kind && !message->text;
     EXPECT_TRUE(is_error) << (message ? message->text.value_or("") : "");
     return is_error ? message->text.error() : Error{};
   }
   bool is_silent(std::chrono::milliseconds time) {
-    return !becomes_true([&] { return guardian.hear().has_value(); }, time);
+    std::this_thread::sleep_for(time);
+    return !guardian.hear().has_value();
   }
   std::uint64_t received(Action action = Action::Pass) const {
     return test::received(maps, action);

@@ -312,7 +312,7 @@ TEST_F(GuardianTest, KeepsOnlyWhatItNeeds) {
     Guarded capture(rig, {.filter_fd = reloads ? memory.fd.get() : -1});
     capture.enter();
     // It answers first, and restricts itself before it listens again.
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
     std::string status;
     do {
       status = contents(fmt::format("/proc/{}/status", capture.guardian.pid()));
@@ -336,7 +336,7 @@ TEST_F(GuardianTest, DoesNotHoldTheOutputOpen) {
   capture.enter();
   ::close(ends[1]);
   pollfd wait{.fd = ends[0], .events = POLLIN, .revents = 0};
-  EXPECT_EQ(::poll(&wait, 1, 1'000), 1);
+  EXPECT_EQ(::poll(&wait, 1, 1'000 * test::patience()), 1);
   EXPECT_EQ(wait.revents, POLLHUP);
   ::close(ends[0]);
   for (const char* stream : {"0", "1", "2"}) {
