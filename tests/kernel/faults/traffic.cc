@@ -59,7 +59,7 @@ void Traffic::run() {
   const Send send = sender();
   for (std::uint32_t action = 0; !is_over_; action = (action + 1) % kTrafficActions) {
     send_batch(send, counter, action);
-    std::this_thread::sleep_for(options_.pause);
+    std::this_thread::sleep_for(options_.pause * patience());
   }
 }
 
