@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Chain: entering and leaving.
+// Chain: the slots.  chain_join.cc has the places.
 
 #include "attach/chain.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -28,13 +24,15 @@ namespace xdpcap {
 
 using chain::get;
 using chain::kForeignPosition;
-using chain::kMostCaptures;
 using chain::place_of;
-using chain::set;
 
 namespace {
 
 using Turn = ChainDirectory::Turn;
+
+std::uint32_t slot_of(Action action) {
+  return static_cast<std::uint32_t>(index(action));
+}
 
 std::string pin_of(std::uint32_t position, Action action) {
   return position == kForeignPosition ? fmt::format("foreign-{}", index(action))
@@ -55,57 +53,20 @@ Result<void> persist(Attempt attempt) {
 }
 
 void note_first(Result<void>& first, Result<void> next) {
-  if (first && !next) {
-    first = std::move(next);
-  }
-}
-
-std::vector<Action> actions_of(std::uint32_t bits) {
-  std::vector<Action> actions = first_actions(kMostActions);
-  std::erase_if(actions, [&](Action action) { return (bits >> index(action) & 1U) == 0; });
-  return actions;
+  first = first ? std::move(next) : std::move(first);
 }
 
 }  // namespace
 
-// --- What they say.
-
-bool Chain::is_entered(std::uint32_t position, Action action) const {
-  return (get(state().entered[index(action)]) >> position & 1U) != 0;
+std::unexpected<Error> Chain::refuse(Errc code, const std::string& why) const {
+  return fail(code, fmt::format("hook {}: {}", hook_->path(), why));
 }
 
 // Of all other bits none is lost, even if a process changes one without its turn (chain_directory.h).
 void Chain::set_entered(std::uint32_t position, Action action, bool is_entered) const {
   const std::atomic_ref<std::uint32_t> bits(state().entered[index(action)]);
   const std::uint32_t bit = 1U << position;
-  if (is_entered) {
-    bits.fetch_or(bit, std::memory_order_acq_rel);
-  } else {
-    bits.fetch_and(~bit, std::memory_order_acq_rel);
-  }
-}
-
-ChainMember Chain::member(std::uint32_t position) const {
-  const chain::Member& place = state().members[position];
-  return {.position = position,
-          .is_alive = directory_.place(position) == ChainDirectory::Place::Held,
-          .pid = place.pid,
-          .told_by_pid = get(state().members[position].told_by_pid),
-          .told_why = place.told_why,
-          .actions = actions_of(place.actions),
-          .command_line = {place.command_line.data(),
-                           ::strnlen(place.command_line.data(), place.command_line.size())},
-          .filter = {place.filter.data(), ::strnlen(place.filter.data(), place.filter.size())}};
-}
-
-std::vector<ChainMember> Chain::members() const {
-  std::vector<ChainMember> members;
-  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
-    if (directory_.place(position) != ChainDirectory::Place::Free) {
-      members.push_back(member(position));
-    }
-  }
-  return members;
+  static_cast<void>(is_entered ? bits.fetch_or(bit) : bits.fetch_and(~bit));
 }
 
 Result<UniqueFd> Chain::open_program_of(std::uint32_t position, Action action) const {
@@ -116,13 +77,9 @@ Result<std::optional<std::uint32_t>> Chain::in_slot(Action action) const {
   return hook_->holder(action).with_context(std::string(name(action)));
 }
 
-Result<std::optional<std::uint32_t>> Chain::in_place(Action action, std::uint32_t position) const {
-  return program_in_slot(programs_fd_.get(), place_of(action, position));
-}
-
 // Also the one before, which stays pinned until replace() has put the new one into its place and its slot.
 Result<bool> Chain::is_of(std::uint32_t position, Action action, std::uint32_t program_id) const {
-  if (TRY(in_place(action, position)) == program_id) {
+  if (TRY(program_in_slot(programs_fd_.get(), place_of(action, position))) == program_id) {
     return true;
   }
   const Result<UniqueFd> pinned = open_program_of(position, action);
@@ -130,7 +87,7 @@ Result<bool> Chain::is_of(std::uint32_t position, Action action, std::uint32_t p
 }
 
 Result<bool> Chain::is_ours(Action action, std::uint32_t program_id) const {
-  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
+  for (std::uint32_t position = 0; position < chain::kMostCaptures; ++position) {
     if (TRY(is_of(position, action, program_id))) {
       return true;
     }
@@ -145,55 +102,47 @@ Chain::~Chain() {
   }
 }
 
-// --- Foreign programs.
+// --- Entering.
 
 // Errors: NotFound when it has gone meanwhile; Permission; Busy when it is another user's capture.
 Result<UniqueFd> Chain::open_foreign(Action action, std::uint32_t program_id) const {
+  const std::string holder =
+      fmt::format("slot {} is taken by {}", name(action), describe_program(program_id));
   Result<UniqueFd> program = open_program(program_id);
   if (!program && program.error().code == Errc::Permission) {
-    return fail(
+    return refuse(
         Errc::Permission,
-        fmt::format(
-            "hook {}: slot {} is taken by {}, which this user's captures did not put there; calling it after this "
-            "capture takes CAP_SYS_ADMIN; run as root, end that program, or put it out with "
-            "-on-busy replace",
-            hook_->path(), name(action), describe_program(program_id)));
+        holder +
+            ", which this user's captures did not put there; calling it after this capture takes CAP_SYS_ADMIN; "
+            "run as root, end that program, or put it out with -on-busy replace");
   }
-  const UniqueFd opened = TRY(std::move(program));
+  UniqueFd opened = TRY(std::move(program));
   const ProgramInfo info = TRY(program_info(opened.get()));
   if (info.name.starts_with(chain::kProgramNamePrefix)) {
-    return fail(
+    return refuse(
         Errc::Busy,
         fmt::format(
-            "hook {0}: slot {1} is taken by {2}, a capture of user {3} that does not share with this one: of "
-            "another user, through another pin of the hook, or of another version; end it, or put it out "
-            "with xdpcap -detach {0}",
-            hook_->path(), name(action), describe_program(program_id), info.user_id));
+            "{}, a capture of user {} that does not share with this one: of another user, through "
+            "another pin of the hook, or of another version; end it, or put it out with "
+            "xdpcap -detach {}",
+            holder, info.user_id, hook_->path()));
   }
-  return UniqueFd(::dup(opened.get()));
+  return opened;
 }
-
-Result<void> Chain::take_in(Action action, std::uint32_t program_id) const {
-  const UniqueFd program = TRY(open_foreign(action, program_id));
-  TRY(put_program(programs_fd_.get(), place_of(action, kForeignPosition), program.get()));
-  TRY(directory_.pin(pin_of(kForeignPosition, action), program.get()));
-  set_entered(kForeignPosition, action, true);
-  return {};
-}
-
-// --- Entering.
 
 Result<void> Chain::put_front_in_slot(Action action) const {
-  const auto slot = static_cast<std::uint32_t>(index(action));
-  for (std::uint32_t bits = get(state().entered[slot]); bits != 0; bits &= bits - 1) {
-    Result<UniqueFd> front =
+  for (std::uint32_t bits = get(state().entered[index(action)]); bits != 0; bits &= bits - 1) {
+    const Result<UniqueFd> front =
         open_program_of(static_cast<std::uint32_t>(std::countr_zero(bits)), action);
-    if (!is_gone(front)) {  // as of a capture that was killed while it replaced its program
-      return put_program(hook_->fd(), slot, TRY(std::move(front)).get())
+    if (front) {
+      return put_program(hook_->fd(), slot_of(action), front->get())
           .with_context("hook " + hook_->path());
     }
+    if (!is_gone(front)) {  // as it is of a capture that was killed while it replaced its program
+      return std::unexpected(front.error());
+    }
   }
-  return remove_program(hook_->fd(), slot).with_context("hook " + hook_->path());
+  return remove_program(hook_->fd(), slot_of(action)).with_context("hook " + hook_->path());
 }
 
 Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over) const {
@@ -201,12 +150,18 @@ Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over)
   const bool is_foreign = holder && !TRY(is_ours(action, *holder));
   if (!holder || (is_foreign && takes_over)) {
     set_entered(kForeignPosition, action, false);  // the one that was there has left, or is put out
-  } else if (is_foreign) {
-    TRY(take_in(action, *holder));
   }
-  TRY(put_program(programs_fd_.get(), place_of(action, position_), program_fd));
-  TRY(directory_.pin(pin_of(position_, action), program_fd));
-  set_entered(position_, action, true);
+  const auto link = [&](std::uint32_t position, int fd) -> Result<void> {
+    TRY(put_program(programs_fd_.get(), place_of(action, position), fd));
+    TRY(directory_.pin(pin_of(position, action), fd));
+    set_entered(position, action, true);
+    return {};
+  };
+  if (is_foreign && !takes_over) {
+    const UniqueFd foreign = TRY(open_foreign(action, *holder));
+    TRY(link(kForeignPosition, foreign.get()));
+  }
+  TRY(link(position_, program_fd));
   return put_front_in_slot(action);
 }
 
@@ -214,8 +169,7 @@ Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over)
 Result<Turn> Chain::take_turn() const {
   Turn turn = directory_.take_turn();
   if (is_taken_out()) {
-    return fail(Errc::Busy,
-                fmt::format("hook {}: another process has ended this capture", hook_->path()));
+    return refuse(Errc::Busy, "another process has ended this capture");
   }
   return turn;
 }
@@ -231,11 +185,12 @@ Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over
 Result<void> Chain::replace(const std::map<Action, int>& programs) {
   const Turn turn = TRY(take_turn());
   for (const auto& [action, program_fd] : programs) {
-    const std::optional<std::uint32_t> old = TRY(in_place(action, position_));
+    const std::uint32_t place = place_of(action, position_);
+    const std::optional<std::uint32_t> old = TRY(program_in_slot(programs_fd_.get(), place));
     const bool is_in_slot = old && TRY(in_slot(action)) == old;
-    TRY(put_program(programs_fd_.get(), place_of(action, position_), program_fd));
+    TRY(put_program(programs_fd_.get(), place, program_fd));
     if (is_in_slot) {
-      TRY(put_program(hook_->fd(), static_cast<std::uint32_t>(index(action)), program_fd));
+      TRY(put_program(hook_->fd(), slot_of(action), program_fd));
     }
     TRY(directory_.pin(pin_of(position_, action), program_fd));
   }
@@ -244,63 +199,59 @@ Result<void> Chain::replace(const std::map<Action, int>& programs) {
 
 // --- Leaving.
 
-// Whether the slot holds the program at a position.
-Result<bool> Chain::holds_slot(std::uint32_t position, Action action) const {
-  const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-  return is_on_hook_ && holder && TRY(is_of(position, action, *holder));
-}
-
-// No packet comes to the programs at a position any more.
+// When this returns, no packet comes to the programs at a position any more, and none runs.
 Result<void> Chain::unlink(std::uint32_t position, const std::vector<Action>& actions) const {
   Result<void> first;
   for (const Action action : actions) {
     set_entered(position, action, false);
-    Result<void> given = persist([&]() -> Result<void> {
-      return TRY(holds_slot(position, action)) ? put_front_in_slot(action) : Result<void>{};
-    });
+    const auto give_slot = [&](bool to_the_next) -> Result<void> {
+      const std::optional<std::uint32_t> holder = TRY(in_slot(action));
+      if (!is_on_hook_ || !holder || !TRY(is_of(position, action, *holder))) {
+        return {};
+      }
+      return to_the_next ? put_front_in_slot(action) : remove_program(hook_->fd(), slot_of(action));
+    };
+    Result<void> given = persist([&] { return give_slot(true); });
     if (!given) {  // without the next one's program, nothing is better than one whose capture has gone
-      given = persist([&]() -> Result<void> {
-        return TRY(holds_slot(position, action))
-                   ? remove_program(hook_->fd(), static_cast<std::uint32_t>(index(action)))
-                   : Result<void>{};
-      });
+      given = persist([&] { return give_slot(false); });
     }
     note_first(first, std::move(given));
   }
+  note_first(first, wait_for_running_programs());
   return first;
 }
 
-// What unlink() has left, once no CPU is on the way there.
+// What unlink() has left.
 void Chain::clear(std::uint32_t position, const std::vector<Action>& actions) const {
-  for (const Action action : actions) {
+  const auto clear_place = [&](std::uint32_t place, Action action) {
     static_cast<void>(
-        persist([&] { return remove_program(programs_fd_.get(), place_of(action, position)); }));
-    directory_.remove_pin(pin_of(position, action));
+        persist([&] { return remove_program(programs_fd_.get(), place_of(action, place)); }));
+    directory_.remove_pin(pin_of(place, action));
+  };
+  for (const Action action : actions) {
+    clear_place(position, action);
     if ((get(state().entered[index(action)]) & ~(1U << kForeignPosition)) == 0) {
       set_entered(kForeignPosition, action, false);  // it is in the slot again
-      static_cast<void>(remove_program(programs_fd_.get(), place_of(action, kForeignPosition)));
-      directory_.remove_pin(pin_of(kForeignPosition, action));
+      clear_place(kForeignPosition, action);
     }
   }
 }
 
 Result<void> Chain::withdraw(const std::vector<Action>& actions) {
   const Turn turn = TRY(take_turn());
-  Result<void> first = unlink(position_, actions);
-  note_first(first, wait_for_running_programs());
+  Result<void> unlinked = unlink(position_, actions);
   clear(position_, actions);
-  return first;
+  return unlinked;
 }
 
 Result<void> Chain::leave() {
-  leaving_.emplace(directory_.take_turn());
+  leaving_ = directory_.take_turn();
   if (is_taken_out() && !directory_.is_removed()) {
     return {};  // by another process; its place may be another capture's.  Who removes the directory takes nothing out
   }
-  Result<void> first = unlink(position_, hook_->actions());
-  note_first(first, wait_for_running_programs());
-  has_left_ = first.has_value();
-  return first;
+  Result<void> unlinked = unlink(position_, hook_->actions());
+  has_left_ = unlinked.has_value();
+  return unlinked;
 }
 
 void Chain::tidy() {
@@ -313,28 +264,13 @@ void Chain::tidy() {
   leaving_.reset();
 }
 
-void Chain::remove_if_empty() const {
-  if (place_.is_open()) {
-    return;
-  }
-  const bool is_free = directory_.count(ChainDirectory::Place::Free) == kMostCaptures;
-  if (is_new_ || (mapping_ != nullptr && is_free)) {
-    directory_.remove();
-  } else {
-    directory_.remove_bare();  // where nothing can be opened, all places look held
-  }
-}
-
 Result<void> Chain::take_out(std::uint32_t position) const {
-  Result<void> first = unlink(position, hook_->actions());
-  note_first(first, wait_for_running_programs());
-  if (first) {
-    if (is_on_hook_) {  // else its slots are of a hook that only it knows
-      clear(position, hook_->actions());
-    }
-    directory_.remove_place(position);
+  TRY(unlink(position, hook_->actions()));
+  if (is_on_hook_) {  // else its slots are of a hook that only it knows
+    clear(position, hook_->actions());
   }
-  return first;
+  directory_.remove_place(position);
+  return {};
 }
 
 // --- What others do.
@@ -344,37 +280,27 @@ bool Chain::is_taken_out() const {
   return file_status(place_.get(), status) && status.st_nlink == 0;
 }
 
-std::optional<ChainMember> Chain::told_to_leave() const {
-  if (get(state().members[position_].told_by_pid) == 0) {
-    return std::nullopt;
-  }
-  return member(position_);
-}
-
-std::vector<Chain::NotCalled> Chain::not_called() const {
-  if (look_at_slots().empty()) {
+Chain::NotCalled Chain::not_called() const {
+  const auto look = [&] {
+    NotCalled slots;
+    for (const Action action : hook_->actions()) {
+      const bool is_entered = (get(state().entered[index(action)]) >> position_ & 1U) != 0;
+      const Result<std::optional<std::uint32_t>> holder = in_slot(action);
+      bool is_called = !is_entered || !holder;
+      for (std::uint32_t position = 0; !is_called && *holder && position <= position_; ++position) {
+        is_called = is_of(position, action, **holder).value_or(false);
+      }
+      if (!is_called) {
+        slots[action] = *holder;
+      }
+    }
+    return slots;
+  };
+  if (look().empty()) {
     return {};
   }
   const Turn turn = directory_.take_turn();  // another capture may have been changing them
-  return look_at_slots();
-}
-
-std::vector<Chain::NotCalled> Chain::look_at_slots() const {
-  std::vector<NotCalled> slots;
-  for (const Action action : hook_->actions()) {
-    const Result<std::optional<std::uint32_t>> holder = in_slot(action);
-    if (!is_entered(position_, action) || !holder) {
-      continue;
-    }
-    bool is_called = false;
-    for (std::uint32_t position = 0; *holder && position <= position_; ++position) {
-      is_called = is_called || is_of(position, action, **holder).value_or(false);
-    }
-    if (!is_called) {
-      slots.push_back({.action = action, .holder = *holder});
-    }
-  }
-  return slots;
+  return look();
 }
 
 }  // namespace xdpcap

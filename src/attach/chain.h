@@ -80,15 +80,11 @@ class Chain {
   /// holds a program that cannot be opened, or of ChainDirectory::make(); Kernel.
   static Result<Chain> join(const Hook& hook, const JoinOptions& options,
                             std::vector<std::string>& notes);
-
   /// The chain there is, to look at it or to take others out; nullopt: none.
   /// Errors: those of ChainDirectory::find(); Unsupported when it is of another version; Kernel.
   static Result<std::optional<Chain>> find(const Hook& hook);
 
   Chain(Chain&& other) noexcept = default;
-  Chain& operator=(Chain&&) = delete;
-  Chain(const Chain&) = delete;
-  Chain& operator=(const Chain&) = delete;
   ~Chain();
 
   int state_fd() const { return state_fd_.get(); }
@@ -117,12 +113,9 @@ class Chain {
   /// Whether another process has taken it out, or asked it to leave.
   bool is_taken_out() const;
   std::optional<ChainMember> told_to_leave() const;
-  /// Slots of entered actions that do not lead to this capture, and what is in them instead.
-  struct NotCalled {
-    Action action;
-    std::optional<std::uint32_t> holder;
-  };
-  std::vector<NotCalled> not_called() const;
+  /// Entered actions whose slots do not lead to this capture, and the program that is in them instead.
+  using NotCalled = std::map<Action, std::optional<std::uint32_t>>;
+  NotCalled not_called() const;
 
   // Of others:
 
@@ -135,33 +128,28 @@ class Chain {
  private:
   Chain(const Hook& hook, ChainDirectory directory)
       : hook_(&hook), directory_(std::move(directory)) {}
+  std::unexpected<Error> refuse(Errc code, const std::string& why) const;
+  chain::ChainState& state() const { return *static_cast<chain::ChainState*>(mapping_.get()); }
   Result<void> open_maps();
   Result<void> make_maps();
   Result<void> find_maps();
-  Result<void> take_place(const JoinOptions& options);
   Result<bool> get_place(const JoinOptions& options, std::vector<std::string>& notes);
   Result<void> check_slots(const JoinOptions& options, std::vector<std::string>& notes) const;
+  Result<void> take_place(const JoinOptions& options);
   Result<ChainDirectory::Turn> take_turn() const;
-  std::vector<std::string> take_out_dead();
-  chain::ChainState& state() const { return *static_cast<chain::ChainState*>(mapping_.get()); }
   ChainMember member(std::uint32_t position) const;
-  bool is_entered(std::uint32_t position, Action action) const;
   void set_entered(std::uint32_t position, Action action, bool is_entered) const;
 
   Result<std::optional<std::uint32_t>> in_slot(Action action) const;
-  Result<std::optional<std::uint32_t>> in_place(Action action, std::uint32_t position) const;
   Result<bool> is_of(std::uint32_t position, Action action, std::uint32_t program_id) const;
   Result<bool> is_ours(Action action, std::uint32_t program_id) const;
   Result<UniqueFd> open_foreign(Action action, std::uint32_t program_id) const;
-  Result<void> take_in(Action action, std::uint32_t program_id) const;
   Result<void> put_front_in_slot(Action action) const;
   Result<void> enter_action(Action action, int program_fd, bool takes_over) const;
-  Result<bool> holds_slot(std::uint32_t position, Action action) const;
   Result<void> unlink(std::uint32_t position, const std::vector<Action>& actions) const;
   void clear(std::uint32_t position, const std::vector<Action>& actions) const;
   Result<void> take_out(std::uint32_t position) const;
-  std::vector<NotCalled> look_at_slots() const;
-  bool has_living() const;
+  std::vector<std::string> take_out_dead() const;
   void remove_if_empty() const;
 
   const Hook* hook_;
@@ -173,7 +161,7 @@ class Chain {
   Mapping mapping_{nullptr, Unmap{0}};
   std::uint32_t position_ = chain::kMostCaptures;  ///< kMostCaptures: none
   UniqueFd place_;                                 ///< the lock on it
-  std::optional<ChainDirectory::Turn> leaving_;    ///< from leave() to tidy()
+  ChainDirectory::Turn leaving_;                   ///< from leave() to tidy()
   bool has_left_ = false;                          ///< no slot holds a program of it
 };
 

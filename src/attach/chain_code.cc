@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
+
 #include "attach/chain_state.h"
 #include "attach/helpers.h"
 
@@ -14,7 +16,10 @@ using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): as in cap
 void emit_ask_next(Assembly& code, const HandOnSpec& spec, const std::string& chain_label) {
   constexpr std::uint32_t kAll = (1U << chain::kPositions) - 1;
   const std::uint32_t later = kAll & ~((2U << spec.position) - 1);
-  code.add_map_value(Reg::R2, spec.state_fd, chain::entered_offset(spec.action));
+  constexpr std::size_t kEntered = offsetof(chain::ChainState, entered);
+  code.add_map_value(
+      Reg::R2, spec.state_fd,
+      static_cast<std::uint32_t>(kEntered + index(spec.action) * sizeof(std::uint32_t)));
   code.add(load(Width::Word, Reg::R4, Reg::R2, 0));
   code.jump_if(Cmp::Any, Reg::R4, static_cast<std::int32_t>(later), chain_label);
 }

@@ -7,11 +7,10 @@
 //     the first later position whose bit is set: tail call to its place
 //     (came back: count the packet as not handed on, return the action)
 //
-// A tail call does not return: what comes next returns the action in the end.  It comes back only when the packet has used up its 33
-// tail calls, which the target's own count towards.
+// A tail call comes back only when the packet has used up its 33 tail calls, which the target's own count towards.
 //
-// Cost: a load and a test where nothing comes next.  Where something does, a test for each position on the way there, and a jump: the kernel
-// patches the address into the program (bpf_arch_poke_desc_update()) as long as a call instruction has one map and one constant.
+// Cost: a load and a test where nothing comes next; else a test for each position on the way there, and a jump: the kernel patches the
+// address into the program (bpf_arch_poke_desc_update()) as long as a call instruction has one map and one constant.
 // Source: Linux v6.18 kernel/bpf/verifier.c do_misc_fixups(), arch/x86/net/bpf_jit_comp.c emit_bpf_tail_call_direct().
 // Tested by: tests/kernel/chain_test.cc.
 

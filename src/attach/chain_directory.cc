@@ -2,12 +2,10 @@
 
 #include "attach/chain_directory.h"
 
-#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -21,6 +19,7 @@
 #include "attach/chain_state.h"
 #include "kernel/errors.h"
 #include "kernel/file_status.h"
+#include "kernel/pin.h"
 #include "kernel/random.h"
 
 namespace xdpcap {
@@ -28,26 +27,8 @@ namespace {
 
 constexpr mode_t kOwnersOnly = 0700;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-/// The working directory is another one as long as this object lives.
-class Inside {
- public:
-  explicit Inside(int fd) : before_(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) {
-    is_there_ = ::fchdir(fd) == 0;
-  }
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
-  ~Inside() {
-    if (before_.is_open()) {
-      static_cast<void>(::fchdir(before_.get()) == 0 || ::chdir("/") == 0);
-    }
-  }
-  bool is_there() const { return is_there_; }
-
- private:
-  UniqueFd before_;
-  bool is_there_ = false;
-};
+constexpr int kTries =
+    100;  // each time another process may remove it, as the last that leaves does
 
 std::unexpected<Error> refuse(Errc code, const std::string& path, const std::string& why,
                               int error_number = 0) {
@@ -70,16 +51,17 @@ std::string distrust(int fd) {
 
 struct Opened {
   UniqueFd fd;  ///< closed: there is none
-  std::string distrust;
+  std::string distrust = {};
 };
 
 Result<Opened> open_directory(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), kOpenDirectory));
+  const int error_number = errno;
   if (fd.is_open()) {
     std::string why = distrust(fd.get());
     return Opened{.fd = std::move(fd), .distrust = std::move(why)};
   }
-  switch (const int error_number = errno) {
+  switch (error_number) {
     case ENOENT: return Opened{};
     case ELOOP:
     case ENOTDIR: return Opened{.fd = {}, .distrust = "it is not a directory"};
@@ -93,14 +75,13 @@ Result<void> make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), kOwnersOnly) == 0 || errno == EEXIST) {
     return {};
   }
-  const int error_number = errno;
-  if (error_number != EACCES && error_number != EPERM) {
-    return refuse(Errc::Io, path, errno_text(error_number), error_number);
+  if (errno != EACCES && errno != EPERM) {
+    return refuse(Errc::Io, path, errno_text(errno), errno);
   }
   return refuse(Errc::Permission, path,
                 fmt::format("this user may not make it; as root: `install -d -m 700 -o {} {}`",
                             ::geteuid(), path),
-                error_number);
+                EACCES);
 }
 
 // Another user made it, for whatever reason: it is kept, elsewhere.
@@ -109,15 +90,10 @@ Result<std::string> move_aside(const std::string& path, const std::string& why) 
   if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE) != 0) {
     return refuse(Errc::Permission, path,
                   fmt::format("{}, and it cannot be moved away ({}); as root, remove it", why,
-                              errno_text(errno)),
-                  errno);
+                              errno_text(errno)));
   }
   return fmt::format("warning: {} was not made by this user's captures ({}), and is now {}", path,
                      why, aside);
-}
-
-std::string name_of(std::uint32_t position) {
-  return std::to_string(position);
 }
 
 }  // namespace
@@ -140,8 +116,6 @@ Result<std::optional<ChainDirectory>> ChainDirectory::find(const std::string& ho
 
 Result<ChainDirectory> ChainDirectory::make(const std::string& hook_path,
                                             std::vector<std::string>& notes) {
-  constexpr int kTries =
-      100;  // each time another process may remove it, as the last that leaves does
   std::string path = path_for(hook_path);
   struct statfs system{};
   if (::statfs(hook_path.c_str(), &system) != 0 ||
@@ -164,10 +138,9 @@ Result<ChainDirectory> ChainDirectory::make(const std::string& hook_path,
   return refuse(Errc::Busy, path, "others make and remove it all the time");
 }
 
-ChainDirectory::Turn::~Turn() {
-  if (fd_ >= 0) {
-    ::flock(fd_, LOCK_UN);
-  }
+bool ChainDirectory::is_removed() const {
+  struct stat status{};
+  return file_status(fd_.get(), status) && status.st_nlink == 0;
 }
 
 ChainDirectory::Turn ChainDirectory::take_turn() const {
@@ -176,41 +149,20 @@ ChainDirectory::Turn ChainDirectory::take_turn() const {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
     if ((errno != EWOULDBLOCK && errno != EINTR) || std::chrono::steady_clock::now() > deadline) {
-      return Turn(-1);
+      return nullptr;
     }
     std::this_thread::sleep_for(kPause);
   }
-  return Turn(fd_.get());
-}
-
-bool ChainDirectory::is_removed() const {
-  struct stat status{};
-  return file_status(fd_.get(), status) && status.st_nlink == 0;
+  return {nullptr, [fd = fd_.get()](void*) { ::flock(fd, LOCK_UN); }};
 }
 
 Result<void> ChainDirectory::pin(const std::string& name, int fd) const {
-  const Inside inside(fd_.get());
-  if (inside.is_there()) {
-    ::unlink(name.c_str());
-    if (bpf_obj_pin(fd, name.c_str()) == 0) {
-      return {};
-    }
-  }
-  return kernel_failure(fmt::format("pin {}/{}", path_, name), errno, kMapCapabilities);
+  remove_pin(name);
+  return pin_at(fd_.get(), path_, name, fd);
 }
 
 Result<UniqueFd> ChainDirectory::open_pin(const std::string& name) const {
-  const Inside inside(fd_.get());
-  if (inside.is_there()) {
-    if (UniqueFd fd(bpf_obj_get(name.c_str())); fd.is_open()) {
-      return fd;
-    }
-  }
-  const std::string attempt = fmt::format("open pin {}/{}", path_, name);
-  if (errno == ENOENT) {
-    return fail(Errc::NotFound, attempt + ": there is none", ENOENT);
-  }
-  return kernel_failure(attempt, errno, kHookCapabilities);
+  return open_pin_at(fd_.get(), path_, name);
 }
 
 void ChainDirectory::remove_pin(const std::string& name) const {
@@ -218,34 +170,29 @@ void ChainDirectory::remove_pin(const std::string& name) const {
 }
 
 Result<std::optional<UniqueFd>> ChainDirectory::take_place(std::uint32_t position) const {
-  const std::string name = name_of(position);
-  const auto failure = [&] {
-    return refuse(Errc::Io, path_ + "/" + name, errno_text(errno), errno);
-  };
-  if (::mkdirat(fd_.get(), name.c_str(), kOwnersOnly) != 0) {
-    if (errno == EEXIST) {
-      return std::nullopt;
-    }
-    return failure();
+  const std::string name = std::to_string(position);
+  const bool is_new = ::mkdirat(fd_.get(), name.c_str(), kOwnersOnly) == 0;
+  if (!is_new && errno == EEXIST) {
+    return std::nullopt;
   }
-  UniqueFd fd(::openat(fd_.get(), name.c_str(), kOpenDirectory));
+  UniqueFd fd(is_new ? ::openat(fd_.get(), name.c_str(), kOpenDirectory) : -1);
   // A process that looks whether this capture lives holds the lock for a moment.
   if (!fd.is_open() || ::flock(fd.get(), LOCK_EX) != 0) {
-    return failure();
+    return refuse(Errc::Io, path_ + "/" + name, errno_text(errno), errno);
   }
   return fd;
 }
 
 ChainDirectory::Place ChainDirectory::place(std::uint32_t position) const {
-  const std::string name = name_of(position);
+  const std::string name = std::to_string(position);
   const UniqueFd fd(::openat(fd_.get(), name.c_str(), kOpenDirectory));
   if (fd.is_open()) {
     return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? Place::Dead : Place::Held;
   }
-  // Without descriptors, say, nothing can be opened; whether it is there can be asked all the same.
   if (errno == ENOENT) {
     return Place::Free;
   }
+  // Without descriptors, say, nothing can be opened; whether it is there can be asked all the same.
   if (::mkdirat(fd_.get(), name.c_str(), kOwnersOnly) != 0) {
     return Place::Held;
   }
@@ -262,7 +209,7 @@ std::size_t ChainDirectory::count(Place wanted) const {
 }
 
 void ChainDirectory::remove_place(std::uint32_t position) const {
-  const std::string name = name_of(position);
+  const std::string name = std::to_string(position);
   if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
     return;
   }
@@ -284,14 +231,14 @@ void ChainDirectory::remove_contents() const {
   remove_pin("state");
 }
 
-void ChainDirectory::remove() const {
-  remove_contents();
-  remove_bare();
+// If another one is at its path by now, that stays unless it is empty.
+void ChainDirectory::remove_if_empty() const {
+  ::rmdir(path_.c_str());
 }
 
-// If another one is there by now, it stays unless it is empty.
-void ChainDirectory::remove_bare() const {
-  ::rmdir(path_.c_str());
+void ChainDirectory::remove() const {
+  remove_contents();
+  remove_if_empty();
 }
 
 }  // namespace xdpcap

@@ -16,17 +16,16 @@
 // A capture is dead exactly if the lock on its directory can be had: the kernel lets go of a lock when the last process that holds
 // it ends.  No process id is asked for, so it does not matter what this process sees of others.
 //
-// Names are used relative to the directory's descriptor (for bpf(2), by changing into it), so that who can rename it cannot put
-// another one in its place.
+// Names are used relative to the directory's descriptor, so that who can rename it cannot put another one in its place.
 //
-// Limits: bpffs takes no dots in names.  A lock is waited for two seconds at most, as its holder may have been stopped; then the
-// change is made without.
+// Limits: bpffs takes no dots in names.
 // Source: Linux v6.18 kernel/bpf/inode.c.
 // Tested by: tests/kernel/chain_directory_test.cc.
 
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,34 +37,22 @@ namespace xdpcap {
 
 class ChainDirectory {
  public:
-  /// A time in which no other process changes anything; lasts until the object goes.
-  class Turn {
-   public:
-    explicit Turn(int fd) : fd_(fd) {}
-    Turn(Turn&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Turn& operator=(Turn&&) = delete;
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-    ~Turn();
-
-   private:
-    int fd_;
-  };
-
   static std::string path_for(const std::string& hook_path);
 
   /// The one there is; nullopt: none.
   /// Errors: Permission when what is there is not to be trusted; Io.
   static Result<std::optional<ChainDirectory>> find(const std::string& hook_path);
-
   /// The one there is, or a new one.  `notes`: a sentence on what was moved aside.
-  /// Errors: Permission, with what to do; Io.
+  /// Errors: Permission, with what to do; NotFound when the hook's pin is gone; Io.
   static Result<ChainDirectory> make(const std::string& hook_path, std::vector<std::string>& notes);
 
   const std::string& path() const { return path_; }
-  /// Of a directory that was removed meanwhile, too.
-  Turn take_turn() const;
   bool is_removed() const;
+
+  /// A time in which no other process changes anything; lasts until the object goes.  It is waited for two seconds at most, as the
+  /// process whose turn it is may have been stopped; then the change is made without.
+  using Turn = std::shared_ptr<void>;
+  Turn take_turn() const;
 
   /// Pins a map or program, in the place of what was pinned there.  Errors: Kernel, Permission.
   Result<void> pin(const std::string& name, int fd) const;
@@ -80,9 +67,10 @@ class ChainDirectory {
   Place place(std::uint32_t position) const;
   std::size_t count(Place place) const;  ///< how many positions are so
   void remove_place(std::uint32_t position) const;
+
   void remove_contents() const;
-  void remove() const;       ///< with its contents
-  void remove_bare() const;  ///< unless there is anything in it
+  void remove_if_empty() const;
+  void remove() const;  ///< with its contents
 
  private:
   ChainDirectory(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Chain: how a capture comes to its place, and how it makes room.
+// Chain: the places, how a capture comes to one, and how it makes room.
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -9,39 +9,37 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <iterator>
-#include <memory>
 #include <span>
 #include <thread>
 #include <utility>
 
 #include "attach/chain.h"
 #include "kernel/map.h"
+#include "kernel/object_ids.h"
 
 namespace xdpcap {
 
 using chain::ChainState;
 using chain::get;
 using chain::kMostCaptures;
-using chain::set;
 
 namespace {
 
 using Turn = ChainDirectory::Turn;
+using Place = ChainDirectory::Place;
 
 template <std::size_t kSize>
 void put_text(std::array<char, kSize>& place, const std::string& text) {
   std::memcpy(place.data(), text.data(), std::min(text.size(), kSize - 1));
 }
 
-std::string describe(const ChainMember& member) {
-  return fmt::format("pid {} ({})", member.pid, member.command_line);
+template <std::size_t kSize>
+std::string text_of(const std::array<char, kSize>& place) {
+  return {place.data(), ::strnlen(place.data(), kSize)};
 }
 
-bool share_actions(const ChainMember& member, const std::vector<Action>& actions) {
-  return std::ranges::any_of(member.actions, [&](Action action) {
-    return std::ranges::find(actions, action) != actions.end();
-  });
+std::string describe(const ChainMember& member) {
+  return fmt::format("pid {} ({})", member.pid, member.command_line);
 }
 
 }  // namespace
@@ -53,67 +51,56 @@ Result<void> Chain::open_maps() {
   programs_fd_ = TRY(directory_.open_pin("programs"));
   const MapInfo info = TRY(map_info(state_fd_.get()));
   const MapInfo programs = TRY(map_info(programs_fd_.get()));
-  if (info.name != chain::kStateMapName || programs.type != kMapTypeProgramArray) {
-    return fail(Errc::InvalidArgument,
-                fmt::format("directory {0}, where captures share the hook: what is pinned there is "
-                            "not what captures pin; look at it, and remove {0}",
-                            directory_.path()));
+  bool is_known = info.name == chain::kStateMapName &&
+                  info.value_size_bytes == chain::kStateBytes &&
+                  programs.type == kMapTypeProgramArray && programs.max_entries == chain::kPlaces;
+  if (is_known) {
+    mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
+    is_known = state().magic == chain::kMagic && state().version == chain::kVersion;
   }
-  const auto of_another_version = [&](const std::string& way) {
-    return fail(
+  if (!is_known) {
+    return refuse(
         Errc::Unsupported,
         fmt::format(
-            "hook {}: an xdpcap of another version is capturing there (it shares the hook in "
-            "{}, this one in way {}); use that one, or end its captures first",
-            hook_->path(), way, chain::kVersion));
-  };
-  if (info.value_size_bytes != chain::kStateBytes || programs.max_entries != chain::kPlaces) {
-    return of_another_version("another way");
-  }
-  mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
-  if (state().magic != chain::kMagic || state().version != chain::kVersion) {
-    return of_another_version(fmt::format("way {}", state().version));
+            "an xdpcap of another version is capturing there, or {} is not of captures; use that "
+            "one, or end its captures first",
+            directory_.path()));
   }
   is_on_hook_ = state().hook_map_id == TRY(map_info(hook_->fd())).id;
   return {};
 }
 
 Result<void> Chain::make_maps() {
-  const auto value = std::make_unique<std::array<std::byte, chain::kStateBytes>>();
   ChainState head{};
   head.magic = chain::kMagic;
   head.version = chain::kVersion;
   head.hook_map_id = TRY(map_info(hook_->fd())).id;
-  std::memcpy(value->data(), &head, sizeof(head));
+  std::array<std::byte, chain::kStateBytes> value{};
+  std::memcpy(value.data(), &head, sizeof(head));
   const UniqueFd state = TRY(create_mappable_array(chain::kStateMapName, chain::kStateBytes, 1));
   const UniqueFd programs = TRY(create_program_array(chain::kProgramsMapName, chain::kPlaces));
-  TRY(put_value(state.get(), 0, *value));
+  TRY(put_value(state.get(), 0, value));
   TRY(directory_.pin("programs", programs.get()));
   TRY(directory_.pin("state", state.get()));
   return open_maps();
 }
 
-// What captures use that live; otherwise new ones, in place of what dead ones have left.  What captures have not made stays.
+// What captures use that live; otherwise new ones, in place of what dead ones have left.
 Result<void> Chain::find_maps() {
-  const Result<void> opened = open_maps();
-  if (opened && is_on_hook_) {
-    return {};
-  }
-  const bool is_of_captures =
-      opened || opened.error().code == Errc::NotFound || opened.error().code == Errc::Unsupported;
-  if (!is_of_captures) {
+  Result<void> opened = open_maps();
+  const bool is_other_version = !opened && opened.error().code == Errc::Unsupported;
+  if ((opened && is_on_hook_) || (!opened && !is_gone(opened) && !is_other_version)) {
     return opened;
   }
-  if (has_living()) {
-    if (!opened && opened.error().code == Errc::Unsupported) {
-      return opened;
-    }
-    return fail(
-        Errc::Busy,
-        fmt::format("hook {0}: captures still run on {1}; end them with xdpcap -detach {0}",
-                    hook_->path(),
-                    opened ? "the map that was pinned there before"
-                           : "it, but their pins in " + directory_.path() + " were removed"));
+  if (directory_.count(Place::Held) != 0) {
+    const std::string where =
+        opened ? "the map that was pinned there before"
+               : fmt::format("it, but their pins in {} were removed", directory_.path());
+    return is_other_version
+               ? std::move(opened)
+               : refuse(Errc::Busy,
+                        fmt::format("captures still run on {}; end them with xdpcap -detach {}",
+                                    where, hook_->path()));
   }
   is_new_ = true;
   directory_.remove_contents();
@@ -124,10 +111,6 @@ Result<void> Chain::find_maps() {
   return made;
 }
 
-bool Chain::has_living() const {
-  return directory_.count(ChainDirectory::Place::Held) != 0;
-}
-
 // --- Joining.
 
 Result<std::optional<Chain>> Chain::find(const Hook& hook) {
@@ -136,13 +119,11 @@ Result<std::optional<Chain>> Chain::find(const Hook& hook) {
     return std::nullopt;
   }
   Chain chain(hook, *std::move(directory));
-  if (Result<void> opened = chain.open_maps(); !opened) {
-    if (opened.error().code == Errc::NotFound) {
-      return std::nullopt;  // it is being made or removed
-    }
-    return std::unexpected(std::move(opened).error());
+  const Result<void> opened = chain.open_maps();
+  if (is_gone(opened)) {
+    return std::nullopt;  // it is being made or removed
   }
-  return std::optional<Chain>(std::move(chain));
+  return opened ? Result<std::optional<Chain>>(std::move(chain)) : std::unexpected(opened.error());
 }
 
 Result<Chain> Chain::join(const Hook& hook, const JoinOptions& options,
@@ -175,11 +156,15 @@ Result<Chain> Chain::join(const Hook& hook, const JoinOptions& options,
 // false: others have to leave first.
 Result<bool> Chain::get_place(const JoinOptions& options, std::vector<std::string>& notes) {
   TRY(find_maps());
-  std::ranges::move(take_out_dead(), std::back_inserter(notes));
-  if (options.on_busy == OnBusy::Replace && has_living()) {
+  for (std::string& note : take_out_dead()) {
+    notes.push_back(std::move(note));
+  }
+  if (options.on_busy == OnBusy::Replace && directory_.count(Place::Held) != 0) {
     return false;
   }
-  TRY(check_slots(options, notes));
+  if (options.on_busy != OnBusy::Replace) {
+    TRY(check_slots(options, notes));
+  }
   TRY(take_place(options));
   return true;
 }
@@ -187,34 +172,35 @@ Result<bool> Chain::get_place(const JoinOptions& options, std::vector<std::strin
 Result<void> Chain::check_slots(const JoinOptions& options, std::vector<std::string>& notes) const {
   const bool wants_alone = options.on_busy == OnBusy::Fail;
   for (const ChainMember& member : members()) {
-    if (wants_alone && share_actions(member, options.actions)) {
-      return fail(Errc::Busy,
-                  fmt::format("hook {}: another capture is running: {}; end it, or share the hook "
-                              "with it (-on-busy chain)",
-                              hook_->path(), describe(member)));
+    if (wants_alone &&
+        std::ranges::find_first_of(member.actions, options.actions) != member.actions.end()) {
+      return refuse(Errc::Busy,
+                    fmt::format("another capture is running: {}; end it, or share the hook with it "
+                                "(-on-busy chain)",
+                                describe(member)));
     }
   }
   for (const Action action : options.actions) {
     const std::optional<std::uint32_t> holder = TRY(in_slot(action));
-    if (!holder || options.on_busy == OnBusy::Replace || TRY(is_ours(action, *holder))) {
+    if (!holder || TRY(is_ours(action, *holder))) {
       continue;
     }
+    const std::string program = describe_program(*holder);
     if (wants_alone) {
-      return fail(
+      return refuse(
           Errc::Busy,
           fmt::format(
-              "hook {0}: slot {1} is taken by {2}: another capture is running, or one was killed; "
-              "end it, share the hook with it (-on-busy chain), or empty the slot with "
-              "`bpftool map delete pinned {0} key {3} 0 0 0`",
-              hook_->path(), name(action), describe_program(*holder), index(action)));
+              "slot {} is taken by {}: another capture is running, or one was killed; end it, share "
+              "the hook with it (-on-busy chain), or empty the slot with "
+              "`bpftool map delete pinned {} key {} 0 0 0`",
+              name(action), program, hook_->path(), index(action)));
     }
-    const Result<UniqueFd> program = open_foreign(action, *holder);
-    if (!program && program.error().code != Errc::NotFound) {
-      return std::unexpected(program.error());
-    }
-    if (program) {
+    const Result<UniqueFd> opened = open_foreign(action, *holder);
+    if (opened) {
       notes.push_back(fmt::format("hook {}: slot {} holds {}, which is called after the captures",
-                                  hook_->path(), name(action), describe_program(*holder)));
+                                  hook_->path(), name(action), program));
+    } else if (!is_gone(opened)) {
+      return std::unexpected(opened.error());
     }
   }
   return {};
@@ -241,29 +227,65 @@ Result<void> Chain::take_place(const JoinOptions& options) {
     place_ = *std::move(place);
     return {};
   }
-  return fail(
+  return refuse(
       Errc::Busy,
-      fmt::format(
-          "hook {}: {} captures share it, and no more can; end one (xdpcap -list shows them)",
-          hook_->path(), kMostCaptures));
+      fmt::format("{} captures share it, and no more can; end one (xdpcap -list shows them)",
+                  kMostCaptures));
 }
 
-// --- Making others leave.
+void Chain::remove_if_empty() const {
+  const bool is_free = directory_.count(Place::Free) == kMostCaptures;
+  if (!place_.is_open() && (is_new_ || (mapping_ != nullptr && is_free))) {
+    directory_.remove();
+  } else if (!place_.is_open()) {
+    directory_.remove_if_empty();  // where nothing can be opened, all places look held
+  }
+}
 
-std::vector<std::string> Chain::take_out_dead() {
+// --- Others.
+
+ChainMember Chain::member(std::uint32_t position) const {
+  chain::Member& place = state().members[position];
+  std::vector<Action> actions = first_actions(kMostActions);
+  std::erase_if(actions, [&](Action action) { return (place.actions >> index(action) & 1U) == 0; });
+  return {.position = position,
+          .is_alive = directory_.place(position) == Place::Held,
+          .pid = place.pid,
+          .told_by_pid = get(place.told_by_pid),
+          .told_why = place.told_why,
+          .actions = std::move(actions),
+          .command_line = text_of(place.command_line),
+          .filter = text_of(place.filter)};
+}
+
+std::vector<ChainMember> Chain::members() const {
+  std::vector<ChainMember> members;
+  for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
+    if (directory_.place(position) != Place::Free) {
+      members.push_back(member(position));
+    }
+  }
+  return members;
+}
+
+std::optional<ChainMember> Chain::told_to_leave() const {
+  const bool is_told = get(state().members[position_].told_by_pid) != 0;
+  return is_told ? std::optional(member(position_)) : std::nullopt;
+}
+
+std::vector<std::string> Chain::take_out_dead() const {
   std::vector<std::string> notes;
   for (const ChainMember& member : members()) {
     if (!member.is_alive && take_out(member.position)) {
-      notes.push_back(
-          fmt::format("removed from the hook what a capture that was killed had left there: {}",
-                      describe(member)));
+      notes.push_back("removed from the hook what a capture that was killed had left there: " +
+                      describe(member));
     }
   }
   return notes;
 }
 
 std::vector<std::string> Chain::remove_dead() {
-  if (directory_.count(ChainDirectory::Place::Dead) == 0) {
+  if (directory_.count(Place::Dead) == 0) {
     return {};
   }
   const Turn turn = directory_.take_turn();
@@ -276,29 +298,32 @@ Result<std::size_t> Chain::end_captures(chain::Reason why, std::uint32_t by_pid,
                                         const std::function<bool(const ChainMember&)>& which) {
   constexpr std::chrono::seconds kPatience(2);
   constexpr std::chrono::milliseconds kPause(5);
+  // In a turn, else a newcomer at the place of one that leaves might be told.
+  Turn turn = directory_.take_turn();
   std::vector<ChainMember> told = members();
   std::erase_if(told, [&](const ChainMember& one) { return !one.is_alive || !which(one); });
   for (const ChainMember& one : told) {
     state().members[one.position].told_why = why;
-    set(state().members[one.position].told_by_pid, by_pid);
+    chain::set(state().members[one.position].told_by_pid, by_pid);
   }
+  turn.reset();
   const auto is_there = [&](const ChainMember& one) {
     return get(state().members[one.position].told_by_pid) != 0 &&
-           directory_.place(one.position) == ChainDirectory::Place::Held;
+           directory_.place(one.position) == Place::Held;
   };
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (std::ranges::any_of(told, is_there) && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kPause);
   }
-  const Turn turn = directory_.take_turn();
-  Result<std::size_t> ended = told.size();
+  turn = directory_.take_turn();
+  Result<void> ended;
   for (const ChainMember& one : told) {
-    if (Result<void> out = is_there(one) ? take_out(one.position) : Result<void>{}; !out && ended) {
-      ended = std::unexpected(std::move(out).error());
+    if (Result<void> out = is_there(one) ? take_out(one.position) : Result<void>{}; ended) {
+      ended = std::move(out);
     }
   }
   remove_if_empty();
-  return ended;
+  return ended ? Result<std::size_t>(told.size()) : std::unexpected(std::move(ended).error());
 }
 
 }  // namespace xdpcap

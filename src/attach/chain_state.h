@@ -6,11 +6,10 @@
 //
 // Captures have positions, 0 to 7, and are called in that order.  "xdpcap_next", a program array, has the program of each at
 // place_of(action, position), and at kForeignPosition the program that was in the slot before them.  `entered` has a bit for
-// each place that is to be called: a capture program goes on to the later positions whose bits are set, each by a tail call of
-// its own with a constant index, which the kernel's compiler makes a jump (chain_code.h).
+// each place that is to be called: a capture program goes on to the later positions whose bits are set (chain_code.h).
 //
 // Both maps are pinned in a directory that belongs to one user (chain_directory.h): what is here, that user has written.  Changes
-// are made under the directory's lock, but for `told_by_pid`.
+// are made under the directory's lock.
 
 #pragma once
 
@@ -66,12 +65,6 @@ struct ChainState {
 /// Of the value, so that it can be mapped.
 inline constexpr std::uint32_t kStateBytes = 4096;
 static_assert(sizeof(ChainState) <= kStateBytes);
-
-/// Where programs find their number, in the value.
-constexpr std::uint32_t entered_offset(Action action) {
-  return static_cast<std::uint32_t>(offsetof(ChainState, entered) +
-                                    index(action) * sizeof(std::uint32_t));
-}
 
 /// Programs and other processes see the old number or the new one.
 template <typename Number>

@@ -126,6 +126,19 @@ Result<void> check_path(const std::string& attempt, const std::string& path) {
   return {};
 }
 
+// What `call` returns in the directory, since bpf(2) takes paths that are relative to the working directory.
+template <typename Call>
+int call_inside(int directory_fd, Call call) {
+  const UniqueFd before(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const int result = ::fchdir(directory_fd) == 0 ? call() : -1;
+  const int error_number = errno;
+  if (before.is_open()) {
+    static_cast<void>(::fchdir(before.get()) == 0 || ::chdir("/") == 0);
+  }
+  errno = error_number;
+  return result;
+}
+
 }  // namespace
 
 Result<UniqueFd> open_pinned_map(const std::string& path) {
@@ -148,6 +161,25 @@ Result<UniqueFd> open_pinned_map(const std::string& path) {
                             attempt, kind));
   }
   return fd;
+}
+
+Result<void> pin_at(int directory_fd, const std::string& directory, const std::string& name,
+                    int fd) {
+  if (call_inside(directory_fd, [&] { return bpf_obj_pin(fd, name.c_str()); }) != 0) {
+    return kernel_failure(fmt::format("pin {}/{}", directory, name), errno, kMapCapabilities);
+  }
+  return {};
+}
+
+Result<UniqueFd> open_pin_at(int directory_fd, const std::string& directory,
+                             const std::string& name) {
+  UniqueFd fd(call_inside(directory_fd, [&] { return bpf_obj_get(name.c_str()); }));
+  if (fd.is_open()) {
+    return fd;
+  }
+  const std::string attempt = fmt::format("open pin {}/{}", directory, name);
+  return errno == ENOENT ? fail(Errc::NotFound, attempt + ": there is none", ENOENT)
+                         : kernel_failure(attempt, errno, kHookCapabilities);
 }
 
 }  // namespace xdpcap

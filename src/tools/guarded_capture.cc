@@ -55,16 +55,6 @@ Result<void> GuardedCapture::get_place() {
   return {};
 }
 
-Result<void> GuardedCapture::enter() {
-  TRY(guardian_.ask(MessageKind::Enter));
-  return {};
-}
-
-Result<void> GuardedCapture::leave() {
-  TRY(guardian_.ask(MessageKind::Leave));
-  return {};
-}
-
 Result<void> GuardedCapture::send_filter(const cbpfc::Filter& filter,
                                          const std::string& text) const {
   const std::vector<cbpfc::RawInsn> raw = filter.encode();

@@ -28,13 +28,13 @@ class GuardedCapture final : public CaptureWatch {
                                                          const HookCaptureOptions& capture,
                                                          int output_fd = -1);
 
-  // Errors: those of Guardian::ask(), and of HookCapture::join() and enter().
   /// Waits until there is a place on the hook, and the programs are loaded.  Says on standard error what was cleaned up.
+  /// Errors: those of Guardian::ask() and HookCapture::join().
   Result<void> get_place();
-  /// Into the slots.
-  Result<void> enter();
-  /// Out of them; counters and rings are final then.
-  Result<void> leave();
+  /// Into the slots, or out of them; counters and rings are final then.
+  /// Errors: those of Guardian::ask(), HookCapture::enter() and Chain::leave().
+  Result<void> enter() { return ask(MessageKind::Enter); }
+  Result<void> leave() { return ask(MessageKind::Leave); }
 
   HookCapture& capture() { return capture_; }
 
@@ -58,6 +58,11 @@ class GuardedCapture final : public CaptureWatch {
         capture_(std::move(capture)),
         filter_memory_(std::move(filter_memory)),
         guardian_(std::move(guardian)) {}
+
+  Result<void> ask(MessageKind kind) {
+    TRY(guardian_.ask(kind));
+    return {};
+  }
 
   const XdpcapOptions& options_;
   HookCapture capture_;

@@ -94,7 +94,7 @@ Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
 }
 
 /// Programs of captures that are in slots all the same: of other users, or of a directory that is gone.
-struct Strangers {
+struct OtherCaptures {
   std::size_t programs = 0;
   std::set<std::uint32_t> users;
   std::string text() const {
@@ -103,8 +103,8 @@ struct Strangers {
   }
 };
 
-Result<Strangers> remove_strangers(const Hook& hook) {
-  Strangers removed;
+Result<OtherCaptures> remove_other_captures(const Hook& hook) {
+  OtherCaptures removed;
   for (const Action action : hook.actions()) {
     const std::optional<std::uint32_t> holder = TRY(hook.holder(action));
     const Result<UniqueFd> program =
@@ -134,16 +134,16 @@ Result<Strangers> remove_strangers(const Hook& hook) {
 struct Detached {
   std::size_t ended = 0;
   std::size_t dead = 0;
-  Strangers strangers = {};
-  bool any() const { return ended + dead + strangers.programs > 0; }
+  OtherCaptures other_captures = {};
+  bool any() const { return ended + dead + other_captures.programs > 0; }
   std::string text() const {
-    const std::string captures = ended == 0
-                                     ? fmt::format("no capture{} is running on it",
-                                                   strangers.programs == 0 ? "" : " of this user")
-                                 : ended == 1 ? "1 capture ended"
-                                              : fmt::format("{} captures ended", ended);
+    const std::string captures =
+        ended == 0   ? fmt::format("no capture{} is running on it",
+                                 other_captures.programs == 0 ? "" : " of this user")
+        : ended == 1 ? "1 capture ended"
+                     : fmt::format("{} captures ended", ended);
     return captures + (dead == 0 ? "" : "; removed what killed ones had left") +
-           (strangers.programs == 0 ? "" : "; removed " + strangers.text());
+           (other_captures.programs == 0 ? "" : "; removed " + other_captures.text());
   }
 };
 
@@ -162,9 +162,9 @@ Result<std::string> detach(const XdpcapOptions& options) {
   const Hook hook = TRY(Hook::open(options.hook_path));
   Result<std::optional<Chain>> chain = Chain::find(hook);
   if (!chain) {
-    const Strangers strangers = TRY(remove_strangers(hook));
+    const OtherCaptures other = TRY(remove_other_captures(hook));
     Error error = std::move(chain).error();
-    error.message += strangers.programs == 0 ? "" : "; removed " + strangers.text();
+    error.message += other.programs == 0 ? "" : "; removed " + other.text();
     return std::unexpected(std::move(error));
   }
   Detached detached;
@@ -182,7 +182,7 @@ Result<std::string> detach(const XdpcapOptions& options) {
     return fmt::format("hook {}: capture with pid {} ended", options.hook_path,
                        *options.detach_pid);
   }
-  detached.strangers = TRY(remove_strangers(hook));
+  detached.other_captures = TRY(remove_other_captures(hook));
   Result<std::string> others = options.force ? remove_foreign(hook, options)
                                              : advise_on_foreign(hook, detached.any(), options);
   if (!others && (options.force || !detached.any())) {

@@ -124,6 +124,24 @@ TEST_F(ChainDeathTest, CapturesThatLeaveWhenToldToAreWaitedFor) {
   EXPECT_EQ(received(staying), 1U);
 }
 
+// Otherwise a newcomer at the place of one that leaves meanwhile might be told.
+TEST_F(ChainDeathTest, CapturesAreToldInATurn) {
+  const Rig rig;
+  HookCapture leaving = rig.capture().value();
+  ChainDirectory::Turn turn = leaving.chain()->directory().take_turn();
+  std::thread ending([&] {
+    EXPECT_EQ(rig.chain().end_captures(chain::Reason::Detached, 77,
+                                       [](const ChainMember&) { return true; }),
+              1U);
+  });
+  const auto is_told = [&] { return leaving.chain()->told_to_leave().has_value(); };
+  EXPECT_FALSE(test::becomes_true(is_told, std::chrono::milliseconds(200)));
+  turn.reset();
+  EXPECT_TRUE(test::becomes_true(is_told));
+  EXPECT_TRUE(leaving.detach());
+  ending.join();
+}
+
 TEST_F(ChainDeathTest, ThoseThatDoNotLeaveAreTakenOut) {
   const Rig rig;
   const ForeignProgram foreign(rig);
