@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Filter to graph, and the graph as text.
-// Tested by: passes_test.cc.
+// Filter to graph.
+// Tested by: tests/golden/lift.
 
 #include "cfg.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 
 #include "ancillary.h"
@@ -153,76 +152,6 @@ class Builder {
   Cfg cfg_;
 };
 
-std::string print_operand(const Operand& operand) {
-  return operand.is_x ? "x" : fmt::format("{:#x}", operand.k);
-}
-char letter(Register r) {
-  return r == Register::A ? 'a' : 'x';
-}
-
-std::string print_step(const Step& step) {
-  static constexpr std::array<std::string_view, 10> kOps = {
-      "+=", "-=", "*=", "/=", "|=", "&=", "<<=", ">>=", "%=", "^="};
-  const auto size = [](Size s) { return 8 * static_cast<int>(s); };
-  return std::visit(
-      Overloaded{
-          [](const LoadImmediate& s) { return fmt::format("{} = {:#x}", letter(s.dst), s.value); },
-          [&](const LoadAbsolute& s) { return fmt::format("a = p{}[{}]", size(s.size), s.offset); },
-          [&](const LoadIndirect& s) {
-            return fmt::format("a = p{}[x + {}]", size(s.size),
-                               static_cast<std::int32_t>(s.offset));
-          },
-          [](const LoadHeaderLength& s) { return fmt::format("x = 4 * (p8[{}] & 0xf)", s.offset); },
-          [](const LoadLength& s) { return fmt::format("{} = length", letter(s.dst)); },
-          [](const LoadScratch& s) { return fmt::format("{} = m[{}]", letter(s.dst), s.slot); },
-          [](const StoreScratch& s) { return fmt::format("m[{}] = {}", s.slot, letter(s.src)); },
-          [](const Alu& s) {
-            return fmt::format("a {} {}", kOps[static_cast<std::size_t>(s.op)],
-                               print_operand(s.operand));
-          },
-          [](const Negate&) { return std::string("a = -a"); },
-          [](const Transfer& s) { return std::string(s.dst == Register::X ? "x = a" : "a = x"); },
-          [](const AbsoluteGuard& s) { return fmt::format("guard p[..{}]", s.end); },
-          [](const IndirectGuard& s) {
-            return fmt::format("{} x + {}, guard [..{}]{}", s.keep_base ? "same base" : "base =",
-                               static_cast<std::int32_t>(s.base), s.proven_end,
-                               s.x_is_small ? ", x small" : "");
-          },
-          [&](const LoadFromBase& s) {
-            return fmt::format("a = base{}[{}]", size(s.size), s.offset);
-          },
-          [](const LoadOpaque& s) {
-            return fmt::format("{} = opaque {:#x}", letter(s.dst), s.value);
-          },
-          [](const DivisorGuard&) { return std::string("guard x != 0"); },
-          [](const LoadContext& s) { return fmt::format("a = context[{}]", s.offset); },
-          [](const CallHelper& s) { return fmt::format("a = call {}", s.helper); },
-          [](const StartLoop& s) {
-            return fmt::format("loop of at most {} trips{}{}{}", s.most,
-                               s.is_followed ? ", followed" : "", s.hides_a ? ", hide a" : "",
-                               s.hides_x ? ", hide x" : "");
-          },
-          [](const CountTrip&) { return std::string("count"); },
-      },
-      step);
-}
-
-std::string print_exit(const Exit& exit) {
-  static constexpr std::array<std::string_view, 4> kConditions = {"==", ">", ">=", "&"};
-  return std::visit(
-      Overloaded{
-          [](const Goto& e) { return fmt::format("goto {}", e.target); },
-          [](const Branch& e) {
-            return fmt::format("if a {} {} goto {} else {}",
-                               kConditions[static_cast<std::size_t>(e.condition)],
-                               print_operand(e.operand), e.if_true, e.if_false);
-          },
-          [](const ReturnA&) { return std::string("return a"); },
-          [](const ReturnConstant& e) { return fmt::format("return {:#x}", e.value); },
-      },
-      exit);
-}
-
 }  // namespace
 
 std::vector<BlockId> successors(const Exit& exit) {
@@ -290,22 +219,6 @@ bool writes(const Step& step, Register r) {
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
                       const AncillaryOptions& ancillary) {
   return Builder(TRY(expand_ancillary(filter, ancillary)), max_packet_offset).build();
-}
-
-std::string dump(const Cfg& cfg) {
-  std::string text;
-  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    const Block& block = cfg.blocks[id];
-    if (!block.reachable) {
-      continue;
-    }
-    fmt::format_to(std::back_inserter(text), "{}:\n", id);
-    for (const Step& step : block.steps) {
-      fmt::format_to(std::back_inserter(text), "  {}\n", print_step(step));
-    }
-    fmt::format_to(std::back_inserter(text), "  {}\n", print_exit(block.exit));
-  }
-  return text;
 }
 
 std::string check_cfg(const Cfg& cfg) {

@@ -130,9 +130,6 @@ bool writes(const Step& step, Register r);
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
                       const AncillaryOptions& ancillary = {});
 
-/// The graph as text, one step a line.
-std::string dump(const Cfg& cfg);
-
 /// Checks what every pass must keep: edges exist, lead upwards or to a CountTrip, and reach only reachable
 /// blocks.
 /// Returns an empty string, or what is wrong.

@@ -2,7 +2,7 @@
 //
 // Which of A, X and the scratch slots are read later.  One sweep downwards.
 //
-// Tested by: passes_test.cc (remove_dead_steps), compile_c_test.cc.
+// Tested by: tests/golden/c (remove_dead_steps), compile_c_test.cc.
 
 #pragma once
 

@@ -12,7 +12,7 @@
 // downwards.  In C made of the graph, every variable that is set is used, so that compilers do not warn.
 //
 // Cost: O(instructions).  Does not: look at the values, remove guards.
-// Tested by: passes_test.cc.
+// Tested by: tests/golden/c.
 
 #include <algorithm>
 #include <ranges>

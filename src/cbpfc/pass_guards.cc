@@ -32,7 +32,7 @@
 //
 // Cost: O(instructions).  Does not: merge needs more than 32,768 bytes apart, share bases across X.
 // Sources: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(), check_packet_access().
-// Tested by: passes_test.cc, and by every engine in differential/.
+// Tested by: tests/golden/c, and by every engine in differential/.
 
 #include <algorithm>
 #include <cstdint>

@@ -12,7 +12,7 @@
 // cannot match.
 //
 // Cost: O(blocks).  Does not: follow the values of A through branches.
-// Tested by: passes_test.cc.
+// Tested by: tests/golden/c.
 
 #include <map>
 #include <optional>

@@ -9,7 +9,7 @@
 // A division by X when X is 0 ends a classic program with 0; eBPF defines the quotient as 0 and
 // goes on. A guard is needed where X may be 0: not after another guard, nor after X = constant.
 //
-// Cost: one sweep each.  Tested by: passes_test.cc.
+// Cost: one sweep each.  Tested by: tests/golden/c.
 
 #include "known_values.h"
 #include "passes.h"

@@ -15,7 +15,7 @@
 //
 // Source: Linux v6.18 kernel/bpf/verifier.c adjust_scalar_min_max_vals(), regs_refine_cond_op(),
 // sync_linked_regs().
-// Tested by: passes_test.cc; by every program the differential tests load.
+// Tested by: tests/golden/c; by every program the differential tests load.
 
 #pragma once
 

@@ -6,7 +6,6 @@
 #include <cbpfc/inspect.h>
 
 #include "../cfg.h"
-#include "../passes.h"
 #include "emit_graph.h"
 #include "lift.h"
 #include "optimize.h"
@@ -19,9 +18,8 @@ std::vector<PhaseDescription> optimizer_phases() {
 
 Result<std::vector<GraphView>> inspect_phases(const Filter& filter, const EbpfOptions& options) {
   const optimizer::PacketRules rules = optimizer::rules_for(options);
-  Cfg cfg = TRY(
+  const Cfg cfg = TRY(
       build_cfg(filter, rules.max_packet_offset, options.ancillary).with_context("inspect filter"));
-  simplify_jumps(cfg);
   optimizer::Graph graph = optimizer::lift_filter(cfg, rules);
   std::vector<GraphView> views;
   const auto view = [&](std::string_view phase) {
