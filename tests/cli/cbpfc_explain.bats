@@ -33,7 +33,7 @@ has() {
   has '^Graph after the last phase$'
   has '^ +[0-9]+: return 0x40000$'
   has '^eBPF code +plain +optimised +ratio$'
-  has '^  instructions +[0-9]+ +[0-9]+ +0\.[0-9]{2}$'
+  has '^  instructions +[0-9]+ +[0-9]+ +[0-9.]+$'
   has '^  executed, match +[0-9.]+ +[0-9.]+ +0\.[0-9]{2}$'
   has '^  executed, miss +[0-9.]+ +[0-9.]+ +0\.[0-9]{2}$'
   has '^  looked at by the verifier +[0-9]+ +[0-9]+ +[0-9.]+$'
