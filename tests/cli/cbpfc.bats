@@ -169,7 +169,7 @@ teardown() { rm -rf "$world"; }
 @test "the optimiser and its absence make different code of the same filter" {
   optimised=$("$cbpfc" --to ebpf-hex tcp port 80)
   plain=$("$cbpfc" --to ebpf-hex --no-optimize tcp port 80)
-  [ "$(wc -l <<<"$optimised")" -lt "$(wc -l <<<"$plain")" ]
+  [ "$optimised" != "$plain" ]
 }
 
 @test "the C text compiles, whatever the expression looks like" {
