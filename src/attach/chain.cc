@@ -30,7 +30,7 @@ namespace {
 
 using Turn = ChainDirectory::Turn;
 
-std::uint32_t slot_of(Action action) {
+std::uint32_t key_of(Action action) {
   return static_cast<std::uint32_t>(index(action));
 }
 
@@ -135,14 +135,14 @@ Result<void> Chain::put_front_in_slot(Action action) const {
     const Result<UniqueFd> front =
         open_program_of(static_cast<std::uint32_t>(std::countr_zero(bits)), action);
     if (front) {
-      return put_program(hook_->fd(), slot_of(action), front->get())
+      return put_program(hook_->fd(), key_of(action), front->get())
           .with_context("hook " + hook_->path());
     }
     if (!is_gone(front)) {  // as it is of a capture that was killed while it replaced its program
       return std::unexpected(front.error());
     }
   }
-  return remove_program(hook_->fd(), slot_of(action)).with_context("hook " + hook_->path());
+  return remove_program(hook_->fd(), key_of(action)).with_context("hook " + hook_->path());
 }
 
 Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over) const {
@@ -190,7 +190,7 @@ Result<void> Chain::replace(const std::map<Action, int>& programs) {
     const bool is_in_slot = old && TRY(in_slot(action)) == old;
     TRY(put_program(programs_fd_.get(), place, program_fd));
     if (is_in_slot) {
-      TRY(put_program(hook_->fd(), slot_of(action), program_fd));
+      TRY(put_program(hook_->fd(), key_of(action), program_fd));
     }
     TRY(directory_.pin(pin_of(position_, action), program_fd));
   }
@@ -209,7 +209,7 @@ Result<void> Chain::unlink(std::uint32_t position, const std::vector<Action>& ac
       if (!is_on_hook_ || !holder || !TRY(is_of(position, action, *holder))) {
         return {};
       }
-      return to_the_next ? put_front_in_slot(action) : remove_program(hook_->fd(), slot_of(action));
+      return to_the_next ? put_front_in_slot(action) : remove_program(hook_->fd(), key_of(action));
     };
     Result<void> given = persist([&] { return give_slot(true); });
     if (!given) {  // without the next one's program, nothing is better than one whose capture has gone

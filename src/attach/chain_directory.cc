@@ -27,8 +27,6 @@ namespace {
 
 constexpr mode_t kOwnersOnly = 0700;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr int kTries =
-    100;  // each time another process may remove it, as the last that leaves does
 
 std::unexpected<Error> refuse(Errc code, const std::string& path, const std::string& why,
                               int error_number = 0) {
@@ -116,6 +114,7 @@ Result<std::optional<ChainDirectory>> ChainDirectory::find(const std::string& ho
 
 Result<ChainDirectory> ChainDirectory::make(const std::string& hook_path,
                                             std::vector<std::string>& notes) {
+  constexpr int kTries = 100;  // another process may remove it, as the last that leaves does
   std::string path = path_for(hook_path);
   struct statfs system{};
   if (::statfs(hook_path.c_str(), &system) != 0 ||

@@ -34,7 +34,7 @@ void put_text(std::array<char, kSize>& place, const std::string& text) {
 }
 
 template <std::size_t kSize>
-std::string text_of(const std::array<char, kSize>& place) {
+std::string text_in(const std::array<char, kSize>& place) {
   return {place.data(), ::strnlen(place.data(), kSize)};
 }
 
@@ -254,8 +254,8 @@ ChainMember Chain::member(std::uint32_t position) const {
           .told_by_pid = get(place.told_by_pid),
           .told_why = place.told_why,
           .actions = std::move(actions),
-          .command_line = text_of(place.command_line),
-          .filter = text_of(place.filter)};
+          .command_line = text_in(place.command_line),
+          .filter = text_in(place.filter)};
 }
 
 std::vector<ChainMember> Chain::members() const {
