@@ -181,7 +181,7 @@ TEST_F(Killed, WithTheirGuardiansAreRemovedByGuardiansOfOthers) {
     std::array<std::unique_ptr<SharedCapture>, 3> victims;
     for (std::unique_ptr<SharedCapture>& victim : victims) {
       victim = std::make_unique<SharedCapture>(stage, "/dev/null", victim_options());
-      EXPECT_TRUE(victim->enters());
+      EXPECT_TRUE(victim->enters()) << victim->process().errors();
     }
     for (const std::unique_ptr<SharedCapture>& victim : victims) {
       go_to_some_moment(*victim, times);
