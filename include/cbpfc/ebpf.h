@@ -127,6 +127,9 @@ class Assembly {
   void jump_if32(Cmp condition, Reg left, Reg right, std::string target);
   void jump_if32(Cmp condition, Reg left, std::uint32_t right, std::string target);
 
+  /// Takes out the instructions at `places`, in ascending order, none of which is a jump.
+  void remove(const std::vector<std::size_t>& places);
+
   /// Appends all of `other`; its labels must not be defined here.
   void append(const Assembly& other);
 

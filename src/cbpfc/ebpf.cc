@@ -154,6 +154,26 @@ void Assembly::jump_if32(Cmp condition, Reg left, std::uint32_t right, std::stri
       std::move(target));
 }
 
+void Assembly::remove(const std::vector<std::size_t>& places) {
+  const auto moved = [&](std::size_t insn) {
+    const auto next = std::ranges::lower_bound(places, insn);
+    return insn - static_cast<std::size_t>(next - places.begin());
+  };
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const std::size_t end = i + 1 < places.size() ? places[i + 1] : insns_.size();
+    std::copy(insns_.begin() + static_cast<std::ptrdiff_t>(places[i] + 1),
+              insns_.begin() + static_cast<std::ptrdiff_t>(end),
+              insns_.begin() + static_cast<std::ptrdiff_t>(moved(places[i] + 1)));
+  }
+  insns_.resize(insns_.size() - places.size());
+  for (JumpTo& jump : jumps_) {
+    jump.insn = moved(jump.insn);
+  }
+  for (Label& label : labels_) {
+    label.insn = moved(label.insn);
+  }
+}
+
 void Assembly::append(const Assembly& other) {
   const std::size_t base = insns_.size();
   insns_.insert(insns_.end(), other.insns_.begin(), other.insns_.end());

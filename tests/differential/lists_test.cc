@@ -305,6 +305,20 @@ TEST_F(Lists, OfTermsByChanceAnswerRight) {
   EXPECT_GT(misses, 300);
 }
 
+TEST_F(Lists, OfTenThousandHostsLoad) {
+  constexpr int kHosts = 10'000;
+  std::string text;
+  for (int i = 0; i < kHosts; ++i) {
+    text += fmt::format("{}host {}", i == 0 ? "" : " or ", ip4(address(i)));
+  }
+  EbpfEngine engine(runner_, configuration("optimised"));
+  ASSERT_NO_FATAL_FAILURE(load(engine, filter_of(text)));
+  for (const int i : {0, 1, kHosts / 2, kHosts - 1, kHosts, kHosts + 1}) {
+    const std::uint32_t expected = i < kHosts ? 0x40000 : 0;
+    EXPECT_EQ(run_fragment(engine, "in the kernel", host_packet(i), expected), "") << i;
+  }
+}
+
 TEST_F(Lists, SetsOfIpv6HostsLoad) {
   constexpr int kFilters = 1000;
   std::vector<cbpfc::Filter> filters;

@@ -42,7 +42,7 @@ ebpf::Cmp inverse(Condition condition) {
   std::unreachable();
 }
 
-/// Whether the stack below the caller's has room for cells.
+/// Checks that the stack below the caller's has room for cells.
 Result<void> check_room(std::uint32_t slots, const EbpfOptions& options) {
   const std::uint32_t room_bytes = kStackBytes - cells_offset_bytes(options);
   if (4 * slots <= room_bytes) {
@@ -121,6 +121,7 @@ Result<ebpf::Assembly> GraphEmitter::run() {
                 "an expression takes more registers than there are; please report it");
   }
   emit_ends();
+  TRY(check_room(values_.remove_unread_stores(), options_));
   values_.code.allow_turning();
   return std::move(values_.code);
 }
@@ -277,20 +278,7 @@ Result<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options
   const std::vector<NodeId> order = topological_order(graph);
   const Uses uses(graph, order);
   const ByteOrder byte_order(graph, order, !options.buffer_on_stack);
-  const auto emitter = [&](const std::vector<bool>& cells_kept) {
-    return GraphEmitter(graph, options, order, uses, byte_order,
-                        place_cells(graph, order, cells_kept));
-  };
-  GraphEmitter first = emitter(std::vector<bool>(graph.values.phis(), true));
-  auto code = first.run();
-  if (std::ranges::find(first.cells_read(), false) == first.cells_read().end()) {
-    TRY(check_room(first.slots(), options));
-    return code;
-  }
-  // The same once more, without storing what turned out to stay in registers.
-  GraphEmitter second = emitter(first.cells_read());
-  TRY(check_room(second.slots(), options));
-  return second.run();
+  return GraphEmitter(graph, options, order, uses, byte_order, place_cells(graph, order)).run();
 }
 
 }  // namespace cbpfc::optimizer

@@ -25,9 +25,6 @@ class GraphEmitter {
 
   /// To call once.
   Result<ebpf::Assembly> run();
-  /// By cell, whether the code reads its slot.
-  const std::vector<bool>& cells_read() const { return values_.cells_read(); }
-  std::uint32_t slots() const { return values_.slots(); }
 
  private:
   /// Code before a node, for the ways that come with registers to load again (forget.cc).

@@ -86,34 +86,29 @@ std::vector<Cells> find_conflicts(const Graph& graph, const std::vector<NodeId>&
 
 }  // namespace
 
-CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order,
-                      const std::vector<bool>& is_kept) {
-  constexpr std::uint16_t kNone = CellSlots::kNone;
-  CellSlots placed{.slot_of = std::vector<std::uint16_t>(graph.values.phis(), kNone)};
-  if (graph.values.phis() == 0) {
-    return placed;
+CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order) {
+  CellSlots slots(graph.values.phis());
+  if (slots.empty()) {
+    return slots;
   }
   const std::vector<Cells> conflicts = find_conflicts(graph, order);
   for (const NodeId id : order) {
     const auto cell = cell_set(graph.values, graph.nodes[id]);
-    if (!cell || !is_kept[*cell] || placed.slot_of[*cell] != kNone) {
+    if (!cell || slots[*cell]) {
       continue;
     }
-    std::vector<bool> is_taken(placed.slots + 1U, false);
-    for (const Cell other : conflicts[*cell]) {
-      if (placed.slot_of[other] != kNone) {
-        is_taken[placed.slot_of[other]] = true;
+    const auto is_taken = [&](std::optional<std::uint16_t> slot) {
+      return std::ranges::any_of(conflicts[*cell], [&](Cell other) { return slots[other] == slot; });
+    };
+    const auto copied = cell_copied(graph.values, graph.nodes[id]);
+    std::optional<std::uint16_t> slot = copied ? slots[*copied] : std::nullopt;
+    if (!slot || is_taken(slot)) {
+      for (slot = std::uint16_t{0}; is_taken(slot); ++*slot) {
       }
     }
-    const auto copied = cell_copied(graph.values, graph.nodes[id]);
-    std::uint16_t slot = copied ? placed.slot_of[*copied] : kNone;
-    if (slot == kNone || is_taken[slot]) {
-      slot = static_cast<std::uint16_t>(std::ranges::find(is_taken, false) - is_taken.begin());
-    }
-    placed.slot_of[*cell] = slot;
-    placed.slots = std::max(placed.slots, static_cast<std::uint16_t>(slot + 1));
+    slots[*cell] = slot;
   }
-  return placed;
+  return slots;
 }
 
 }  // namespace cbpfc::optimizer

@@ -10,20 +10,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "graph.h"
 
 namespace cbpfc::optimizer {
 
-struct CellSlots {
-  static constexpr std::uint16_t kNone = 0xffff;
-  std::vector<std::uint16_t> slot_of;  ///< by cell
-  std::uint16_t slots = 0;             ///< how many there are
-};
+/// By cell, its slot; no slot for a cell that nothing sets.
+using CellSlots = std::vector<std::optional<std::uint16_t>>;
 
-/// Gives slots to the cells for which `is_kept` is true.
-CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order,
-                      const std::vector<bool>& is_kept);
+CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order);
 
 }  // namespace cbpfc::optimizer

@@ -67,7 +67,7 @@ ValueCode::ValueCode(const Graph& graph, const EbpfOptions& options, const Uses&
       max_packet_offset_(max_packet_offset(options)),
       pool_(options.working.begin(), options.working.end()),
       homes_(graph.values.size()),
-      cells_read_(graph.values.phis(), false) {
+      is_cell_read_(graph.values.phis(), false) {
   pool_.insert(pool_.end(), options.spare.begin(), options.spare.end());
   if (options.access == PacketAccess::Probe) {
     std::erase_if(pool_, [](Reg reg) { return !survives_calls(reg); });
@@ -174,24 +174,37 @@ Reg ValueCode::compute(ValueId value) {
                         },
                         [&](const Phi& v) {
                           const Reg reg = allocate_for(value);
-                          cells_read_[v.number] = true;
-                          code.add(ebpf::load(Width::Word, reg, Reg::R10, slot_offset(value)));
+                          is_cell_read_[v.number] = true;
+                          code.add(ebpf::load(Width::Word, reg, Reg::R10, slot_offset(v.number)));
                           return reg;
                         },
                     },
                     graph_.values[value]);
 }
 
-std::int16_t ValueCode::slot_offset(ValueId phi) const {
-  const int slot = slots_.slot_of[std::get<Phi>(graph_.values[phi]).number];
+std::int16_t ValueCode::slot_offset(std::uint32_t cell) const {
   return static_cast<std::int16_t>(-static_cast<int>(cells_offset_bytes(options_)) -
-                                   4 * (slot + 1));
+                                   4 * (slots_[cell].value_or(0) + 1));
 }
 
 void ValueCode::store_cell(ValueId phi, Reg reg) {
-  if (slots_.slot_of[std::get<Phi>(graph_.values[phi]).number] != CellSlots::kNone) {
-    code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(phi), reg));
+  const std::uint32_t cell = std::get<Phi>(graph_.values[phi]).number;
+  stores_.push_back({.insn = code.size(), .cell = cell});
+  code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(cell), reg));
+}
+
+std::uint32_t ValueCode::remove_unread_stores() {
+  std::vector<std::size_t> unread;
+  std::uint32_t slots = 0;
+  for (const Store& store : stores_) {
+    if (is_cell_read_[store.cell]) {
+      slots = std::max(slots, slots_[store.cell].value_or(0) + 1U);
+    } else {
+      unread.push_back(store.insn);
+    }
   }
+  code.remove(unread);
+  return slots;
 }
 
 /// Where all ways to a node have the cell in one register it is not read from its slot; that register is the one

@@ -76,11 +76,14 @@ class ValueCode {
   void set_phi(ValueId phi, ValueId value);
   /// The same for what `helper` returns.
   void set_phi_from_call(ValueId phi, std::int32_t helper);
-  /// By cell, whether code emitted so far reads its slot.
-  const std::vector<bool>& cells_read() const { return cells_read_; }
-  std::uint32_t slots() const { return slots_.slots; }
+  /// Takes out the stores to cells that turned out to stay in registers.  Returns how many slots are used.
+  std::uint32_t remove_unread_stores();
 
  private:
+  struct Store {
+    std::size_t insn;
+    std::uint32_t cell;
+  };
   struct Address {
     ebpf::Reg base;
     std::int16_t offset;
@@ -115,7 +118,7 @@ class ValueCode {
                               const std::string& outside);
   void load_unknown_zero(ebpf::Reg dst);
   std::uint32_t verifier_max(ValueId value, int depth = 8) const;
-  std::int16_t slot_offset(ValueId phi) const;
+  std::int16_t slot_offset(std::uint32_t cell) const;
 
   const Graph& graph_;
   const EbpfOptions& options_;
@@ -127,7 +130,8 @@ class ValueCode {
   std::uint32_t max_packet_offset_;
   std::vector<ebpf::Reg> pool_;
   std::vector<std::optional<ebpf::Reg>> homes_;  ///< by value: the register it was computed in last
-  std::vector<bool> cells_read_;                 ///< by cell
+  std::vector<bool> is_cell_read_;               ///< by cell: from its slot
+  std::vector<Store> stores_;                    ///< to slots, in the order of the code
   std::uint32_t pinned_ = 0;
   bool gave_up_ = false;
   bool used_never_label_ = false;
