@@ -69,7 +69,8 @@ bool Stage::has_entered(pid_t pid) const {
   }
   std::memcpy(&state, value.data(), sizeof(state));
   return std::ranges::any_of((*chain)->members(), [&](const ChainMember& member) {
-    return member.pid == static_cast<std::uint32_t>(pid) &&
+    // Its actions are written after its pid.
+    return member.pid == static_cast<std::uint32_t>(pid) && !member.actions.empty() &&
            std::ranges::all_of(member.actions, [&](Action action) {
              return (state.entered[index(action)] >> member.position & 1U) != 0;
            });
