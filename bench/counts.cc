@@ -2,9 +2,10 @@
 
 #include "counts.h"
 
-#include <cbpfc/ebpf_interpret.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
+
+#include "verify/ebpf_interpret.h"
 
 namespace bench {
 

@@ -24,7 +24,6 @@
 
 #include <cbpfc/cbpf.h>
 #include <cbpfc/compile.h>
-#include <cbpfc/ebpf_interpret.h>
 
 #include <chrono>
 #include <cstdint>
@@ -33,6 +32,8 @@
 #include <span>
 #include <string>
 #include <vector>
+
+#include "verify/ebpf_interpret.h"
 
 namespace cbpfc::prove {
 

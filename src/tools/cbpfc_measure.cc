@@ -2,8 +2,6 @@
 
 #include "tools/cbpfc_measure.h"
 
-#include <cbpfc/ebpf_interpret.h>
-
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -13,6 +11,7 @@
 #include "kernel/program.h"
 #include "kernel/test_run.h"
 #include "tools/cbpfc_code.h"
+#include "verify/ebpf_interpret.h"
 
 namespace command {
 

@@ -2,7 +2,6 @@
 
 #include "tools/cbpfc_samples.h"
 
-#include <cbpfc/ebpf_interpret.h>
 #include <cbpfc/interpret.h>
 #include <fmt/format.h>
 
@@ -15,6 +14,7 @@
 #include "prove/prove.h"
 #include "tools/cbpfc_code.h"
 #include "tools/cbpfc_engine.h"
+#include "verify/ebpf_interpret.h"
 
 namespace command {
 

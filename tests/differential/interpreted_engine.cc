@@ -2,8 +2,9 @@
 
 #include "differential/interpreted_engine.h"
 
-#include <cbpfc/ebpf_interpret.h>
 #include <fmt/format.h>
+
+#include "verify/ebpf_interpret.h"
 
 namespace differential {
 

@@ -6,7 +6,6 @@
 
 #include <cbpfc/compile.h>
 #include <cbpfc/compile_c.h>
-#include <cbpfc/ebpf_interpret.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -20,6 +19,7 @@
 #include "golden/options_text.h"
 #include "support/graph_reader.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"
+#include "verify/ebpf_interpret.h"
 
 namespace golden {
 namespace {

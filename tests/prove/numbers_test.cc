@@ -5,8 +5,9 @@
 
 #include "prove/numbers.h"
 
-#include <cbpfc/ebpf_interpret.h>
 #include <gtest/gtest.h>
+
+#include "verify/ebpf_interpret.h"
 
 namespace cbpfc::prove {
 namespace {

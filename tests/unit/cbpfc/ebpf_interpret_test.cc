@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
+#include "verify/ebpf_interpret.h"
+
 #include <cbpfc/compile.h>
-#include <cbpfc/ebpf_interpret.h>
 #include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <gtest/gtest.h>

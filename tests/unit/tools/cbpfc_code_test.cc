@@ -2,10 +2,10 @@
 
 #include "tools/cbpfc_code.h"
 
-#include <cbpfc/ebpf_interpret.h>
 #include <gtest/gtest.h>
 
 #include "subjects.h"
+#include "verify/ebpf_interpret.h"
 
 namespace command {
 namespace {

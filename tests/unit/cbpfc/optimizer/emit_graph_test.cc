@@ -4,13 +4,13 @@
 
 #include "cbpfc/optimizer/emit_graph.h"
 
-#include <cbpfc/ebpf_interpret.h>
 #include <cbpfc/interpret.h>
 
 #include <algorithm>
 
 #include "differential/dice.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"
+#include "verify/ebpf_interpret.h"
 
 namespace cbpfc::optimizer {
 namespace {

@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "ebpf_numbers.h"
-#include "ebpf_value.h"
+#include "verify/ebpf_numbers.h"
+#include "verify/ebpf_value.h"
 
 namespace cbpfc::ebpf {
 

@@ -3,7 +3,7 @@
 // Source: Linux v6.18 kernel/bpf/verifier.c check_stack_read_fixed_off(), check_stack_write_fixed_off().
 // Tested by: ebpf_interpret_test.cc.
 
-#include "ebpf_stack.h"
+#include "verify/ebpf_stack.h"
 
 #include <fmt/format.h>
 

@@ -17,17 +17,18 @@
 // adjust_ptr_min_max_vals() for what may be done with pointers.
 // Tested by: ebpf_interpret_test.cc, and against interpret() there.
 
-#include <cbpfc/ebpf_interpret.h>
+#include "verify/ebpf_interpret.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "ebpf_numbers.h"
-#include "ebpf_opcodes.h"
-#include "ebpf_stack.h"
-#include "ebpf_value.h"
+#include "cbpfc/ebpf_opcodes.h"
+#include "verify/ebpf_numbers.h"
+#include "verify/ebpf_stack.h"
+#include "verify/ebpf_value.h"
 
 namespace cbpfc::ebpf {
 namespace {

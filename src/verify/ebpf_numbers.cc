@@ -4,11 +4,11 @@
 // check_alu_op() for what is refused.
 // Tested by: ebpf_interpret_test.cc.
 
-#include "ebpf_numbers.h"
+#include "verify/ebpf_numbers.h"
 
 #include <fmt/format.h>
 
-#include "ebpf_opcodes.h"
+#include "cbpfc/ebpf_opcodes.h"
 
 namespace cbpfc::ebpf {
 namespace {
