@@ -60,6 +60,7 @@ std::string run_passes(const std::string& names, const std::string& input) {
       {"gather", [](Graph& g, const PacketRules&) { optimizer::gather_switches(g); }},
       {"masks", [](Graph& g, const PacketRules&) { optimizer::choose_masks(g); }},
       {"wide", [](Graph& g, const PacketRules&) { optimizer::widen_compares(g); }},
+      {"share", [](Graph& g, const PacketRules&) { optimizer::share_lists(g); }},
   };
   auto graph = optimizer::read_graph(input);
   if (!graph) {

@@ -41,4 +41,9 @@ void choose_masks(Graph& graph);
 /// Compares neighbouring fields with one load.
 void widen_compares(Graph& graph);
 
+/// Makes one list of those that compare different values with the same cases.
+///
+/// Requires: to be the last, the others see no further than a cell.
+void share_lists(Graph& graph);
+
 }  // namespace cbpfc::optimizer

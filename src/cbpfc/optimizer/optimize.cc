@@ -33,12 +33,15 @@ void join(Graph& graph, const PacketRules& rules) {
     widen_compares(graph);
   }
 }
+void share(Graph& graph, const PacketRules&) {
+  share_lists(graph);
+}
 
 constexpr Pass kSettle[] = {thread_edges, merge};
 constexpr Pass kWidenGuards[] = {widen, thread_edges};
 constexpr Pass kVersionGuards[] = {version_guards, thread_edges, merge};
 constexpr Pass kLists[] = {gather, thread_edges, merge, gather};
-constexpr Pass kFinalForm[] = {mask, join};
+constexpr Pass kFinalForm[] = {mask, join, share};
 
 struct Phase {
   PhaseDescription description;
@@ -53,14 +56,24 @@ constexpr Phase kPhases[] = {
      kVersionGuards},
     {{"lists", "gathers the comparisons of one value in a list"}, kLists},
     // From here on values have the form they are compared in.
-    {{"final-form", "compares networks by masking once, and neighbouring fields at once"},
+    {{"final-form",
+      "compares networks by masking once, neighbouring fields at once, and shares lists"},
      kFinalForm},
 };
 
-void run(std::span<const Pass> passes, Graph& graph, const PacketRules& rules) {
-  for (const Pass pass : passes) {
-    pass(graph, rules);
-    assert(check_graph(graph).empty());
+/// Those after which only guards that are needed are left.
+constexpr std::size_t kPhasesBeforeSplit = 2;
+
+void run(std::span<const Phase> phases, Graph& graph, const PacketRules& rules,
+         const std::function<void(const PhaseDescription&)>& watch = nullptr) {
+  for (const Phase& phase : phases) {
+    for (const Pass pass : phase.passes) {
+      pass(graph, rules);
+      assert(check_graph(graph).empty());
+    }
+    if (watch) {
+      watch(phase.description);
+    }
   }
 }
 
@@ -77,34 +90,13 @@ std::vector<PhaseDescription> phases() {
 void run_phases(Graph& graph, const PacketRules& rules,
                 const std::function<void(const PhaseDescription&)>& watch) {
   assert(check_graph(graph).empty());
-  for (const Phase& phase : kPhases) {
-    run(phase.passes, graph, rules);
-    if (watch) {
-      watch(phase.description);
-    }
-  }
+  run(kPhases, graph, rules, watch);
 }
 
 namespace {
 
-/// The graph with a copy for long packets, optimised; nullopt where there is nothing to gain.
-std::optional<Graph> split_graph(const Graph& lifted, const PacketRules& rules) {
-  Graph graph = lifted;
-  run(kSettle, graph, rules);
-  run(kWidenGuards, graph, rules);  // after it only guards that are needed are left
-  auto split = split_short_packets(graph, rules);
-  if (split) {
-    run_phases(*split, rules);
-  }
-  return split;
-}
-
-/// Whether a much shorter way for long packets is worth the instructions for short ones.
-bool is_worth_it(const Graph& whole, const ebpf::Assembly& code, const Graph& split,
-                 const ebpf::Assembly& split_code) {
-  return 2 * longest_way_of_long_packets(split) <= longest_way_of_long_packets(whole) &&
-         2 * split_code.size() <= 3 * code.size();
-}
+/// Questions that a way for long packets must have to be worth a copy of the graph.
+constexpr std::uint32_t kLeastWay = 16;
 
 }  // namespace
 
@@ -115,17 +107,23 @@ Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
   if (!options.optimize) {
     return emit_graph(graph, options);
   }
+  remove_dead_nodes(graph);
+  const auto phases = std::span(kPhases);
+  run(phases.first(kPhasesBeforeSplit), graph, rules);
   // Not for sets: they are large, and what does not match one filter goes on to the next.
-  const std::optional<Graph> split = is_set ? std::nullopt : split_graph(graph, rules);
-  run_phases(graph, rules);
+  auto split = is_set ? std::nullopt : split_short_packets(graph, rules);
+  run(phases.subspan(kPhasesBeforeSplit), graph, rules);
   ebpf::Assembly code = TRY(emit_graph(graph, options));
-  if (split) {
-    ebpf::Assembly split_code = TRY(emit_graph(*split, options));
-    if (is_worth_it(graph, code, *split, split_code)) {
-      return split_code;
-    }
+  const std::uint32_t way = longest_way_of_long_packets(graph);
+  if (!split || way < kLeastWay) {
+    return code;
   }
-  return code;
+  run(phases, *split, rules);
+  if (2 * longest_way_of_long_packets(*split) > way) {
+    return code;
+  }
+  ebpf::Assembly split_code = TRY(emit_graph(*split, options));
+  return 2 * split_code.size() <= 3 * code.size() ? split_code : code;
 }
 
 }  // namespace cbpfc::optimizer

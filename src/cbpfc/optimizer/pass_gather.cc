@@ -32,6 +32,9 @@
 namespace cbpfc::optimizer {
 namespace {
 
+/// Cases of a question of which another may have a copy.
+constexpr std::size_t kMostCopiedCases = 2;
+
 /// Disjoint intervals with their targets; what is there first counts.
 class CaseMap {
  public:
@@ -102,14 +105,17 @@ class Gatherer {
   explicit Gatherer(Graph& graph) : graph_(graph) {}
 
   void run() {
-    const std::vector<NodeId> order = topological_order(graph_);
+    std::vector<NodeId> order = topological_order(graph_);
     predecessors_ = count_predecessors(graph_, order);
-    done_.assign(graph_.nodes.size(), false);
+    bool has_changed = false;
     for (const NodeId id : order) {
-      if (as_switch(id) != nullptr) {
-        absorb_nested(id);
-      }
+      has_changed = (as_switch(id) != nullptr && absorb_nested(id)) || has_changed;
     }
+    if (has_changed) {
+      order = topological_order(graph_);
+      predecessors_ = count_predecessors(graph_, order);
+    }
+    done_.assign(graph_.nodes.size(), false);
     for (const NodeId id : order) {
       if (!done_[id] && as_switch(id) != nullptr) {
         absorb_followers(id);
@@ -126,23 +132,22 @@ class Gatherer {
   }
 
   /// Makes one Switch of `id` and those behind its cases that look at the same value again, as the two ends of
-  /// a range of ports do.
-  void absorb_nested(NodeId id) {
+  /// a range of ports do.  Whether there were any.
+  bool absorb_nested(NodeId id) {
     Switch* head = as_switch(id);
     const auto nested = [&](const Case& one) {
       const Switch* inner = as_switch(one.target);
-      const bool fits =
-          inner != nullptr && inner->value == head->value && predecessors_[one.target] == 1;
+      const bool fits = inner != nullptr && inner->value == head->value &&
+                        (predecessors_[one.target] == 1 || inner->cases.size() <= kMostCopiedCases);
       return fits ? inner : nullptr;
     };
     if (std::ranges::none_of(head->cases,
                              [&](const Case& one) { return nested(one) != nullptr; })) {
-      return;
+      return false;
     }
     CaseMap cases({});
     for (const Case& one : head->cases) {
       if (const Switch* inner = nested(one)) {
-        done_[one.target] = true;
         for (const Case& part : inner->cases) {
           const std::uint32_t low = std::max(one.low, part.low);
           const std::uint32_t high = std::min(one.high, part.high);
@@ -156,11 +161,9 @@ class Gatherer {
       }
     }
     std::vector<Case> all = cases.take();
-    std::erase_if(all, [&](const Case& one) {
-      predecessors_[one.target] -= one.target == head->otherwise ? 1 : 0;
-      return one.target == head->otherwise;
-    });
+    std::erase_if(all, [&](const Case& one) { return one.target == head->otherwise; });
     head->cases = std::move(all);
+    return true;
   }
 
   /// Makes one Switch of `id` and what follows it directly with the same value, wherever they lead.

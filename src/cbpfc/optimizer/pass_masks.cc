@@ -137,13 +137,33 @@ bool is_one_sided(const Switch& node, std::uint32_t max) {
   return node.cases.size() == 1 && (node.cases[0].low == 0 || node.cases[0].high == max);
 }
 
+/// Whether a number is at least a power of two is whether one of the bits from there on is set, which bytes in the
+/// packet's order tell as well.
+std::optional<AnyBit> as_bits(const Switch& node, const Values& values) {
+  const auto* load = std::get_if<PacketLoad>(&values[node.value]);
+  const Case& one = node.cases[0];
+  const std::uint32_t bound = one.low == 0 ? one.high + 1 : one.low;
+  if (load == nullptr || load->size == Size::Byte || bound == 1 || !std::has_single_bit(bound)) {
+    return std::nullopt;  // a comparison with 0 needs no order
+  }
+  return AnyBit{.value = node.value,
+                .mask = values.max(node.value) & ~(bound - 1),
+                .if_set = one.low == 0 ? node.otherwise : one.target,
+                .if_clear = one.low == 0 ? one.target : node.otherwise};
+}
+
 }  // namespace
 
 void choose_masks(Graph& graph) {
   for (const NodeId id : topological_order(graph)) {
     const auto* found = std::get_if<Switch>(&graph.nodes[id]);
-    if (found == nullptr || found->cases.empty() ||
-        is_one_sided(*found, graph.values.max(found->value))) {
+    if (found == nullptr || found->cases.empty()) {
+      continue;
+    }
+    if (is_one_sided(*found, graph.values.max(found->value))) {
+      if (const auto bits = as_bits(*found, graph.values)) {
+        graph.nodes[id] = *bits;
+      }
       continue;
     }
     const Switch node = *found;

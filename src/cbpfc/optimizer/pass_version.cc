@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "facts.h"
@@ -29,7 +30,7 @@ namespace cbpfc::optimizer {
 namespace {
 
 /// Questions a copy may have; a guard counts as one, each case of a Switch as one.
-constexpr int kMostCopied = 4;
+constexpr std::size_t kMostCopied = 4;
 /// Nodes looked at for one copy, and between two guards.
 constexpr int kMostVisited = 64;
 /// Answered questions that one copy is led past.
@@ -100,14 +101,14 @@ class Copier {
     if (auto* many = std::get_if<Switch>(&node)) {
       std::erase_if(many->cases, [&](const Case& one) { return one.target == many->otherwise; });
     }
-    copied_ += weight(node);
+    copied_ += static_cast<std::size_t>(weight(node));
     return graph_.add(std::move(node));
   }
 
   Graph& graph_;
   int visits_ = 0;
   int passed_ = 0;
-  int copied_ = 0;
+  std::size_t copied_ = 0;
 };
 
 /// The nearest guard behind `own` that looks further than it, as one guard with it; nullopt if there is none.
@@ -135,10 +136,61 @@ std::optional<Fits> find_wider(const Graph& graph, const Fits& own) {
   return std::nullopt;
 }
 
+/// The guard in a list behind which it asks again for a value it has asked for before, with the same end; nullopt if
+/// there is none.
+std::optional<Fits> guard_within_list(const Graph& graph, NodeId id) {
+  std::vector<std::pair<ValueId, NodeId>> asked;
+  std::optional<Fits> guard;
+  for (int steps = 0; steps < kMostVisited; ++steps) {
+    if (const auto* node = std::get_if<Switch>(&graph.nodes[id])) {
+      if (node->cases.empty()) {
+        break;
+      }
+      const std::pair question(node->value, node->cases.front().target);
+      if (guard && std::ranges::find(asked, question) != asked.end()) {
+        return guard;
+      }
+      if (!guard) {
+        asked.push_back(question);
+        if (asked.size() > kMostCopied) {
+          break;
+        }
+      }
+      id = node->otherwise;
+    } else if (const auto* fits = std::get_if<Fits>(&graph.nodes[id]); fits != nullptr && !guard) {
+      guard = *fits;
+      id = fits->if_inside;
+    } else {
+      break;
+    }
+  }
+  return std::nullopt;
+}
+
+/// `id` with the guard for all of its list in front; false if there is none, or too much to copy.
+bool put_guard_before(Graph& graph, NodeId id, const PacketRules& rules) {
+  auto guard =
+      std::holds_alternative<Switch>(graph.nodes[id]) ? guard_within_list(graph, id) : std::nullopt;
+  if (!guard) {
+    return false;
+  }
+  Facts facts(rules.max_packet_offset);
+  facts.learn_fits(guard->index, guard->begin, guard->end, false);
+  const auto shorter = Copier(graph).copy(id, facts);
+  if (!shorter || *shorter == id) {
+    return false;
+  }
+  guard->if_inside = graph.add(graph.nodes[id]);
+  guard->if_outside = *shorter;
+  graph.nodes[id] = *guard;
+  return true;
+}
+
 }  // namespace
 
 void version_guards(Graph& graph, const PacketRules& rules) {
   for (const NodeId id : topological_order(graph)) {
+    put_guard_before(graph, id, rules);
     for (int round = 0; round < kMostRounds; ++round) {
       const auto* own = std::get_if<Fits>(&graph.nodes[id]);
       auto wider = own != nullptr ? find_wider(graph, *own) : std::nullopt;

@@ -206,6 +206,10 @@ NodeId ask_fits(Graph& graph, const PacketRules& rules, std::optional<ValueId> i
     begin = 0;
     index.reset();
   }
+  constexpr std::int64_t kNear = 0x7fff;  // as far as a load reaches from a pointer to the index
+  if (index && begin > 0 && end <= kNear && graph.values.max(*index) <= kMostU32 - kNear) {
+    begin = 0;  // offsets do not wrap, so what lies before these bytes is there, too
+  }
   if (!index && end <= 0) {
     return if_inside;
   }

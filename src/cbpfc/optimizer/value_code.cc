@@ -142,6 +142,13 @@ Reg ValueCode::allocate() {
   return *reg;
 }
 
+std::optional<Reg> ValueCode::last_free() const {
+  const auto place = std::find_if(pool_.rbegin(), pool_.rend(), [&](Reg reg) {
+    return uses_.next(state.held[static_cast<std::size_t>(reg)], position) == Uses::kNever;
+  });
+  return place != pool_.rend() ? std::optional(*place) : std::nullopt;
+}
+
 Reg ValueCode::scratch() {
   return allocate();
 }
@@ -208,7 +215,7 @@ std::uint32_t ValueCode::remove_unread_stores() {
 }
 
 /// Where all ways to a node have the cell in one register it is not read from its slot; that register is the one
-/// that the way emitted first had it in.
+/// that the way emitted first had it in.  So that is one of the last, which ways with less room leave alone.
 void ValueCode::set_phi(ValueId phi, ValueId from) {
   Reg reg{};
   if (const auto k = graph_.values.known(from); k && hides_constants_) {
@@ -216,12 +223,21 @@ void ValueCode::set_phi(ValueId phi, ValueId from) {
     load_unknown_zero(reg);
     code.add(ebpf::alu32(ebpf::Alu::Add, reg, *k));
   } else {
+    const std::optional<Reg> wanted = homes_[phi] ? homes_[phi] : last_free();
+    for (ValueId part = from; !find_value(part);) {
+      homes_[part] = wanted;
+      const auto* arithmetic = std::get_if<Arithmetic>(&graph_.values[part]);
+      if (arithmetic == nullptr) {
+        break;
+      }
+      part = arithmetic->left;  // is computed in the register of its left side
+    }
     reg = value(from);
   }
   store_cell(phi, reg);
   const auto is_free = [&](Reg it) { return uses_.next(held(it), position + 1) == Uses::kNever; };
   const Reg home = homes_[phi].value_or(reg);
-  if (!is_free(home)) {
+  if (home != reg && !is_free(home)) {
     return;
   }
   Held content = held(reg);

@@ -97,6 +97,7 @@ class ValueCode {
   ebpf::Reg allocate_for(ValueId value);
   std::optional<ebpf::Reg> find_free() const;
   ebpf::Reg allocate();
+  std::optional<ebpf::Reg> last_free() const;
   ebpf::Reg give_up();
   void call(std::int32_t helper);
   void store_cell(ValueId phi, ebpf::Reg reg);

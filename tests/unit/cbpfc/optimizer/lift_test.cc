@@ -31,8 +31,8 @@ TEST(Lift, WhatTakesManyRegistersOrPartsGoesIntoACell) {
       "(006) tax\n(007) ld M[0]\n(008) mul x\n(009) tax\n(010) ldb [x + 3]\n(011) mul x\n(012) ret\n");
   EXPECT_EQ(dump(indexed),
             "  0: has p[..1]  yes -> 1  no -> 6\n"
-            "  1: has p[p8[0] + 1..2]  yes -> 2  no -> 6\n"
-            "  2: has p[p8[p8[0] + 1] + 2..3]  yes -> 3  no -> 6\n"
+            "  1: has p[p8[0] + 0..2]  yes -> 2  no -> 6\n"
+            "  2: has p[p8[p8[0] + 1] + 0..3]  yes -> 3  no -> 6\n"
             "  3: phi0 = (p8[p8[0] + 1] * p8[p8[p8[0] + 1] + 2])  -> 4\n"
             "  4: has p[phi0 + 3..4]  yes -> 5  no -> 6\n"
             "  5: return (phi0 * p8[phi0 + 3])\n"

@@ -211,7 +211,7 @@ TEST(Question, Bytes) {
       {"none", kHitName, fits(nullptr, 0, 0)},
       {"all that can be", asks("has p[..65535]"), fits(nullptr, 0, 0xffff)},
       {"more", kMissName, fits(nullptr, 0, 0x10000)},
-      {"relative", asks("has p[p8[14] + 2..4]"), fits(p8, 2, 4)},
+      {"relative", asks("has p[p8[14] + 0..4]"), fits(p8, 2, 4)},
       {"before", asks("has p[p8[14] + -4..0]"), fits(p8, -4, 0)},
       {"a span no packet has", kMissName, fits(p8, 2, 0x10003)},
       {"known index", asks("has p[..24]"), fits(k(20), 2, 4)},
