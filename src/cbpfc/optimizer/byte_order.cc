@@ -52,9 +52,7 @@ void mark_operands(const Values& values, const std::vector<bool>& lives,
     const bool on_bytes = arithmetic != nullptr && works_on_bytes(values, *arithmetic) &&
                           !std::holds_alternative<Phi>(values[arithmetic->left]);
     if (lives[value] && (!on_bytes || wants_number[value])) {
-      for (const ValueId operand : values.operands(value)) {
-        wants_number[operand] = true;
-      }
+      for_each_operand(values[value], [&](ValueId operand) { wants_number[operand] = true; });
     }
   }
 }

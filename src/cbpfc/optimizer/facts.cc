@@ -25,21 +25,28 @@ Facts::ValueFact& Facts::find_or_add(ValueId value, std::uint32_t max) {
     return *place;
   }
   if (values_.size() == kMostValues) {
+    std::erase_if(exclusions_,
+                  [&](const Exclusion& one) { return one.value == values_.front().value; });
     values_.erase(values_.begin());
   }
   values_.push_back({.value = value, .low = 0, .high = max});
   return values_.back();
 }
 
+bool Facts::is_excluded(ValueId value, std::uint32_t number) const {
+  return std::ranges::find(exclusions_, Exclusion{value, number}) != exclusions_.end();
+}
+
+std::size_t Facts::count_excluded(ValueId value) const {
+  return static_cast<std::size_t>(std::ranges::count(exclusions_, value, &Exclusion::value));
+}
+
 /// Moves the bounds past numbers that are excluded.
-void Facts::tighten(ValueFact& fact) {
-  const auto is_excluded = [&](std::uint32_t number) {
-    return std::ranges::find(fact.not_equal, number) != fact.not_equal.end();
-  };
-  while (fact.low < fact.high && is_excluded(fact.low)) {
+void Facts::tighten(ValueFact& fact) const {
+  while (fact.low < fact.high && is_excluded(fact.value, fact.low)) {
     ++fact.low;
   }
-  while (fact.low < fact.high && is_excluded(fact.high)) {
+  while (fact.low < fact.high && is_excluded(fact.value, fact.high)) {
     --fact.high;
   }
 }
@@ -61,10 +68,10 @@ void Facts::learn_not(ValueId value, std::uint32_t low, std::uint32_t high, std:
   } else if (high >= fact.high && low > fact.low && low <= fact.high) {
     fact.high = low - 1;
   } else if (low == high) {
-    if (fact.not_equal.size() == kMostExclusions) {
-      fact.not_equal.erase(fact.not_equal.begin());
+    if (count_excluded(value) == kMostExclusions) {
+      exclusions_.erase(std::ranges::find(exclusions_, value, &Exclusion::value));
     }
-    fact.not_equal.push_back(low);
+    exclusions_.push_back({.value = value, .number = low});
   }
   tighten(fact);
 }
@@ -128,9 +135,8 @@ bool Facts::may_be_in(ValueId value, std::uint32_t low, std::uint32_t high) cons
   if (high < fact->low || low > fact->high) {
     return false;
   }
-  return low != high ||
-         (std::ranges::find(fact->not_equal, low) == fact->not_equal.end() &&
-          (low & fact->clear) == 0 && (fact->any_of == 0 || (low & fact->any_of) != 0));
+  return low != high || (!is_excluded(value, low) && (low & fact->clear) == 0 &&
+                         (fact->any_of == 0 || (low & fact->any_of) != 0));
 }
 
 std::optional<NodeId> Facts::decide_switch(const Switch& node) const {
@@ -237,12 +243,12 @@ std::pair<std::uint32_t, std::uint32_t> Facts::bounds(ValueId value) const {
                          : std::pair(0U, std::numeric_limits<std::uint32_t>::max());
 }
 
-bool Facts::implies(const ValueFact& fact, const ValueFact& other) {
-  return fact.low >= other.low && fact.high <= other.high && (other.clear & ~fact.clear) == 0 &&
-         (other.any_of == 0 || other.any_of == fact.any_of) &&
-         std::ranges::all_of(other.not_equal, [&](std::uint32_t number) {
-           return number < fact.low || number > fact.high ||
-                  std::ranges::find(fact.not_equal, number) != fact.not_equal.end();
+bool Facts::implies(const ValueFact& fact, const ValueFact& its, const Facts& other) const {
+  return fact.low >= its.low && fact.high <= its.high && (its.clear & ~fact.clear) == 0 &&
+         (its.any_of == 0 || its.any_of == fact.any_of) &&
+         std::ranges::all_of(other.exclusions_, [&](const Exclusion& one) {
+           return one.value != fact.value || one.number < fact.low || one.number > fact.high ||
+                  is_excluded(one.value, one.number);
          });
 }
 
@@ -256,63 +262,66 @@ std::optional<std::vector<ValueId>> Facts::values_known_less(const Facts& other)
   std::vector<ValueId> less;
   for (const ValueFact& its : other.values_) {
     const ValueFact* fact = find(its.value);
-    if (fact == nullptr || !implies(*fact, its)) {
+    if (fact == nullptr || !implies(*fact, its, other)) {
       less.push_back(its.value);
     }
   }
   return less;
 }
 
-Facts Facts::meet(const Facts& left, const Facts& right) {
-  Facts both(std::max(left.length_high_, right.length_high_));
-  both.length_low_ = std::min(left.length_low_, right.length_low_);
-  for (const ValueFact& fact : left.values_) {
-    const ValueFact* other = right.find(fact.value);
-    if (other == nullptr) {
-      continue;
+Facts Facts::meet(Facts left, const Facts& right) {
+  left.length_high_ = std::max(left.length_high_, right.length_high_);
+  left.length_low_ = std::min(left.length_low_, right.length_low_);
+  const auto is_outside = [](const Exclusion& one, const ValueFact& fact) {
+    return one.number < fact.low || one.number > fact.high;
+  };
+  std::erase_if(left.exclusions_, [&](const Exclusion& one) {
+    const ValueFact* other = right.find(one.value);
+    return other == nullptr ||
+           (!right.is_excluded(one.value, one.number) && !is_outside(one, *other));
+  });
+  for (const Exclusion& one : right.exclusions_) {
+    const ValueFact* fact = left.find(one.value);
+    if (fact != nullptr && is_outside(one, *fact) && !left.is_excluded(one.value, one.number) &&
+        left.count_excluded(one.value) < kMostExclusions) {
+      left.exclusions_.push_back(one);
     }
-    ValueFact common{
-        .value = fact.value,
-        .low = std::min(fact.low, other->low),
-        .high = std::max(fact.high, other->high),
-        .clear = fact.clear & other->clear,
-        .any_of = fact.any_of == 0 || other->any_of == 0 ? 0 : fact.any_of | other->any_of};
-    for (const std::uint32_t number : fact.not_equal) {
-      const bool excluded = std::ranges::find(other->not_equal, number) != other->not_equal.end() ||
-                            number < other->low || number > other->high;
-      if (excluded) {
-        common.not_equal.push_back(number);
-      }
-    }
-    for (const std::uint32_t number : other->not_equal) {
-      if ((number < fact.low || number > fact.high) && common.not_equal.size() < kMostExclusions) {
-        common.not_equal.push_back(number);
-      }
-    }
-    both.values_.push_back(std::move(common));
   }
+  std::erase_if(left.values_,
+                [&](const ValueFact& fact) { return right.find(fact.value) == nullptr; });
+  for (ValueFact& fact : left.values_) {
+    const ValueFact& other = *right.find(fact.value);
+    fact = {.value = fact.value,
+            .low = std::min(fact.low, other.low),
+            .high = std::max(fact.high, other.high),
+            .clear = fact.clear & other.clear,
+            .any_of = fact.any_of == 0 || other.any_of == 0 ? 0 : fact.any_of | other.any_of};
+  }
+  std::size_t kept = 0;
   for (const SpanFact& span : left.spans_) {
     // One of each at most: where several say something of the same bytes, pairs would multiply at each meeting.
     const auto starts_alike = [&](const SpanFact& other) {
       return span.index == other.index && span.begin == other.begin;
     };
     const auto other = std::ranges::find_if(right.spans_, starts_alike);
-    if (other == right.spans_.end() || std::ranges::any_of(both.spans_, starts_alike)) {
+    if (other == right.spans_.end() ||
+        std::any_of(left.spans_.begin(), left.spans_.begin() + static_cast<std::ptrdiff_t>(kept),
+                    starts_alike)) {
       continue;
     }
     const bool outside = span.has_outside && other->has_outside;
-    both.spans_.push_back(
-        {.index = span.index,
-         .begin = span.begin,
-         .inside_end = std::min(span.inside_end, other->inside_end),
-         .outside_end = outside ? std::max(span.outside_end, other->outside_end) : 0,
-         .has_outside = outside});
+    left.spans_[kept++] = {
+        .index = span.index,
+        .begin = span.begin,
+        .inside_end = std::min(span.inside_end, other->inside_end),
+        .outside_end = outside ? std::max(span.outside_end, other->outside_end) : 0,
+        .has_outside = outside};
   }
-  return both;
+  left.spans_.resize(kept);
+  return left;
 }
 
-Facts facts_on_edge(const Values& values, const Node& node, std::size_t slot, const Facts& facts) {
-  Facts after = facts;
+Facts facts_on_edge(const Values& values, const Node& node, std::size_t slot, Facts after) {
   std::visit(Overloaded{
                  [&](const Switch& n) {
                    const std::uint32_t max = values.max(n.value);

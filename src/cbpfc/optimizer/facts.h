@@ -47,16 +47,21 @@ class Facts {
   std::optional<std::vector<ValueId>> values_known_less(const Facts& other) const;
 
   /// What holds on both ways.
-  static Facts meet(const Facts& left, const Facts& right);
+  static Facts meet(Facts left, const Facts& right);
 
  private:
   struct ValueFact {
     ValueId value = 0;
     std::uint32_t low = 0;
     std::uint32_t high = 0xffffffff;
-    std::uint32_t clear = 0;                    ///< bits known to be 0
-    std::uint32_t any_of = 0;                   ///< one of these bits is 1; 0: not known
-    std::vector<std::uint32_t> not_equal = {};  ///< at most kMostExclusions
+    std::uint32_t clear = 0;   ///< bits known to be 0
+    std::uint32_t any_of = 0;  ///< one of these bits is 1; 0: not known
+  };
+  /// value != number.
+  struct Exclusion {
+    ValueId value;
+    std::uint32_t number;
+    bool operator==(const Exclusion&) const = default;
   };
   /// Bytes relative to an index: [begin, inside_end) are there, [begin, outside_end) are not.
   struct SpanFact {
@@ -69,20 +74,24 @@ class Facts {
   };
 
   const ValueFact* find(ValueId value) const;
-  static bool implies(const ValueFact& fact, const ValueFact& other);
+  bool is_excluded(ValueId value, std::uint32_t number) const;
+  std::size_t count_excluded(ValueId value) const;
+  /// Whether `fact` says all that `its`, of `other`, does.
+  bool implies(const ValueFact& fact, const ValueFact& its, const Facts& other) const;
   ValueFact& find_or_add(ValueId value, std::uint32_t max);
-  static void tighten(ValueFact& fact);
+  void tighten(ValueFact& fact) const;
   std::optional<NodeId> decide_switch(const Switch& node) const;
   std::optional<NodeId> decide_bits(const AnyBit& node) const;
   std::optional<NodeId> decide_fits(const Values& values, const Fits& node) const;
 
   std::uint32_t length_low_ = 0;
   std::uint32_t length_high_;
-  std::vector<ValueFact> values_;  ///< the latest learned last
+  std::vector<ValueFact> values_;      ///< the latest learned last
+  std::vector<Exclusion> exclusions_;  ///< of these values, at most kMostExclusions of one
   std::vector<SpanFact> spans_;
 };
 
 /// What `facts` become on each way out of a node; `slot` counts edges as for_each_edge does.
-Facts facts_on_edge(const Values& values, const Node& node, std::size_t slot, const Facts& facts);
+Facts facts_on_edge(const Values& values, const Node& node, std::size_t slot, Facts facts);
 
 }  // namespace cbpfc::optimizer

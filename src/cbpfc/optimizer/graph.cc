@@ -3,6 +3,7 @@
 #include "graph.h"
 
 #include <algorithm>
+#include <span>
 
 namespace cbpfc::optimizer {
 namespace {
@@ -10,26 +11,39 @@ namespace {
 /// A walk that leaves each node after everything it leads to: no recursion, graphs are thousands deep.
 class Walk {
  public:
-  explicit Walk(const Graph& graph) : graph_(graph), state_(graph.nodes.size(), State::Unseen) {}
+  explicit Walk(const Graph& graph) : graph_(graph) {
+    starts_.reserve(graph.nodes.size() + 1);
+    targets_.reserve(3 * graph.nodes.size());
+    for (const Node& node : graph.nodes) {
+      starts_.push_back(static_cast<std::uint32_t>(targets_.size()));
+      for_each_edge(node, [&](NodeId target) { targets_.push_back(target); });
+    }
+    starts_.push_back(static_cast<std::uint32_t>(targets_.size()));
+  }
 
-  /// Node ids, children before parents; `edges` gives a node's children, the last comes out last.
-  template <typename Edges>
-  std::vector<NodeId> postorder(Edges&& edges) {
+  /// What a node leads to, to be put into another order.
+  std::span<NodeId> targets(NodeId id) {
+    return std::span(targets_).subspan(starts_[id], starts_[id + 1] - starts_[id]);
+  }
+
+  /// Node ids, targets before what leads to them, a node's last target last.
+  std::vector<NodeId> postorder() {
+    state_.assign(graph_.nodes.size(), State::Unseen);
     std::vector<NodeId> order;
-    std::vector<Frame> stack;
-    enter(graph_.entry, edges, stack);
-    while (!stack.empty()) {
-      Frame& top = stack.back();
-      if (top.next == top.children.size()) {
+    order.reserve(graph_.nodes.size());
+    enter(graph_.entry);
+    while (!stack_.empty()) {
+      Frame& top = stack_.back();
+      if (top.next == starts_[top.node + 1]) {
         state_[top.node] = State::Left;
         order.push_back(top.node);
-        stack.pop_back();
+        stack_.pop_back();
         continue;
       }
-      const NodeId child = top.children[top.next++];
-      if (state_[child] == State::Unseen) {
-        enter(child, edges, stack);
-      } else if (state_[child] == State::Entered) {
+      const NodeId target = targets_[top.next++];
+      if (state_[target] == State::Unseen) {
+        enter(target);
+      } else if (state_[target] == State::Entered) {
         has_cycle_ = true;
       }
     }
@@ -42,26 +56,21 @@ class Walk {
   enum class State : std::uint8_t { Unseen, Entered, Left };
   struct Frame {
     NodeId node;
-    std::vector<NodeId> children;
-    std::size_t next = 0;
+    std::uint32_t next;  ///< in `targets_`
   };
 
-  template <typename Edges>
-  void enter(NodeId id, Edges&& edges, std::vector<Frame>& stack) {
+  void enter(NodeId id) {
     state_[id] = State::Entered;
-    stack.push_back({.node = id, .children = edges(graph_.nodes[id])});
+    stack_.push_back({.node = id, .next = starts_[id]});
   }
 
   const Graph& graph_;
+  std::vector<std::uint32_t> starts_;  ///< of each node's part of `targets_`
+  std::vector<NodeId> targets_;
   std::vector<State> state_;
+  std::vector<Frame> stack_;
   bool has_cycle_ = false;
 };
-
-std::vector<NodeId> edges_of(const Node& node) {
-  std::vector<NodeId> targets;
-  for_each_edge(node, [&](NodeId target) { targets.push_back(target); });
-  return targets;
-}
 
 std::uint32_t questions_in(const Node& node) {
   const auto* one = std::get_if<Switch>(&node);
@@ -100,37 +109,42 @@ std::vector<ValueId> values_of(const Node& node) {
 std::vector<NodeId> topological_order(const Graph& graph) {
   // A first walk finds how long the ways are, a second one goes down the longest way last, which puts it
   // first behind its question.
-  std::vector<NodeId> any = Walk(graph).postorder(edges_of);
-  std::ranges::reverse(any);
-  const std::vector<std::uint32_t> ways = longest_ways(graph, any);
-  const auto by_length = [&](const Node& node) {
-    std::vector<NodeId> targets = edges_of(node);
-    std::ranges::stable_sort(targets, {}, [&](NodeId target) { return ways[target]; });
-    return targets;
-  };
-  std::vector<NodeId> order = Walk(graph).postorder([&](const Node& node) {
-    return std::visit(
-        Overloaded{
-            [&](const Switch& n) { return n.cases.size() == 1 ? by_length(node) : edges_of(node); },
-            // There is no "jump if no bit is set".
-            [](const AnyBit& n) { return std::vector{n.if_set, n.if_clear}; },
-            [&](const Compare&) { return by_length(node); },
-            [](const Fits& n) { return std::vector{n.if_outside, n.if_inside}; },
-            [&](const WideEqual&) { return by_length(node); },
-            [&](const SetPhi&) { return edges_of(node); },
-            [&](const Call&) { return edges_of(node); },
-            [&](const Return&) { return edges_of(node); },
-            [&](const Forward&) { return edges_of(node); },
-        },
-        node);
-  });
+  Walk walk(graph);
+  std::vector<NodeId> order = walk.postorder();
+  std::ranges::reverse(order);
+  const std::vector<std::uint32_t> ways = longest_ways(graph, order);
+  for (const NodeId id : order) {
+    const std::span<NodeId> targets = walk.targets(id);
+    const auto by_length = [&] {
+      if (ways[targets[0]] > ways[targets[1]]) {
+        std::swap(targets[0], targets[1]);
+      }
+    };
+    std::visit(Overloaded{
+                   [&](const Switch& n) {
+                     if (n.cases.size() == 1) {
+                       by_length();
+                     }
+                   },
+                   [](const AnyBit&) {},  // there is no "jump if no bit is set"
+                   [&](const Compare&) { by_length(); },
+                   [&](const Fits&) { std::swap(targets[0], targets[1]); },
+                   [&](const WideEqual&) { by_length(); },
+                   [](const SetPhi&) {},
+                   [](const Call&) {},
+                   [](const Return&) {},
+                   [](const Forward&) {},
+               },
+               graph.nodes[id]);
+  }
+  order = walk.postorder();
   std::ranges::reverse(order);
   return order;
 }
 
 void remove_dead_nodes(Graph& graph) {
   std::vector<bool> lives(graph.nodes.size(), false);
-  for (const NodeId id : Walk(graph).postorder(edges_of)) {
+  for (const NodeId id : Walk(graph).postorder()) {
     lives[id] = true;
   }
   std::vector<NodeId> moved(graph.nodes.size(), 0);
@@ -172,16 +186,12 @@ std::vector<std::uint32_t> longest_ways(const Graph& graph, const std::vector<No
 std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& order) {
   std::vector<bool> lives(graph.values.size(), false);
   for (const NodeId id : order) {
-    for (const ValueId value : values_of(graph.nodes[id])) {
-      lives[value] = true;
-    }
+    for_each_value(graph.nodes[id], [&](ValueId value) { lives[value] = true; });
   }
   // Users have higher numbers than what they use.
   for (auto value = static_cast<ValueId>(lives.size()); value-- > 0;) {
     if (lives[value]) {
-      for (const ValueId operand : graph.values.operands(value)) {
-        lives[operand] = true;
-      }
+      for_each_operand(graph.values[value], [&](ValueId operand) { lives[operand] = true; });
     }
   }
   return lives;
@@ -216,7 +226,7 @@ std::string check_graph(const Graph& graph) {
     }
   }
   Walk walk(graph);
-  for (const NodeId id : walk.postorder(edges_of)) {
+  for (const NodeId id : walk.postorder()) {
     const Node& node = graph.nodes[id];
     if (std::holds_alternative<Forward>(node)) {
       return "a Forward is left";

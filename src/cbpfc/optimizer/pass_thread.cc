@@ -95,9 +95,7 @@ class LongWay {
       }
       return;
     }
-    for (const ValueId value : values_of(node)) {
-      add(value, 0, kMostU32);
-    }
+    for_each_value(node, [&](ValueId value) { add(value, 0, kMostU32); });
   }
 
   std::vector<NodeId> nodes_;
@@ -117,11 +115,11 @@ class Threader {
     known_[graph_.entry] = Facts(rules_.max_packet_offset);
     for (const NodeId id : order) {
       if (known_[id]) {  // else every edge here has been led past
-        const Facts facts = *std::move(known_[id]);
+        Facts facts = *std::move(known_[id]);
         known_[id].reset();
         drop_impossible_cases(graph_.nodes[id], facts);
         drop_needless_cases(graph_.nodes[id], facts);
-        lead_edges(graph_.nodes[id], facts);
+        lead_edges(graph_.nodes[id], std::move(facts));
       }
     }
   }
@@ -184,12 +182,16 @@ class Threader {
     return target;
   }
 
-  void lead_edges(Node& node, const Facts& facts) {
+  void lead_edges(Node& node, Facts facts) {
+    std::size_t edges = 0;
+    for_each_edge(node, [&](NodeId) { ++edges; });
     std::size_t slot = 0;
     for_each_edge(node, [&](NodeId& target) {
-      Facts after = facts_on_edge(graph_.values, node, slot++, facts);
+      const bool is_last = slot + 1 == edges;
+      Facts after = facts_on_edge(graph_.values, node, slot++, is_last ? std::move(facts) : facts);
       target = lead(target, after);
-      known_[target] = known_[target] ? Facts::meet(*known_[target], after) : std::move(after);
+      std::optional<Facts>& known = known_[target];
+      known = known ? Facts::meet(*std::move(known), after) : std::move(after);
     });
   }
 

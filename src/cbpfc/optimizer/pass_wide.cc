@@ -112,24 +112,24 @@ class Joiner {
   void count_uses() {
     uses_.assign(graph_.values.size(), 0);
     for (const NodeId id : order_) {
-      for (const ValueId value : values_of(graph_.nodes[id])) {
-        ++uses_[value];
-      }
+      for_each_value(graph_.nodes[id], [&](ValueId value) { ++uses_[value]; });
     }
     const std::vector<bool> lives = living_values(graph_, order_);
     for (ValueId value = 0; value < lives.size(); ++value) {
       if (lives[value]) {
-        for (const ValueId operand : graph_.values.operands(value)) {
-          ++uses_[operand];
-        }
+        for_each_operand(graph_.values[value], [&](ValueId operand) { ++uses_[operand]; });
       }
     }
   }
 
   bool wants(NodeId id, ValueId load) const {
-    return std::ranges::any_of(values_of(graph_.nodes[id]), [&](ValueId value) {
-      return value == load || std::ranges::count(graph_.values.operands(value), load) > 0;
+    bool wanted = false;
+    for_each_value(graph_.nodes[id], [&](ValueId value) {
+      wanted = wanted || value == load;
+      for_each_operand(graph_.values[value],
+                       [&](ValueId operand) { wanted = wanted || operand == load; });
     });
+    return wanted;
   }
 
   /// Whether a field is wanted on no way through `first` and `second` but by these two nodes.

@@ -76,9 +76,7 @@ void Uses::want(ValueId first, std::size_t position) {
     if (!is_new) {
       continue;
     }
-    for (const ValueId operand : graph_.values.operands(value)) {
-      wanted.push_back(operand);
-    }
+    for_each_operand(graph_.values[value], [&](ValueId operand) { wanted.push_back(operand); });
   }
 }
 

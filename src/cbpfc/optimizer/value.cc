@@ -32,8 +32,23 @@ bool commutes(AluOp op) {
          op == AluOp::Xor;
 }
 
-std::size_t mix(std::size_t seed, std::size_t more) {
-  return (seed ^ more) * 0x9e3779b97f4a7c15ULL + (seed >> 29);
+std::uint64_t hash_of(const Value& value) {
+  const std::uint64_t seed = value.index() + 1;
+  return std::visit(Overloaded{
+                        [&](const Constant& v) { return mix(seed, v.value); },
+                        [&](const PacketLoad& v) {
+                          return mix(mix(mix(seed, static_cast<std::uint64_t>(v.size)), v.offset),
+                                     v.index ? std::uint64_t{*v.index} + 1 : 0);
+                        },
+                        [&](const PacketLength&) { return seed; },
+                        [&](const Arithmetic& v) {
+                          return mix(mix(mix(seed, static_cast<std::uint64_t>(v.op)), v.left),
+                                     v.right);
+                        },
+                        [&](const ContextWord& v) { return mix(seed, v.offset); },
+                        [&](const Phi& v) { return mix(seed, v.number); },
+                    },
+                    value);
 }
 
 }  // namespace
@@ -47,32 +62,15 @@ std::uint32_t bits_of(std::uint32_t max) {
   return max == 0 ? 0 : kMostU32 >> std::countl_zero(max);
 }
 
-std::size_t Values::Hash::operator()(const Value& value) const {
-  const std::size_t seed = value.index() + 1;
-  return std::visit(Overloaded{
-                        [&](const Constant& v) { return mix(seed, v.value); },
-                        [&](const PacketLoad& v) {
-                          return mix(mix(mix(seed, static_cast<std::size_t>(v.size)), v.offset),
-                                     v.index ? *v.index + 1 : 0);
-                        },
-                        [&](const PacketLength&) { return seed; },
-                        [&](const Arithmetic& v) {
-                          return mix(mix(mix(seed, static_cast<std::size_t>(v.op)), v.left),
-                                     v.right);
-                        },
-                        [&](const ContextWord& v) { return mix(seed, v.offset); },
-                        [&](const Phi& v) { return mix(seed, v.number); },
-                    },
-                    value);
-}
-
 ValueId Values::add(const Value& value) {
-  const auto [place, is_new] = known_.try_emplace(value, static_cast<ValueId>(values_.size()));
-  if (is_new) {
+  const auto number = static_cast<ValueId>(values_.size());
+  const ValueId found = known_.find_or_add(hash_of(value), number,
+                                           [&](ValueId other) { return values_[other] == value; });
+  if (found == number) {
     max_.push_back(max_of(value));
     values_.push_back(value);
   }
-  return place->second;
+  return found;
 }
 
 std::uint32_t Values::max_of(const Value& value) const {

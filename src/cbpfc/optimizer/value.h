@@ -25,11 +25,11 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
 #include "../overloaded.h"
+#include "number_table.h"
 
 namespace cbpfc::optimizer {
 
@@ -121,16 +121,13 @@ class Values {
   std::string print(ValueId id, int depth = 6) const;
 
  private:
-  struct Hash {
-    std::size_t operator()(const Value& value) const;
-  };
   std::optional<ValueId> simplify(AluOp op, ValueId left, ValueId right);
   std::optional<ValueId> simplify_mask(ValueId left, std::uint32_t mask);
   std::uint32_t max_of(const Value& value) const;
 
   std::vector<Value> values_;
   std::vector<std::uint32_t> max_;
-  std::unordered_map<Value, ValueId, Hash> known_;
+  NumberTable known_;
   std::uint32_t phis_ = 0;
 };
 
