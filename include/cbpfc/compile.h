@@ -54,17 +54,19 @@ enum class PacketAccess : std::uint8_t {
   Probe,
 };
 
-/// Where ancillary loads (SKF_AD_*, SKF_NET_OFF, SKF_LL_OFF) find their answer; what has none is
-/// refused by name.  The answers are those a packet socket gets, with two exceptions: the outermost VLAN
-/// tag, which the kernel takes out of the bytes and XDP does not, counts in offsets; and a packet for
-/// another host is taken for one for this host.  `xor x` needs no answer and is always there.
+/// Where ancillary loads (SKF_AD_*, SKF_NET_OFF, SKF_LL_OFF) find their answer; what has none is refused by name.
+/// docs/compiler.md has them all.  The answers are those a packet socket gets, but for these: a packet for another host is
+/// taken for one for this host; and in a filter that does not ask for the VLAN tag, the tag counts in offsets, since
+/// XDP has it in the bytes.  `xor x` needs no answer and is always there.
 struct AncillaryOptions {
-  /// Answers from the bytes of the Ethernet frame: protocol, packet type, VLAN tag, presence and
-  /// TPID, payload offset, loads relative to the link-layer and network header.
+  /// Answers from the bytes of the Ethernet frame: protocol, packet type, VLAN tag, presence and TPID, payload offset, loads
+  /// relative to the link-layer and network header.  Packets without an Ethernet header do not match a filter that asks for one
+  /// of these but the packet type.
   ///
-  /// The protocol and the network header are those behind the outermost VLAN tag.  The payload offset
-  /// is known for IPv4, IPv6 and ARP; it is 0 for what the kernel does not dissect, and where the kernel
-  /// would look into extension headers, tunnels, MPLS, PPPoE or further tags, the filter does not match.
+  /// A filter that asks for VLAN tag, presence or TPID sees the frame as a packet socket does, without the outermost tag.
+  /// Protocol and network header are those behind that tag.  The payload offset is known for IPv4, IPv6 and ARP; it is 0
+  /// for what the kernel does not dissect, and where the kernel would look into extension headers, tunnels, MPLS, PPPoE or
+  /// further tags, the filter does not match.
   bool from_frame = false;
   /// Register with the struct xdp_md, not among those the fragment writes: ifindex, rx queue.  The queue
   /// is the XDP program's, from 0; a packet socket is told that number plus 1.
@@ -73,6 +75,10 @@ struct AncillaryOptions {
   /// packet_start, packet_end, working[1], packet_length and context, must be among R6 to R9.
   bool helpers = false;
 };
+
+/// Whether every ancillary load and load relative to a header in `filter` has an answer.
+/// Errors: Errc::Unsupported, naming the instruction, the load and the option that would give it one.
+Result<void> check_ancillary(const Filter& filter, const AncillaryOptions& options);
 
 struct EbpfOptions {
   ebpf::Reg packet_start = ebpf::Reg::R2;  ///< first byte of the packet

@@ -73,6 +73,7 @@ Result<void> emit_filter(Assembly& code, const cbpfc::Filter& filter, const Filt
                .label_prefix = "filter",
                .stack_offset_bytes = spec.stack_bytes,
                .packet_length = wants_length ? std::optional(spec.length) : std::nullopt,
+               .ancillary = {.from_frame = true, .context = spec.context},
                .spare = {spec.spare},
                .match_label = spec.match_label,
                .no_match_label = has_several_buffers(spec) ? kWholeLabel : spec.no_match_label})));
@@ -104,6 +105,7 @@ Result<void> emit_filter_of_whole_packets(Assembly& code, const cbpfc::Filter& f
                .packet_length = wants_length ? std::optional(Reg::R2) : std::nullopt,
                .access = cbpfc::PacketAccess::Buffer,
                .buffer_size_bytes = abi::kMaxCapturedBytes,
+               .ancillary = {.from_frame = true, .context = spec.context},
                .match_label = spec.match_label,
                .no_match_label = spec.no_match_label})));
   return {};

@@ -15,6 +15,9 @@
 // matches pays nothing.  A packet of several is copied only if its first buffer did not settle it.  Where the hook's
 // owner takes no packets of several buffers, none of this is there.
 //
+// Ancillary loads are answered from the Ethernet frame and the context, in both fragments alike.  Who gives a filter has
+// checked that it asks nothing else, and nothing of a frame where packets are none (tools/filter_loads.h).
+//
 // Cost: a helper call for a packet of one buffer that does not match; for one of several that is copied, its bytes.
 // Limits: bytes behind the first 65,535 are in no buffer: loads there do not match.
 // Source: Linux v6.18 net/core/filter.c bpf_xdp_get_buff_len(), bpf_xdp_load_bytes().

@@ -1,227 +1,108 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Ancillary loads as classic instructions.
-//
-// What a packet socket is told about a packet, an XDP program can mostly read off the frame.  Each load
-// is replaced by instructions that do so and keep everything but A (or, for `ldxb`, X):
-//
-//     ld vlan_avail    =>    ldh [12]
-//                            jeq #0x8100, yes
-//                            jeq #0x88a8, yes
-//                            ld #0, ja end
-//                       yes: ld #1
-//
-// All ends of the compiler get them that way.  What is not in the frame (ifindex, queue, cpu, random)
-// stays and is answered by the end.
-//
-// The meaning is the kernel's, after it has received the frame on an Ethernet device:
-//
-// * The outermost VLAN tag (TPID 0x8100 or 0x88a8) is not part of the protocol: the protocol is what
-//   stands behind it, and the network header begins there.  A packet socket has that tag taken out of the
-//   bytes, XDP has not; offsets count it here, because they are used to look at the bytes.
-// * A value below 0x600 in place of the protocol is a length; the protocol is then ETH_P_802_3 (1) if
-//   0xffff follows, and ETH_P_802_2 (4) otherwise.
-// * The packet type is that of the destination address: broadcast 1, multicast 2, else 0, for a program
-//   cannot tell whether an address is the host's.
-// * The payload offset is skb_get_poff()'s: for IPv4 and IPv6 behind at most one tag, with TCP, UDP,
-//   UDP-Lite, ICMP, ICMPv6, IGMP, DCCP and SCTP behind their header, with others at their header; for ARP
-//   and RARP the network header; 0 for what the kernel cannot dissect.  Where the kernel looks further
-//   (IPv6 extension headers, tunnels, MPLS, PPPoE, further tags, ...) the program ends with no match.
-//
-// Source: Linux v6.18 net/core/filter.c convert_bpf_extensions(); net/ethernet/eth.c eth_type_trans();
-// include/linux/if_vlan.h vlan_set_encap_proto(); net/core/flow_dissector.c __skb_flow_dissect(),
-// __skb_get_poff().
-// Tested by: ancillary_test.cc, differential/ancillary_test.cc.
+// Tested by: ancillary_test.cc.
 
 #include "ancillary.h"
 
 #include <fmt/format.h>
 
-#include <array>
-#include <string>
-#include <string_view>
+#include <algorithm>
 #include <utility>
-
-#include "ancillary_frame.h"
-#include "overloaded.h"
 
 namespace cbpfc {
 
-std::string_view ancillary::name_of(std::uint32_t offset) {
-  constexpr std::array<std::string_view, 16> kNames = {"protocol",
-                                                       "packet type",
-                                                       "ifindex",
-                                                       "netlink attribute",
-                                                       "nested netlink attribute",
-                                                       "mark",
-                                                       "rx queue",
-                                                       "hardware type",
-                                                       "rx hash",
-                                                       "cpu",
-                                                       "xor x",
-                                                       "VLAN tag",
-                                                       "VLAN tag present",
-                                                       "payload offset",
-                                                       "random",
-                                                       "VLAN TPID"};
-  return kNames[offset / 4 % kNames.size()];
-}
+using ancillary::Source;
 
 namespace {
 
-/// `option` is the one that would give it a meaning; empty: none would.
-std::unexpected<Error> without_meaning(std::size_t pc, std::string_view what, std::string option) {
-  return fail_option(
-      Errc::Unsupported, std::move(option),
-      fmt::format("instruction {}: {} has no meaning where only the packet's bytes are at hand", pc,
-                  what));
+std::string why_unanswered(Source source, std::string_view where) {
+  switch (source) {
+    case Source::Program: return {};
+    case Source::Frame: return "is not answered: it takes an Ethernet frame";
+    case Source::Context: return "is not answered: it takes the struct xdp_md";
+    case Source::Helper: return fmt::format("is not answered: it takes a call of {}", where);
+    case Source::Nowhere: return fmt::format("has no answer in XDP: {}", where);
+  }
+  std::unreachable();
 }
 
-constexpr const char* kFromFrame = "ancillary.from_frame";
-
-class Expander {
- public:
-  Expander(const Filter& filter, const AncillaryOptions& options)
-      : insns_(filter.insns()), options_(options) {}
-
-  Result<std::vector<Line>> run() {
-    std::vector<std::size_t> start(insns_.size());
-    std::vector<std::pair<std::size_t, std::size_t>> jumps;  // line, instruction
-    for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
-      start[pc] = lines_.size();
-      if (std::holds_alternative<Jump>(insns_[pc]) || std::holds_alternative<JumpIf>(insns_[pc])) {
-        jumps.emplace_back(lines_.size(), pc);
-      }
-      TRY(expand(pc));
-      for (std::size_t line = start[pc]; line < lines_.size(); ++line) {
-        lines_[line].pc = pc;
-      }
-    }
-    for (const auto& [line, pc] : jumps) {
-      if (const auto* jump = std::get_if<Jump>(&insns_[pc])) {
-        lines_[line].if_true = start[jump->target(pc)];
-      } else {
-        const auto& branch = std::get<JumpIf>(insns_[pc]);
-        lines_[line].if_true = start[pc + 1 + branch.skip_true];
-        lines_[line].if_false = start[pc + 1 + branch.skip_false];
-      }
-    }
-    return std::move(lines_);
+/// The option that gives loads from `source` an answer, and whether it is given.
+std::pair<const char*, bool> option_for(Source source, const AncillaryOptions& options) {
+  switch (source) {
+    case Source::Program: return {"", true};
+    case Source::Frame: return {"ancillary.from_frame", options.from_frame};
+    case Source::Context: return {"ancillary.context", options.context.has_value()};
+    case Source::Helper: return {"ancillary.helpers", options.helpers};
+    case Source::Nowhere: return {"", false};
   }
+  std::unreachable();
+}
 
- private:
-  Result<void> expand(std::size_t pc) {
-    return std::visit(Overloaded{
-                          [&](const LoadAncillary& i) { return expand(pc, i); },
-                          [&](const LoadAbsolute& i) { return expand_relative(pc, i); },
-                          [&](const LoadHeaderLength& i) { return expand_relative(pc, i); },
-                          [&](const auto& i) {
-                            lines_.push_back({.insn = i});
-                            return Result<void>();
-                          },
-                      },
-                      insns_[pc]);
-  }
-
-  template <typename Load>
-  Result<void> expand_relative(std::size_t pc, Load load) {
-    if (!is_header_relative(load.offset)) {
-      lines_.push_back({.insn = load});
-      return {};
-    }
-    const bool is_network = load.offset >= kNetworkOffset;
-    if (!options_.from_frame) {
-      return without_meaning(pc,
-                             is_network ? "a load relative to the network header"
-                                        : "a load relative to the link-layer header",
-                             kFromFrame);
-    }
-    if (is_network) {
-      Snippet code;
-      load_from_network_header(code, load);
-      code.append_to(lines_);
-    } else {
-      load.offset -= kLinkLayerOffset;
-      lines_.push_back({.insn = load});
-    }
-    return {};
-  }
-
-  Result<void> expand(std::size_t pc, const LoadAncillary& load) {
-    const std::string what =
-        fmt::format("the ancillary load \"{}\"", ancillary::name_of(load.offset));
-    const auto keep_if = [&](bool given, const char* option) -> Result<void> {
-      if (!given) {
-        return without_meaning(pc, what, option);
-      }
-      lines_.push_back({.insn = load});
-      return {};
-    };
-    switch (load.offset) {
-      case ancillary::kXorX:
-        lines_.push_back({.insn = Alu{.op = AluOp::Xor, .operand = {.is_x = true}}});
-        return {};
-      case ancillary::kIfindex:
-      case ancillary::kQueue: return keep_if(options_.context.has_value(), "ancillary.context");
-      case ancillary::kCpu:
-      case ancillary::kRandom: return keep_if(options_.helpers, "ancillary.helpers");
-      case ancillary::kProtocol:
-      case ancillary::kPacketType:
-      case ancillary::kVlanTag:
-      case ancillary::kVlanTagPresent:
-      case ancillary::kVlanTpid:
-      case ancillary::kPayloadOffset:
-        return options_.from_frame ? expand_from_frame(pc, load.offset)
-                                   : without_meaning(pc, what, kFromFrame);
-      default: return without_meaning(pc, what, "");
-    }
-  }
-
-  Result<void> expand_from_frame(std::size_t pc, std::uint32_t offset) {
-    Snippet code;
-    switch (offset) {
-      case ancillary::kProtocol: protocol_of_frame(code); break;
-      case ancillary::kPacketType: type_of_frame(code); break;
-      case ancillary::kVlanTag: tag_of_frame(code); break;
-      case ancillary::kVlanTagPresent: tag_presence_of_frame(code); break;
-      case ancillary::kVlanTpid: tpid_of_frame(code); break;
-      default: payload_offset_of_frame(code, TRY(unused_slot(pc))); break;
-    }
-    code.append_to(lines_);
-    return {};
-  }
-
-  /// A scratch slot that the program leaves alone.
-  Result<std::uint8_t> unused_slot(std::size_t pc) const {
-    std::uint32_t used = 0;
-    for (const Insn& insn : insns_) {
-      if (const auto* load = std::get_if<LoadScratch>(&insn)) {
-        used |= 1U << load->slot;
-      } else if (const auto* store = std::get_if<StoreScratch>(&insn)) {
-        used |= 1U << store->slot;
-      }
-    }
-    for (std::uint8_t slot = 0; slot < kScratchSlots; ++slot) {
-      if ((used >> slot & 1) == 0) {
-        return slot;
-      }
-    }
-    return fail(
-        Errc::Unsupported,
-        fmt::format("instruction {}: the ancillary load \"payload offset\" needs a scratch slot "
-                    "for itself, and the program uses all {}",
-                    pc, kScratchSlots));
-  }
-
-  const std::vector<Insn>& insns_;
-  const AncillaryOptions& options_;
-  std::vector<Line> lines_;
-};
+/// The offset of a load relative to a header.
+std::optional<std::uint32_t> relative_offset(const Insn& insn) {
+  const auto* absolute = std::get_if<LoadAbsolute>(&insn);
+  const auto* length = std::get_if<LoadHeaderLength>(&insn);
+  const std::uint32_t offset = absolute != nullptr ? absolute->offset
+                               : length != nullptr ? length->offset
+                                                   : 0;
+  return is_header_relative(offset) ? std::optional(offset) : std::nullopt;
+}
 
 }  // namespace
 
-Result<std::vector<Line>> expand_ancillary(const Filter& filter, const AncillaryOptions& options) {
-  return Expander(filter, options).run();
+std::string ancillary::unanswered(const Load& load) {
+  return fmt::format("the ancillary load \"{}\" {}", load.name, why_unanswered(load.source, load.where));
+}
+
+std::string ancillary::unanswered_relative(std::uint32_t offset) {
+  return fmt::format("a load relative to the {} header {}",
+                     offset >= kNetworkOffset ? "network" : "link-layer", why_unanswered(Source::Frame, ""));
+}
+
+bool ancillary::asks_for_tag(const Filter& filter) {
+  return std::ranges::any_of(filter.insns(), [](const Insn& insn) {
+    const auto* load = std::get_if<LoadAncillary>(&insn);
+    return load != nullptr && (load->offset == kVlanTag || load->offset == kVlanTagPresent ||
+                               load->offset == kVlanTpid);
+  });
+}
+
+bool ancillary::depends_on_tag(const Filter& filter) {
+  return std::ranges::any_of(filter.insns(), [](const Insn& insn) {
+    const auto* load = std::get_if<LoadAncillary>(&insn);
+    return relative_offset(insn).value_or(0) >= kNetworkOffset ||
+           (load != nullptr && at(load->offset).source == Source::Frame &&
+            load->offset != kPacketType);
+  });
+}
+
+bool reads_length(const Filter& filter) {
+  return std::ranges::any_of(filter.insns(), [](const Insn& insn) {
+    const auto* load = std::get_if<LoadAncillary>(&insn);
+    return std::holds_alternative<LoadLength>(insn) ||
+           (load != nullptr &&
+            (load->offset == ancillary::kProtocol || load->offset == ancillary::kPayloadOffset));
+  });
+}
+
+Result<void> check_ancillary(const Filter& filter, const AncillaryOptions& options) {
+  for (std::size_t pc = 0; pc < filter.insns().size(); ++pc) {
+    const auto* load = std::get_if<LoadAncillary>(&filter.insns()[pc]);
+    const std::optional<std::uint32_t> relative = relative_offset(filter.insns()[pc]);
+    if (load == nullptr && !relative) {
+      continue;
+    }
+    const auto [option, is_given] =
+        option_for(load != nullptr ? ancillary::at(load->offset).source : Source::Frame, options);
+    if (!is_given) {
+      return fail_option(
+          Errc::Unsupported, option,
+          fmt::format("instruction {}: {}", pc,
+                      load != nullptr ? ancillary::unanswered(ancillary::at(load->offset))
+                                      : ancillary::unanswered_relative(*relative)));
+    }
+  }
+  return {};
 }
 
 }  // namespace cbpfc

@@ -1,262 +1,392 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Ethernet frames, looked into with classic instructions.  ancillary.cc has the meaning and the sources.
+// Ethernet frames, looked into with classic instructions, for all ends of the compiler.
+//
+// A program that asks what depends on a VLAN tag is made twice, for frames without and with the outermost tag (TPID
+// 0x8100 or 0x88a8), so that each copy knows where the headers are:
+//
+//     ld vlan_tci        =>         ldh [12]
+//     and #0xfff                    jeq #0x8100, tagged
+//     ret a                         jeq #0x88a8, tagged
+//                                   ld #0
+//                                   and #0xfff, ret a
+//                           tagged: ldh [14]
+//                                   and #0xfff, ret a
+//
+// The kernel takes that tag out of the bytes before a packet socket sees them, XDP does not.  A program that asks for the
+// tag was written for such bytes: libpcap's, for one, looks for the header that follows at [12] if the tag is present.
+// So the copy for tagged frames leaves it out: loads from offset 12 on are made 4 bytes further, and the length is 4
+// less.  A program that does not ask sees all bytes, and offsets that it is told count the tag.
+//
+// The meaning is the kernel's, after it has received the frame on an Ethernet device:
+//
+// * A value below 0x600 in place of the protocol is a length; the protocol is then ETH_P_802_3 (1) if
+//   0xffff follows, and ETH_P_802_2 (4) otherwise.
+// * The packet type of a unicast is 0, for a program cannot tell whether an address is the host's.
+// * The payload offset is skb_get_poff()'s: for IPv4 and IPv6 behind at most one tag, with TCP, UDP,
+//   UDP-Lite, ICMP, ICMPv6, IGMP, DCCP and SCTP behind their header, with others at their header; for ARP
+//   and RARP the network header; 0 for what the kernel cannot dissect.  Where the kernel looks further
+//   (IPv6 extension headers, tunnels, MPLS, PPPoE, further tags, ...) the program ends with no match.
+//
+// Source: Linux v6.18 net/core/filter.c convert_bpf_extensions(); net/ethernet/eth.c eth_type_trans();
+// include/linux/if_vlan.h vlan_set_encap_proto(); net/core/flow_dissector.c __skb_flow_dissect(),
+// __skb_get_poff(); libpcap 1.10.3 gencode.c gen_vlan_bpf_extensions().
 // Tested by: ancillary_test.cc, differential/ancillary_test.cc.
-
-#include "ancillary_frame.h"
 
 #include <fmt/format.h>
 
-#include <initializer_list>
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+#include <string>
+
+#include "ancillary.h"
+#include "overloaded.h"
 
 namespace cbpfc {
 namespace {
 
-constexpr std::uint32_t kTypeOffset = 12;   ///< of the protocol in a frame without a tag
-constexpr std::uint32_t kHeaderBytes = 14;  ///< of Ethernet
+constexpr std::uint32_t kTypeOffset = 12;  ///< of the EtherType, and of a tag
 constexpr std::uint32_t kTagBytes = 4;
-constexpr std::uint32_t kSmallestType = 0x600;
 
-Insn load_half(std::uint32_t offset) {
-  return LoadAbsolute{.size = Size::Half, .offset = offset};
-}
-Insn load_byte(std::uint32_t offset) {
-  return LoadAbsolute{.size = Size::Byte, .offset = offset};
-}
-Insn set_a(std::uint32_t value) {
-  return LoadImmediate{.dst = Register::A, .value = value};
-}
-Insn length_to(Register dst) {
-  return LoadLength{.dst = dst};
-}
-Insn compute(AluOp op, std::uint32_t k) {
-  return Alu{.op = op, .operand = {.k = k}};
-}
-Insn compute_x(AluOp op) {
-  return Alu{.op = op, .operand = {.is_x = true}};
-}
+// Instructions, mostly as bpf_asm has them: `imm` sets A; `ldbx`, `addx`, ... are with X; jumps that are not taken go on behind them,
+// and may compare with several numbers.  `h` is where the network header begins in the frame, `l` the bytes of the tag that the
+// program does not see.
 
-/// A = what stands in place of the protocol; continues at `tagged` if it is a VLAN tag's.
-void look_for_tag(Snippet& code, const std::string& tagged) {
-  code.add(load_half(kTypeOffset));
-  code.jump_if(Condition::Equal, 0x8100, tagged, "");
-  code.jump_if(Condition::Equal, 0x88a8, tagged, "");
-}
+constexpr std::string_view kProtocol = R"(
+          ldh h-2
+          jge 0x600 end
+          len
+          jlt h+2 802.2
+          ldh h
+          jne 0xffff 802.2
+          imm 1
+          ja end
+   802.2: imm 4
+     end:)";
 
-/// A = the protocol, if what stands at `offset` and is in A already is a length.
-void length_to_protocol(Snippet& code, std::uint32_t offset, const std::string& sap) {
-  code.jump_if(Condition::GreaterEqual, kSmallestType, "end", "");
-  code.add(length_to(Register::A));
-  code.jump_if(Condition::GreaterEqual, offset + 4, sap, "802.2");
-  code.label(sap);
-  code.add(load_half(offset + 2));
-  code.jump_if(Condition::Equal, 0xffff, "802.3", "802.2");
-}
+constexpr std::string_view kPacketType = R"(
+          ldb 0
+          jset 1 group
+          imm 0
+          ja end
+   group: ldw 0
+          jne 0xffffffff multicast
+          ldh 4
+          jne 0xffff multicast
+          imm 1
+          ja end
+multicast: imm 2
+     end:)";
 
-/// A = `if_tagged` applied to a frame with a tag, 0 for others.  Nothing given: A is the TPID.
-void tag(Snippet& code, const std::optional<Insn>& if_tagged) {
-  look_for_tag(code, "tagged");
-  code.add(set_a(0));
-  code.jump("end");
-  code.label("tagged");
-  if (if_tagged) {
-    code.add(*if_tagged);
-  }
-}
+/// X, which is kept elsewhere, becomes the offset of the transport header.
+constexpr std::string_view kPayloadOffset = R"(
+          ldx h
+          ldh h-2
+          jeq 0x0800 ipv4
+          jeq 0x86dd ipv6
+          jeq 0x0806,0x8035 at-x
+          jeq 0x8100,0x88a8,0x8864,0x88ca,0x8847,0x8848 further
+          jeq 0x8906,0x4305,0x88f7,0x88fb,0x892f further
+    zero: imm 0
+          ja end
+ further: ret 0
+    ipv4: len
+          jlt h+20 zero
+          ldb h
+          and 0xf
+          jlt 5 zero
+          lsh 2
+          add h
+          tax
+          len
+          jgex fits
+          tax
+    fits: ldh h+6
+          jset 0x1fff at-x
+          jset 0x2000 first-fragment
+          ldb h+9
+          jeq 4,41,47,137 further
+          ja transport
+first-fragment: ldb h+9
+          ja transport
+    ipv6: len
+          jlt h+40 zero
+          ldx h+40
+          ldb h+6
+          jeq 0,43,44,60,4,41,47,137 further
+transport: jeq 6 tcp
+          jeq 17,136,1,58,2 8-bytes
+          jeq 33,132 12-bytes
+          ja at-x
+     tcp: len
+          subx
+          jle 12 at-x
+          ldbx 12
+          and 0xf0
+          rsh 2
+          jge 20 add
+          imm 20
+          ja add
+ 8-bytes: imm 8
+          ja add
+12-bytes: imm 12
+     add: addx
+          tax
+    at-x: imm 0
+          addx
+          sub l
+     end:)";
 
-}  // namespace
+struct Mnemonic {
+  std::string_view name;
+  std::uint16_t code;
+  bool has_number = true;
+  bool is_negated = false;
+};
+// clang-format off
+constexpr auto kMnemonics = std::to_array<Mnemonic>({
+    {"ldb", 0x30}, {"ldh", 0x28}, {"ldw", 0x20}, {"ldbx", 0x50}, {"imm", 0x00}, {"ldx", 0x01},
+    {"len", 0x80, false}, {"tax", 0x07, false}, {"add", 0x04}, {"sub", 0x14}, {"and", 0x54},
+    {"lsh", 0x64}, {"rsh", 0x74}, {"addx", 0x0c, false}, {"subx", 0x1c, false},
+    {"ja", 0x05, false}, {"jeq", 0x15}, {"jgt", 0x25}, {"jge", 0x35}, {"jset", 0x45},
+    {"jgex", 0x3d, false}, {"jne", 0x15, true, true}, {"jle", 0x25, true, true},
+    {"jlt", 0x35, true, true}, {"ret", 0x06}, {"orx", 0x4c, false}, {"xorx", 0xac, false},
+});
+// clang-format on
 
-void protocol_of_frame(Snippet& code) {
-  look_for_tag(code, "tagged");
-  length_to_protocol(code, kTypeOffset, "sap");
-  code.label("tagged");
-  code.add(load_half(kTypeOffset + kTagBytes));
-  length_to_protocol(code, kTypeOffset + kTagBytes, "tagged sap");
-  code.label("802.3");
-  code.add(set_a(1));
-  code.jump("end");
-  code.label("802.2");
-  code.add(set_a(4));
-}
-
-void type_of_frame(Snippet& code) {
-  code.add(load_byte(0));
-  code.jump_if(Condition::AnyBitSet, 1, "group", "");
-  code.add(set_a(0));
-  code.jump("end");
-  code.label("group");
-  code.add(LoadAbsolute{.size = Size::Word, .offset = 0});
-  code.jump_if(Condition::Equal, 0xffffffff, "", "multicast");
-  code.add(load_half(4));
-  code.jump_if(Condition::Equal, 0xffff, "", "multicast");
-  code.add(set_a(1));
-  code.jump("end");
-  code.label("multicast");
-  code.add(set_a(2));
-}
-
-void tpid_of_frame(Snippet& code) {
-  tag(code, std::nullopt);
-}
-void tag_of_frame(Snippet& code) {
-  tag(code, load_half(kTypeOffset + 2));
-}
-void tag_presence_of_frame(Snippet& code) {
-  tag(code, set_a(1));
-}
-
-void load_from_network_header(Snippet& code, const LoadAbsolute& load) {
-  const auto from = [&](std::uint32_t header) {
-    return LoadAbsolute{.size = load.size, .offset = load.offset - kNetworkOffset + header};
-  };
-  look_for_tag(code, "tagged");
-  code.add(from(kHeaderBytes));
-  code.jump("end");
-  code.label("tagged");
-  code.add(from(kHeaderBytes + kTagBytes));
-}
-
-/// A must survive, and X is about to be overwritten: it is kept there.
-void load_from_network_header(Snippet& code, const LoadHeaderLength& load) {
-  const auto from = [&](std::uint32_t header) {
-    return LoadHeaderLength{.offset = load.offset - kNetworkOffset + header};
-  };
-  code.add(Transfer{.dst = Register::X});
-  look_for_tag(code, "tagged");
-  code.add(Transfer{.dst = Register::A});
-  code.add(from(kHeaderBytes));
-  code.jump("end");
-  code.label("tagged");
-  code.add(Transfer{.dst = Register::A});
-  code.add(from(kHeaderBytes + kTagBytes));
+JumpIf comparison(Condition condition, std::uint32_t k) {
+  return {.condition = condition, .operand = {.k = k}, .skip_true = 0, .skip_false = 0};
 }
 
-namespace {
-
-/// The payload offset, in pieces.  X is kept in a scratch slot and holds the offset of the transport
-/// header meanwhile.
-class PayloadOffset {
+/// Lines with labels, which are numbers until all lines are there.
+class Code {
  public:
-  PayloadOffset(Snippet& code, std::uint8_t slot) : code_(code), slot_(slot) {}
+  using Label = std::size_t;
+
+  Label label() {
+    places_.push_back(0);
+    return places_.size() - 1;
+  }
+  void place(Label label) { places_[label] = lines_.size(); }
+  void add(const Insn& insn) { lines_.push_back({.insn = insn, .pc = pc}); }
+  void jump(Label to) { lines_.push_back({.insn = Jump{.skip = 0}, .if_true = to, .pc = pc}); }
+  void branch(const JumpIf& insn, Label if_true, Label if_false) {
+    lines_.push_back({.insn = insn, .if_true = if_true, .if_false = if_false, .pc = pc});
+  }
+  /// Goes on behind it otherwise.
+  void jump_if(const JumpIf& insn, Label to, bool is_negated = false) {
+    const Label next = label();
+    branch(insn, is_negated ? next : to, is_negated ? to : next);
+    place(next);
+  }
+
+  /// Appends instructions as above.
+  void add_text(std::string_view text, std::uint32_t h, std::uint32_t l) {
+    std::map<std::string, Label> labels;
+    const auto named = [&](const std::string& name) {
+      const auto known = labels.find(name);
+      return known != labels.end() ? known->second : labels[name] = label();
+    };
+    std::istringstream words{std::string(text)};
+    for (std::string word; words >> word;) {
+      if (word.ends_with(':')) {
+        place(named(word.substr(0, word.size() - 1)));
+        continue;
+      }
+      const Mnemonic& known = *std::ranges::find(kMnemonics, word, &Mnemonic::name);
+      if (known.has_number) {
+        words >> word;
+      }
+      std::istringstream numbers(known.has_number ? word : "0");
+      const bool jumps = (known.code & 7) == 5;
+      if (jumps) {
+        words >> word;
+      }
+      for (std::string number; std::getline(numbers, number, ',');) {
+        std::uint32_t k = number[0] == 'h' ? h : number[0] == 'l' ? l : 0;
+        number.erase(0, number[0] == 'h' || number[0] == 'l' ? 1 : 0);
+        k += static_cast<std::uint32_t>(std::strtoll(number.c_str(), nullptr, 0));
+        const Insn insn = decode_insn({.code = known.code, .jt = 0, .jf = 0, .k = k}).value();
+        if (const auto* branch = std::get_if<JumpIf>(&insn)) {
+          jump_if(*branch, named(word), known.is_negated);
+        } else {
+          jumps ? jump(named(word)) : add(insn);
+        }
+      }
+    }
+  }
+
+  std::vector<Line> finish() {
+    for (Line& line : lines_) {
+      const bool branches = std::holds_alternative<JumpIf>(line.insn);
+      if (branches || std::holds_alternative<Jump>(line.insn)) {
+        line.if_true = places_[line.if_true];
+        line.if_false = branches ? places_[line.if_false] : 0;
+      }
+    }
+    return std::move(lines_);
+  }
+
+  std::size_t pc = 0;  ///< of the instruction that is replaced
+
+ private:
+  std::vector<Line> lines_;
+  std::vector<std::size_t> places_;
+};
+
+/// The program for frames with or without a tag.
+class Copy {
+ public:
+  Copy(Code& code, const Filter& filter, bool is_tagged)
+      : code_(code),
+        insns_(filter.insns()),
+        is_tagged_(is_tagged),
+        header_(14 + (is_tagged ? kTagBytes : 0)),
+        left_out_(is_tagged && ancillary::asks_for_tag(filter) ? kTagBytes : 0) {}
 
   void write() {
-    code_.add(StoreScratch{.src = Register::X, .slot = slot_});
-    look_for_tag(code_, "tagged");
-    by_protocol(kHeaderBytes);
-    code_.label("tagged");
-    code_.add(load_half(kTypeOffset + kTagBytes));
-    by_protocol(kHeaderBytes + kTagBytes);
-    transport();
-    code_.label("zero");
-    code_.add(set_a(0));
-    code_.jump("restore");
-    code_.label("further");  // the kernel would look further
-    code_.add(ReturnConstant{.value = 0});
-    code_.label("at header");
-    code_.add(Transfer{.dst = Register::A});
-    code_.label("restore");
-    code_.add(LoadScratch{.dst = Register::X, .slot = slot_});
+    for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
+      at_.push_back(code_.label());
+    }
+    for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
+      code_.pc = pc;
+      code_.place(at_[pc]);
+      std::visit(Overloaded{
+                     [&](const Jump& i) { code_.jump(at_[i.target(pc)]); },
+                     [&](const JumpIf& i) {
+                       code_.branch(i, at_[pc + 1 + i.skip_true], at_[pc + 1 + i.skip_false]);
+                     },
+                     [&](const LoadAncillary& i) { load_ancillary(i); },
+                     [&](const LoadAbsolute& i) { load_absolute(i); },
+                     [&](const LoadIndirect& i) { load_indirect(i); },
+                     [&](const LoadHeaderLength& i) {
+                       code_.add(LoadHeaderLength{.offset = place_of(i.offset)});
+                     },
+                     [&](const LoadLength& i) { load_length(i.dst); },
+                     [&](const auto& i) { code_.add(i); },
+                 },
+                 insns_[pc]);
+    }
   }
 
  private:
-  void by_protocol(std::uint32_t header) {
-    const auto here = [&](const char* name) { return fmt::format("{} {}", name, header); };
-    code_.jump_if(Condition::Equal, 0x0800, here("ipv4"), "");
-    code_.jump_if(Condition::Equal, 0x86dd, here("ipv6"), "");
-    code_.jump_if(Condition::Equal, 0x0806, here("arp"), "");
-    code_.jump_if(Condition::Equal, 0x8035, here("arp"), "");
-    // Tags, PPPoE, TIPC, MPLS, FCoE, B.A.T.M.A.N., PTP, PRP, HSR.
-    for (const std::uint32_t type : {0x8100U, 0x88a8U, 0x8864U, 0x88caU, 0x8847U, 0x8848U, 0x8906U,
-                                     0x4305U, 0x88f7U, 0x88fbU, 0x892fU}) {
-      code_.jump_if(Condition::Equal, type, "further", "");
+  using Label = Code::Label;
+
+  void add_text(std::string_view text) { code_.add_text(text, header_, left_out_); }
+  void keep(Register r) { code_.add(StoreScratch{.src = r, .slot = kScratchSlots}); }
+  void restore(Register r) { code_.add(LoadScratch{.dst = r, .slot = kScratchSlots}); }
+
+  /// Where the byte is in the frame that the program looks for at `offset`.
+  std::uint32_t place_of(std::uint32_t offset) const {
+    if (offset >= kNetworkOffset) {
+      return offset - kNetworkOffset + header_;
     }
-    code_.jump("zero");
-    code_.label(here("arp"));
-    code_.add(set_a(header));
-    code_.jump("restore");
-    code_.label(here("ipv4"));
-    ipv4(header, here("ipv4 whole"), here("ipv4 fragment"));
-    code_.label(here("ipv6"));
-    ipv6(header);
+    offset -= offset >= kLinkLayerOffset ? kLinkLayerOffset : 0;
+    return offset + (offset >= kTypeOffset ? left_out_ : 0);
   }
 
-  void ipv4(std::uint32_t header, const std::string& fits, const std::string& first_fragment) {
-    code_.add(length_to(Register::A));
-    code_.jump_if(Condition::GreaterEqual, header + 20, "", "zero");
-    code_.add(load_byte(header));
-    code_.add(compute(AluOp::And, 0xf));
-    code_.jump_if(Condition::GreaterEqual, 5, "", "zero");
-    code_.add(compute(AluOp::Lsh, 2));
-    code_.add(compute(AluOp::Add, header));
-    code_.add(Transfer{.dst = Register::X});
-    code_.add(length_to(Register::A));  // the header may claim more than there is
-    code_.jump_if_x(Condition::GreaterEqual, fits, "");
-    code_.add(Transfer{.dst = Register::X});
-    code_.label(fits);
-    code_.add(load_half(header + 6));
-    code_.jump_if(Condition::AnyBitSet, 0x1fff, "at header", "");  // a fragment, not the first
-    code_.jump_if(Condition::AnyBitSet, 0x2000, first_fragment, "");
-    code_.add(load_byte(header + 9));
-    further_if({4, 41, 47, 137});
-    code_.jump("transport");
-    code_.label(first_fragment);  // of which the kernel looks at the transport header only
-    code_.add(load_byte(header + 9));
-    code_.jump("transport");
+  void load_absolute(const LoadAbsolute& load) {
+    const std::uint32_t size = static_cast<std::uint32_t>(load.size);
+    const std::uint32_t first = place_of(load.offset);
+    if (place_of(load.offset + size - 1) == first + size - 1) {
+      code_.add(LoadAbsolute{.size = load.size, .offset = first});
+      return;
+    }
+    // The tag is amidst its bytes.
+    keep(Register::X);
+    add_text(fmt::format("ldb {}", first));
+    for (std::uint32_t i = 1; i < size; ++i) {
+      add_text(fmt::format("lsh 8 tax ldb {} orx", place_of(load.offset + i)));
+    }
+    restore(Register::X);
   }
 
-  void ipv6(std::uint32_t header) {
-    code_.add(length_to(Register::A));
-    code_.jump_if(Condition::GreaterEqual, header + 40, "", "zero");
-    code_.add(LoadImmediate{.dst = Register::X, .value = header + 40});
-    code_.add(load_byte(header + 6));
-    further_if({0, 43, 44, 60, 4, 41, 47, 137});
-    code_.jump("transport");
+  void load_indirect(const LoadIndirect& load) {
+    if (left_out_ == 0) {
+      code_.add(load);
+      return;
+    }
+    const Label inside = code_.label();
+    const Label behind = code_.label();
+    const Label end = code_.label();
+    add_text(fmt::format("imm {} addx", load.offset));
+    code_.jump_if(comparison(Condition::GreaterEqual, 0U - kTagBytes), inside, true);
+    add_text("ret 0");  // rather than wrap
+    code_.place(inside);
+    code_.jump_if(comparison(Condition::GreaterEqual, kTypeOffset), behind);
+    for (std::uint32_t i = 1; i < static_cast<std::uint32_t>(load.size); ++i) {
+      const Label next = code_.label();
+      code_.jump_if(comparison(Condition::Equal, kTypeOffset - i), next, true);
+      load_absolute({.size = load.size, .offset = kTypeOffset - i});
+      code_.jump(end);
+      code_.place(next);
+    }
+    code_.add(load);
+    code_.jump(end);
+    code_.place(behind);
+    code_.add(LoadIndirect{.size = load.size, .offset = load.offset + left_out_});
+    code_.place(end);
   }
 
-  /// Headers behind which the kernel finds others: options, tunnels, MPLS.
-  void further_if(std::initializer_list<std::uint32_t> protocols) {
-    for (const std::uint32_t each : protocols) {
-      code_.jump_if(Condition::Equal, each, "further", "");
+  void load_length(Register dst) {
+    if (left_out_ == 0) {
+      code_.add(LoadLength{.dst = dst});
+    } else if (dst == Register::A) {
+      add_text("len sub l");
+    } else {
+      keep(Register::A);
+      add_text("len sub l tax");
+      restore(Register::A);
     }
   }
 
-  /// A is the transport protocol.
-  void transport() {
-    code_.label("transport");
-    code_.jump_if(Condition::Equal, 6, "tcp", "");
-    for (const std::uint32_t each : {17U, 136U, 1U, 58U, 2U}) {
-      code_.jump_if(Condition::Equal, each, "8 bytes", "");
+  void load_ancillary(const LoadAncillary& load) {
+    switch (load.offset) {
+      case ancillary::kXorX: return add_text("xorx");
+      case ancillary::kProtocol: return add_text(kProtocol);
+      case ancillary::kPacketType: return add_text(kPacketType);
+      case ancillary::kVlanTagPresent: return add_text(is_tagged_ ? "imm 1" : "imm 0");
+      case ancillary::kVlanTag: return add_text(is_tagged_ ? "ldh 14" : "imm 0");
+      case ancillary::kVlanTpid: return add_text(is_tagged_ ? "ldh 12" : "imm 0");
+      case ancillary::kPayloadOffset:
+        keep(Register::X);
+        add_text(kPayloadOffset);
+        return restore(Register::X);
+      default: return code_.add(load);
     }
-    code_.jump_if(Condition::Equal, 33, "12 bytes", "");
-    code_.jump_if(Condition::Equal, 132, "12 bytes", "at header");
-    code_.label("tcp");
-    code_.add(length_to(Register::A));
-    code_.add(compute_x(AluOp::Sub));
-    code_.jump_if(Condition::Greater, 12, "", "at header");
-    code_.add(LoadIndirect{.size = Size::Byte, .offset = 12});
-    code_.add(compute(AluOp::And, 0xf0));
-    code_.add(compute(AluOp::Rsh, 2));
-    code_.jump_if(Condition::GreaterEqual, 20, "add header", "");
-    code_.add(set_a(20));
-    code_.jump("add header");
-    code_.label("8 bytes");
-    code_.add(set_a(8));
-    code_.jump("add header");
-    code_.label("12 bytes");
-    code_.add(set_a(12));
-    code_.label("add header");
-    code_.add(compute_x(AluOp::Add));
-    code_.jump("restore");
   }
 
-  Snippet& code_;
-  std::uint8_t slot_;
+  Code& code_;
+  const std::vector<Insn>& insns_;
+  bool is_tagged_;
+  std::uint32_t header_;    ///< where the network header begins in the frame
+  std::uint32_t left_out_;  ///< bytes of the tag that the program does not see
+  std::vector<Label> at_;   ///< where the copy of each instruction begins
 };
 
 }  // namespace
 
-void payload_offset_of_frame(Snippet& code, std::uint8_t slot) {
-  PayloadOffset(code, slot).write();
+Result<std::vector<Line>> expand_ancillary(const Filter& filter, const AncillaryOptions& options) {
+  TRY(check_ancillary(filter, options));
+  Code code;
+  if (!ancillary::depends_on_tag(filter)) {
+    Copy(code, filter, false).write();
+    return code.finish();
+  }
+  const Code::Label tagged = code.label();
+  code.add_text("ldh 12", 0, 0);
+  for (const std::uint32_t tpid : {0x8100U, 0x88a8U}) {
+    code.jump_if(comparison(Condition::Equal, tpid), tagged);
+  }
+  code.add_text("imm 0", 0, 0);  // as at the start
+  Copy(code, filter, false).write();
+  code.place(tagged);
+  code.add_text("imm 0", 0, 0);
+  Copy(code, filter, true).write();
+  return code.finish();
 }
 
 }  // namespace cbpfc

@@ -198,7 +198,7 @@ void CStatements::forget_when_due(const Block& block, std::size_t step) {
   for (std::size_t i = block.steps.size(); i-- > step;) {
     live = live_before(block.steps[i], live);
   }
-  for (std::uint8_t slot = 0; slot < kScratchSlots; ++slot) {
+  for (std::uint8_t slot = 0; slot <= kScratchSlots; ++slot) {
     if (live.test(slot)) {
       names_->slots.insert(slot);
       line("CBPFC_HIDE(m{});", slot);

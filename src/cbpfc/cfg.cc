@@ -17,12 +17,6 @@
 namespace cbpfc {
 namespace {
 
-// Source: Linux v6.18 include/uapi/linux/bpf.h struct xdp_md, ___BPF_FUNC_MAPPER.
-constexpr std::uint32_t kXdpIngressIfindex = 12;
-constexpr std::uint32_t kXdpRxQueue = 16;
-constexpr std::int32_t kGetPrandomU32 = 7;
-constexpr std::int32_t kGetSmpProcessorId = 8;
-
 /// Builds one block at a time from the lines between two block starts.
 class Builder {
  public:
@@ -137,12 +131,11 @@ class Builder {
 
   /// Those that expand_ancillary() leaves.
   static Step step_of(const LoadAncillary& load) {
-    switch (load.offset) {
-      case ancillary::kIfindex: return LoadContext{.offset = kXdpIngressIfindex};
-      case ancillary::kQueue: return LoadContext{.offset = kXdpRxQueue};
-      case ancillary::kCpu: return CallHelper{.helper = kGetSmpProcessorId};
-      default: return CallHelper{.helper = kGetPrandomU32};
+    const ancillary::Load& known = ancillary::at(load.offset);
+    if (known.source == ancillary::Source::Context) {
+      return LoadContext{.offset = known.number};
     }
+    return CallHelper{.helper = static_cast<std::int32_t>(known.number)};
   }
 
   std::vector<Line> lines_;

@@ -125,8 +125,7 @@ bool writes(const Step& step, Register r);
 ///
 /// A load that lies beyond `max_packet_offset` on its face becomes the end of its block, `ret #0`.
 /// Ancillary loads become what `ancillary` makes of them (ancillary.h).
-/// Errors: Errc::Unsupported, naming instruction and load, for ancillary loads and loads relative
-/// to a header that have no meaning. Ensures: every edge leads to a higher block; every block is reachable.
+/// Errors: those of check_ancillary(). Ensures: every edge leads to a higher block; every block is reachable.
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
                       const AncillaryOptions& ancillary = {});
 

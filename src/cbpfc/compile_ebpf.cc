@@ -9,9 +9,6 @@
 #include <cbpfc/compile.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "ancillary.h"
 #include "cfg.h"
 #include "ebpf_options.h"
 #include "optimizer/optimize.h"
@@ -48,15 +45,6 @@ Result<ebpf::Assembly> check_size(ebpf::Assembly code, std::size_t classic_insns
 }
 
 }  // namespace
-
-bool reads_length(const Filter& filter) {
-  return std::ranges::any_of(filter.insns(), [](const Insn& insn) {
-    const auto* load = std::get_if<LoadAncillary>(&insn);
-    return std::holds_alternative<LoadLength>(insn) ||
-           (load != nullptr &&
-            (load->offset == ancillary::kProtocol || load->offset == ancillary::kPayloadOffset));
-  });
-}
 
 Result<ebpf::Assembly> compile_ebpf(const Filter& filter, const EbpfOptions& options) {
   TRY(check_options(options));

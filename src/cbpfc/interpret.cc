@@ -8,20 +8,23 @@
 
 #include <bit>
 
+#include "ancillary.h"
 #include "machine.h"
 #include "overloaded.h"
 
 namespace cbpfc {
-/// The big-endian value at `offset`, or the end of the program.
-std::uint32_t Machine::load(std::uint32_t offset, Size size) {
-  const auto length = static_cast<std::size_t>(size);
-  if (offset > packet.size() || length > packet.size() - offset) {
-    result = 0;
-    return 0;
-  }
+/// The big-endian value at `offset` in a packet without the `missing` bytes of a tag, or the end of the program.
+std::uint32_t Machine::read(std::uint32_t offset, Size size, std::uint32_t missing) {
+  constexpr std::uint64_t kTagOffset = 12;
   std::uint32_t loaded = 0;
-  for (const std::uint8_t byte : packet.subspan(offset, length)) {
-    loaded = loaded << 8 | byte;
+  for (std::uint64_t at = offset; at < std::uint64_t{offset} + static_cast<std::uint64_t>(size);
+       ++at) {
+    const std::uint64_t place = at + (at >= kTagOffset ? missing : 0);
+    if (place >= packet.size()) {
+      result = 0;
+      return 0;
+    }
+    loaded = loaded << 8 | packet[place];
   }
   return loaded;
 }
@@ -56,8 +59,7 @@ bool Machine::holds(Condition condition, std::uint32_t right) const {
 }
 
 void Machine::refuse(std::string_view what) {
-  unsupported = fmt::format("instruction {}: {} has no meaning for the bytes of a packet alone",
-                            pc - 1, what);
+  unsupported = fmt::format("instruction {}: {}", pc - 1, what);
 }
 
 void Machine::step(const Filter& filter) {
@@ -67,7 +69,7 @@ void Machine::step(const Filter& filter) {
                  [&](const LoadAbsolute& i) { load_relative(i.offset, i.size); },
                  [&](const LoadIndirect& i) { a = load(x + i.offset, i.size); },
                  [&](const LoadHeaderLength& i) { load_header_length(i.offset); },
-                 [&](const LoadLength& i) { reg(i.dst) = wire_length_bytes; },
+                 [&](const LoadLength& i) { reg(i.dst) = wire_length_bytes - left_out(); },
                  [&](const LoadAncillary& i) { load_ancillary(i.offset); },
                  [&](const LoadScratch& i) { reg(i.dst) = scratch[i.slot]; },
                  [&](const StoreScratch& i) { scratch[i.slot] = reg(i.src); },
@@ -127,7 +129,14 @@ Result<std::optional<std::uint32_t>> run_to_end(Machine machine, const Filter& f
 
 Result<std::uint32_t> interpret(const Filter& filter, std::span<const std::uint8_t> packet,
                                 std::uint32_t wire_length_bytes, const AncillaryFacts& facts) {
-  const Machine start{.packet = packet, .wire_length_bytes = wire_length_bytes, .facts = facts};
+  constexpr std::size_t kEthernetBytes = 14;
+  if (facts.from_frame && ancillary::depends_on_tag(filter) && packet.size() < kEthernetBytes) {
+    return 0;
+  }
+  const Machine start{.packet = packet,
+                      .wire_length_bytes = wire_length_bytes,
+                      .facts = facts,
+                      .leaves_out_tag = facts.from_frame && ancillary::asks_for_tag(filter)};
   return TRY(run_to_end(start, filter)).value_or(0);
 }
 

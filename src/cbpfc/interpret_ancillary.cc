@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The meaning of ancillary loads and of loads relative to a header, read off an Ethernet frame as plainly
-// as can be.  ancillary.cc says what the meaning is and where it comes from, and does the same in classic
+// as can be.  ancillary_frame.cc says what the meaning is and where it comes from, and does the same in classic
 // instructions; the two are written apart so that tests can hold one against the other.
 //
 // A load outside the packet ends the program, also one that is made here.
 // Tested by: interpret_test.cc, ancillary_test.cc, and against packet sockets in
 // differential/ancillary_test.cc.
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -36,7 +34,7 @@ constexpr std::array<std::uint32_t, 4> kIpv6Options = {0, 43, 44, 60};
 
 /// Bytes of the outermost VLAN tag: 4 or 0.
 std::uint32_t Machine::tag_bytes() {
-  const std::uint32_t type = load(12, Size::Half);
+  const std::uint32_t type = frame(12, Size::Half);
   return type == 0x8100 || type == 0x88a8 ? 4 : 0;
 }
 
@@ -44,11 +42,11 @@ void Machine::load_relative(std::uint32_t offset, Size size) {
   if (!is_header_relative(offset)) {
     a = load(offset, size);
   } else if (!facts.from_frame) {
-    refuse("a load relative to a header");
+    refuse(ancillary::unanswered_relative(offset));
   } else if (offset < kNetworkOffset) {
     a = load(offset - kLinkLayerOffset, size);
-  } else if (const std::uint32_t tag = tag_bytes(); !ended()) {
-    a = load(offset - kNetworkOffset + kEthernetBytes + tag, size);
+  } else {
+    a = frame(offset - kNetworkOffset + kEthernetBytes + tag_bytes(), size);
   }
 }
 
@@ -61,59 +59,61 @@ void Machine::load_header_length(std::uint32_t offset) {
   a = kept;
 }
 
-void Machine::take(const std::optional<std::uint32_t>& fact, std::uint32_t offset) {
-  fact ? void(a = *fact) : refuse_ancillary(offset);
-}
-
-void Machine::refuse_ancillary(std::uint32_t offset) {
-  refuse(fmt::format("the ancillary load \"{}\"", ancillary::name_of(offset)));
-}
-
 void Machine::load_ancillary(std::uint32_t offset) {
+  const auto given = [&]() -> std::optional<std::uint32_t> {
+    switch (offset) {
+      case ancillary::kXorX: return a ^ x;
+      case ancillary::kIfindex: return facts.ifindex;
+      case ancillary::kQueue: return facts.rx_queue;
+      case ancillary::kCpu: return facts.cpu;
+      case ancillary::kRandom: return facts.random;
+      default: break;
+    }
+    return facts.from_frame && ancillary::at(offset).source == ancillary::Source::Frame
+               ? std::optional(ask_frame(offset))
+               : std::nullopt;
+  }();
+  if (given) {
+    a = *given;
+  } else {
+    refuse(ancillary::unanswered(ancillary::at(offset)));
+  }
+}
+
+std::uint32_t Machine::ask_frame(std::uint32_t offset) {
   switch (offset) {
-    case ancillary::kXorX: a ^= x; return;
-    case ancillary::kIfindex: take(facts.ifindex, offset); return;
-    case ancillary::kQueue: take(facts.rx_queue, offset); return;
-    case ancillary::kCpu: take(facts.cpu, offset); return;
-    case ancillary::kRandom: take(facts.random, offset); return;
+    case ancillary::kProtocol: return protocol();
+    case ancillary::kPacketType: return packet_type();
+    case ancillary::kVlanTag: return tag_bytes() != 0 ? frame(14, Size::Half) : 0;
+    case ancillary::kVlanTagPresent: return tag_bytes() != 0 ? 1 : 0;
+    case ancillary::kVlanTpid: return tag_bytes() != 0 ? frame(12, Size::Half) : 0;
     default: break;
   }
-  if (!facts.from_frame) {
-    refuse_ancillary(offset);
-    return;
-  }
-  switch (offset) {
-    case ancillary::kProtocol: a = protocol(); return;
-    case ancillary::kPacketType: a = packet_type(); return;
-    case ancillary::kVlanTag: a = tag_bytes() != 0 ? load(14, Size::Half) : 0; return;
-    case ancillary::kVlanTagPresent: a = tag_bytes() != 0 ? 1 : 0; return;
-    case ancillary::kVlanTpid: a = tag_bytes() != 0 ? load(12, Size::Half) : 0; return;
-    case ancillary::kPayloadOffset: a = payload_offset(); return;
-    default: refuse_ancillary(offset); return;
-  }
+  const std::uint32_t payload = payload_offset();
+  return payload != 0 ? payload - left_out() : 0;
 }
 
 std::uint32_t Machine::protocol() {
   const std::uint32_t at = 12 + tag_bytes();
-  const std::uint32_t type = load(at, Size::Half);
+  const std::uint32_t type = frame(at, Size::Half);
   if (ended() || type >= 0x600) {
     return type;
   }
-  const bool is_802_3 = wire_length_bytes >= at + 4 && load(at + 2, Size::Half) == 0xffff;
+  const bool is_802_3 = wire_length_bytes >= at + 4 && frame(at + 2, Size::Half) == 0xffff;
   return is_802_3 ? 1 : 4;
 }
 
 std::uint32_t Machine::packet_type() {
-  if ((load(0, Size::Byte) & 1) == 0) {
+  if ((frame(0, Size::Byte) & 1) == 0) {
     return 0;
   }
-  return load(0, Size::Word) == 0xffffffff && load(4, Size::Half) == 0xffff ? 1 : 2;
+  return frame(0, Size::Word) == 0xffffffff && frame(4, Size::Half) == 0xffff ? 1 : 2;
 }
 
 std::uint32_t Machine::payload_offset() {
   const std::uint32_t tag = tag_bytes();
   const std::uint32_t header = kEthernetBytes + tag;
-  const std::uint32_t type = load(12 + tag, Size::Half);
+  const std::uint32_t type = frame(12 + tag, Size::Half);
   if (ended()) {
     return 0;
   }
@@ -134,16 +134,16 @@ std::uint32_t Machine::ipv4_payload(std::uint32_t header) {
   if (wire_length_bytes < header + 20) {
     return 0;
   }
-  const std::uint32_t words = load(header, Size::Byte) & 0xf;
+  const std::uint32_t words = frame(header, Size::Byte) & 0xf;
   if (ended() || words < 5) {
     return 0;
   }
   const std::uint32_t transport = std::min(header + 4 * words, wire_length_bytes);
-  const std::uint32_t fragment = load(header + 6, Size::Half);
+  const std::uint32_t fragment = frame(header + 6, Size::Half);
   if (ended() || (fragment & 0x1fff) != 0) {
     return transport;
   }
-  const std::uint32_t protocol = load(header + 9, Size::Byte);
+  const std::uint32_t protocol = frame(header + 9, Size::Byte);
   if ((fragment & 0x2000) == 0 && is_one_of(protocol, kTunnels)) {
     result = 0;
   }
@@ -154,7 +154,7 @@ std::uint32_t Machine::ipv6_payload(std::uint32_t header) {
   if (wire_length_bytes < header + 40) {
     return 0;
   }
-  const std::uint32_t protocol = load(header + 6, Size::Byte);
+  const std::uint32_t protocol = frame(header + 6, Size::Byte);
   if (is_one_of(protocol, kTunnels) || is_one_of(protocol, kIpv6Options)) {
     result = 0;
   }
@@ -169,7 +169,7 @@ std::uint32_t Machine::behind_transport(std::uint32_t header, std::uint32_t prot
   switch (protocol) {
     case 6:
       return wire_length_bytes - header > 12
-                 ? header + std::max(20U, (load(header + 12, Size::Byte) & 0xf0) >> 2)
+                 ? header + std::max(20U, (frame(header + 12, Size::Byte) & 0xf0) >> 2)
                  : header;
     case 1:
     case 2:

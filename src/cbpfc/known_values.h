@@ -14,7 +14,7 @@
 namespace cbpfc {
 
 /// A, X and the scratch slots, by number.
-inline constexpr std::size_t kVariables = 2 + kScratchSlots;
+inline constexpr std::size_t kVariables = 3 + kScratchSlots;
 using VariableSet = std::uint32_t;  ///< bit i: variable i
 
 constexpr std::size_t variable(Register r) {

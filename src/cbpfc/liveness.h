@@ -14,10 +14,10 @@
 namespace cbpfc {
 
 /// Scratch slots 0 to 15, A, X.
-using Places = std::bitset<kScratchSlots + 2>;
+using Places = std::bitset<kScratchSlots + 3>;
 
 inline constexpr std::size_t place_of(Register r) {
-  return r == Register::A ? kScratchSlots : kScratchSlots + 1;
+  return r == Register::A ? kScratchSlots + 1 : kScratchSlots + 2;
 }
 
 Places read_by(const Step& step);

@@ -19,6 +19,7 @@ struct Machine {
   std::span<const std::uint8_t> packet;
   std::uint32_t wire_length_bytes = 0;
   AncillaryFacts facts = {};
+  bool leaves_out_tag = false;  ///< as ancillary_frame.cc has it; needs an Ethernet header
   std::uint32_t a = 0;
   std::uint32_t x = 0;
   std::array<std::uint32_t, kScratchSlots> scratch = {};
@@ -35,13 +36,18 @@ struct Machine {
 
  private:
   std::uint32_t& reg(Register r) { return r == Register::A ? a : x; }
-  std::uint32_t load(std::uint32_t offset, Size size);
+  std::uint32_t read(std::uint32_t offset, Size size, std::uint32_t missing);
+  /// What the program finds at `offset`.
+  std::uint32_t load(std::uint32_t offset, Size size) { return read(offset, size, left_out()); }
+  /// What the frame has there.
+  std::uint32_t frame(std::uint32_t offset, Size size) { return read(offset, size, 0); }
   void alu(AluOp op, std::uint32_t right);
   void load_relative(std::uint32_t offset, Size size);
   void load_header_length(std::uint32_t offset);
   void load_ancillary(std::uint32_t offset);
-  void take(const std::optional<std::uint32_t>& fact, std::uint32_t offset);
+  std::uint32_t ask_frame(std::uint32_t offset);
   std::uint32_t tag_bytes();
+  std::uint32_t left_out() { return leaves_out_tag ? tag_bytes() : 0; }
   std::uint32_t protocol();
   std::uint32_t packet_type();
   std::uint32_t payload_offset();
@@ -49,7 +55,6 @@ struct Machine {
   std::uint32_t ipv6_payload(std::uint32_t header);
   std::uint32_t behind_transport(std::uint32_t header, std::uint32_t protocol);
   void refuse(std::string_view what);
-  void refuse_ancillary(std::uint32_t offset);
 };
 
 /// The value at the end; nullopt for a run that never ends.

@@ -64,19 +64,4 @@ inline constexpr std::array kOpcodes = {
     Opcode{0xac, "xor", OperandKind::X},        Opcode{0xb1, "ldxb", OperandKind::HeaderLength},
 };
 
-struct AncillaryName {
-  std::uint32_t offset;  ///< from kAncillaryOffset
-  std::string_view name;
-};
-
-/// What libpcap calls the ancillary loads.
-inline constexpr std::array kAncillaryNames = {
-    AncillaryName{0, "proto"},      AncillaryName{4, "type"},    AncillaryName{8, "ifidx"},
-    AncillaryName{12, "nla"},       AncillaryName{16, "nlan"},   AncillaryName{20, "mark"},
-    AncillaryName{24, "queue"},     AncillaryName{28, "hatype"}, AncillaryName{32, "rxhash"},
-    AncillaryName{36, "cpu"},       AncillaryName{40, "xor_x"},  AncillaryName{44, "vlan_tci"},
-    AncillaryName{48, "vlanp"},     AncillaryName{52, "poff"},   AncillaryName{56, "random"},
-    AncillaryName{60, "vlan_tpid"},
-};
-
 }  // namespace cbpfc::text

@@ -15,8 +15,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
+#include "ancillary.h"
 #include "text_cursor.h"
 #include "text_names.h"
 
@@ -59,16 +61,13 @@ Result<Operand> take_packet_operand(Cursor& cursor) {
       cursor.skip_blanks();
       operand.k = TRY(take_k(cursor, "the offset"));
     } else {
-      bool known = false;
-      for (const AncillaryName& ancillary : kAncillaryNames) {
-        if (ancillary.name == name) {
-          operand.k = kAncillaryOffset + ancillary.offset;
-          known = true;
-        }
-      }
-      if (!known) {
+      const auto* const load =
+          std::ranges::find(ancillary::kLoads, name, &ancillary::Load::listing);
+      if (load == ancillary::kLoads.end()) {
         return cursor.fail_at(start, fmt::format("unknown ancillary load \"[{}]\"", name));
       }
+      operand.k =
+          kAncillaryOffset + 4 * static_cast<std::uint32_t>(load - ancillary::kLoads.begin());
     }
   } else {
     operand.k = TRY(take_k(cursor, "the offset"));

@@ -14,6 +14,7 @@
 
 #include <iterator>
 
+#include "ancillary.h"
 #include "classic_opcodes.h"
 #include "text_names.h"
 
@@ -31,10 +32,8 @@ std::string operand(const RawInsn& insn, text::OperandKind kind, std::size_t ind
     case Hex: return fmt::format("#{:#x}", insn.k);
     case Number: return fmt::format("#{}", as_signed(insn.k));
     case Absolute:
-      for (const text::AncillaryName& name : text::kAncillaryNames) {
-        if (insn.k == kAncillaryOffset + name.offset) {
-          return fmt::format("[{}]", name.name);
-        }
+      if (is_ancillary_load(insn.k)) {
+        return fmt::format("[{}]", ancillary::at(insn.k - kAncillaryOffset).listing);
       }
       return fmt::format("[{}]", as_signed(insn.k));
     case Indirect: return fmt::format("[x + {}]", as_signed(insn.k));

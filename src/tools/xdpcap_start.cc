@@ -17,6 +17,7 @@
 #include "cli/original.h"
 #include "kernel/errors.h"
 #include "pcapng/safe_path.h"
+#include "tools/filter_loads.h"
 #include "tools/filter_text.h"
 
 namespace xdpcap {
@@ -78,9 +79,11 @@ Result<GivenFilter> filter_of_text(const std::string& text, const cbpfc::LinkTyp
       (is_program ? cbpfc::parse_program(text)
                   : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
           .with_context(context));
-  return GivenFilter{
+  GivenFilter given{
       .text = text,
       .filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context))};
+  TRY(check_loads(given.filter, link_type, is_program ? "" : text).with_context(context));
+  return given;
 }
 
 // The instructions in a file, or an error that quotes nothing of it.
@@ -111,6 +114,8 @@ Result<GivenFilter> filter_of_file(const FilterFile& file, const std::string& co
   }
   cbpfc::Filter filter = TRY(cbpfc::Filter::decode(*raw, cbpfc::Accept::Compiler)
                                  .with_context("filter in " + file.name()));
+  TRY(check_loads(filter, link_type, cbpfc::looks_like_program(text.text) ? "" : text.text)
+          .with_context("filter in " + file.name()));
   return GivenFilter{.text = std::move(text.text), .filter = std::move(filter)};
 }
 

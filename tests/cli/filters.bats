@@ -175,3 +175,44 @@ says_nothing_of() {
   [ "$status" -eq 124 ]
   nothing_left
 }
+
+# load_of OFFSET: a program that loads SKF_AD_OFF + OFFSET.
+load_of() { echo "2,32 0 0 $((4294963200 + $1)),22 0 0 0"; }
+
+@test "what XDP does not know is refused by name, with the reason" {
+  local load
+  for load in "20:mark: the kernel has not made a socket buffer yet, which has it" \
+              "28:hardware type: a program cannot ask the interface for it" \
+              "32:rx hash: only programs that are bound to one interface are told the hash" \
+              "12:netlink attribute: it looks into netlink messages"; do
+    run_xdpcap "$bpffs/hook" "$file" "$(load_of "${load%%:*}")"
+    load=${load#*:}
+    [ "$status" -eq 1 ]
+    [ "$output" = "xdpcap: filter program: instruction 0: the ancillary load \"${load%%: *}\" has no answer in XDP: ${load#*: }" ]
+  done
+  for load in "36:cpu:bpf_get_smp_processor_id" "56:random:bpf_get_prandom_u32"; do
+    run_xdpcap "$bpffs/hook" "$file" "$(load_of "${load%%:*}")"
+    load=${load#*:}
+    [ "$status" -eq 1 ]
+    [ "$output" = "xdpcap: filter program: instruction 0: the ancillary load \"${load%:*}\" is not answered: it takes a call of ${load#*:}(), and the filters of xdpcap make none; to thin out packets at random, use -sample" ]
+  done
+  nothing_left
+}
+
+@test "what is read off an Ethernet frame is refused for packets that are none" {
+  run_xdpcap -linktype RAW "$bpffs/hook" "$file" "$(load_of 0)"
+  [ "$status" -eq 1 ]
+  [ "$output" = 'xdpcap: filter program: instruction 0: the ancillary load "protocol" is not answered: it takes an Ethernet frame, and packets of -linktype RAW are none' ]
+  nothing_left
+}
+
+@test "inbound and outbound are refused, in a file, too" {
+  run_xdpcap "$bpffs/hook" "$file" "tcp and inbound"
+  [ "$status" -eq 1 ]
+  [ "$output" = 'xdpcap: filter: "inbound": XDP programs see packets only as they arrive; leave it out' ]
+  echo "not outbound" >"$world/f"
+  run_xdpcap -F "$world/f" "$bpffs/hook" "$file"
+  [ "$status" -eq 1 ]
+  [ "$output" = "xdpcap: filter in $world/f: \"outbound\": XDP programs see packets only as they arrive; leave it out" ]
+  nothing_left
+}

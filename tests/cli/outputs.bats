@@ -121,15 +121,6 @@ mode_of() {
   nothing_left
 }
 
-@test "a filter that asks for what is not in the packet names no option of another command" {
-  local load
-  for load in 4294963200:protocol 4294963208:ifindex 4294963236:cpu; do
-    run_xdpcap "$bpffs/hook" "$file" "2,32 0 0 ${load%:*},22 0 0 0"
-    fails_with 1 "the ancillary load \"${load#*:}\" has no meaning where only the packet's bytes are at hand$"
-  done
-  nothing_left
-}
-
 @test "a reader that has gone is a normal end" {
   run timeout 20 bash -c "set -o pipefail; '$xdpcap' -q '$bpffs/hook' - | true"
   [ "$status" -eq 0 ]

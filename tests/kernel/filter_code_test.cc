@@ -159,6 +159,47 @@ TEST_F(FilterCode, RandomOffsets) {
   EXPECT_GT(matches, 300U);
 }
 
+TEST_F(FilterCode, AncillaryLoadsSayTheSameInOneBufferAndInSeveral) {
+  // In the order of programs: whether ldb [at] is 1, behind a load and a comparison that holds for some packets.
+  struct Load {
+    std::uint32_t k;  ///< SKF_AD_OFF and behind, SKF_NET_OFF
+    std::uint32_t right;
+  };
+  std::mt19937 random(3);
+  std::size_t matches = 0;
+  for (const Load load :
+       {Load{0xfffff000, 0x0800}, Load{0xfffff004, 2}, Load{0xfffff008, 1}, Load{0xfffff018, 0},
+        Load{0xfffff02c, 5}, Load{0xfffff030, 1}, Load{0xfffff034, 42}, Load{0xfffff03c, 0x8100},
+        Load{0xfff00000, 0x45000000}}) {
+    for (const std::uint32_t at : {20U, 3519U, 3520U, 5000U}) {
+      const std::vector<cbpfc::RawInsn> program = {
+          {.code = 0x20, .k = load.k}, {.code = 0x15, .jt = 0, .jf = 3, .k = load.right},
+          {.code = 0x30, .k = at},     {.code = 0x15, .jt = 0, .jf = 1, .k = 1},
+          {.code = 0x06, .k = 1},      {.code = 0x06, .k = 0}};
+      const cbpfc::Filter filter = cbpfc::Filter::decode(program).value();
+      Counting counting(filter);
+      for (int i = 0; i < 30; ++i) {
+        const std::size_t size = i % 2 == 0 ? 60 + random() % 100 : 3510 + random() % 3000;
+        std::vector<std::uint8_t> packet = random_packet(random, size);
+        packet[14] = packet[12] == 0x08 ? 0x45 : packet[14];
+        packet[15] = 0;
+        if (i % 3 == 0) {
+          const std::vector<std::uint8_t> tag = {0x81, 0x00, 0x00, 0x05};
+          packet.insert(packet.begin() + 12, tag.begin(), tag.end());
+        }
+        const bool expected =
+            cbpfc::interpret(filter, packet, static_cast<std::uint32_t>(packet.size()),
+                             {.from_frame = true, .ifindex = 1, .rx_queue = 0})
+                .value() != 0;
+        EXPECT_EQ(counting.matches(packet), expected)
+            << fmt::format("load {:#x}, then {}, {} bytes", load.k, at, packet.size());
+        matches += expected ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(matches, 50U);
+}
+
 TEST_F(FilterCode, NoMatchBehindWhatABufferHolds) {
   std::vector<std::uint8_t> packet(70'000, 1);
   EXPECT_TRUE(Counting(filter_of("ether[65534] = 1")).matches(packet));

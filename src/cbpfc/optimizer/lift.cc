@@ -13,11 +13,11 @@
 namespace cbpfc::optimizer {
 namespace {
 
-/// A, X and the scratch slots, by number.
+/// A, X, the scratch slots and one that expand_ancillary() uses, by number.
 constexpr std::size_t kA = 0;
 constexpr std::size_t kX = 1;
 constexpr std::size_t kScratch = 2;
-constexpr std::size_t kVariables = kScratch + kScratchSlots;
+constexpr std::size_t kVariables = kScratch + kScratchSlots + 1;
 
 /// What one expression may be computed from: more of it goes into a cell.
 constexpr std::uint32_t kMostParts = 16;
@@ -190,10 +190,18 @@ class Lifter {
     std::visit(Overloaded{
                    [&](const Goto& e) { lead(from, to_block(e.target)); },
                    [&](const Branch& e) {
-                     const NodeId if_true = to_block(e.if_true);
-                     const NodeId if_false = to_block(e.if_false);
-                     lead(from, ask(graph_, rules_, e.condition, variables[kA],
-                                    operand(e.operand, variables), if_true, if_false));
+                     const NodeId if_true = graph_.add(Forward{.next = 0});
+                     const NodeId if_false = graph_.add(Forward{.next = 0});
+                     const NodeId next = ask(graph_, rules_, e.condition, variables[kA],
+                                             operand(e.operand, variables), if_true, if_false);
+                     lead(from, next);
+                     // Of a comparison of constants, one arm: the other must not meet others' values.
+                     if (next != if_false) {
+                       lead(if_true, to_block(e.if_true));
+                     }
+                     if (next != if_true) {
+                       lead(if_false, to_block(e.if_false));
+                     }
                    },
                    [&](const ReturnA&) { lead(from, ends_.end(graph_, variables[kA])); },
                    [&](const ReturnConstant& e) {

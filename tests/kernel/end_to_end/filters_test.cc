@@ -55,6 +55,24 @@ std::vector<Bytes> chosen_by_tcpdump(const Rig& rig, const std::vector<Bytes>& f
   return packets_in(rig.file("chosen.pcap"));
 }
 
+// A frame with a VLAN tag in front of its EtherType.
+Bytes tagged(std::uint16_t vlan, Bytes frame) {
+  const Bytes tag = {0x81, 0x00, static_cast<std::uint8_t>(vlan >> 8),
+                     static_cast<std::uint8_t>(vlan & 0xff)};
+  frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+  return frame;
+}
+
+// What `tcpdump -i to_a -ddd` prints, on one line.
+std::string program_of_tcpdump(const Rig& rig, const std::string& expression) {
+  const auto inside = rig.observed().enter();
+  const Outcome tcpdump = run({"tcpdump", "-i", "to_a", "-ddd", expression});
+  EXPECT_EQ(tcpdump.end.exit_code, 0) << tcpdump.errors;
+  std::string program = tcpdump.output;
+  std::replace(program.begin(), program.end(), '\n', ',');
+  return program;
+}
+
 // Sends `frames` through a capture with these options and this filter; what was captured.
 std::vector<Captured> capture_of(const Rig& rig, const std::vector<Bytes>& frames,
                                  std::vector<std::string> options, const std::string& filter) {
@@ -113,6 +131,57 @@ TEST_F(Filters, MayBeProgramsOfNumbers) {
   std::replace(program.begin(), program.end(), '\n', ',');
   const std::vector<Bytes> dns = chosen_by_tcpdump(rig, frames, "ip and udp port 53");
   EXPECT_EQ(bytes_of(capture_of(rig, frames, {}, program)), dns);
+}
+
+TEST_F(Filters, MayAskWhatAPacketSocketIsTold) {
+  const Rig rig;
+  const Bytes text = {'h', 'e', 'l', 'l', 'o'};
+  const auto web = [&](std::uint16_t port) {
+    return ethernet(ETH_P_IP, ipv4(IPPROTO_TCP, tcp({40000, port}, text)));
+  };
+  Bytes to_all = web(80);
+  std::fill_n(to_all.begin(), 6, std::uint8_t{0xff});
+  const std::vector<Bytes> frames = {web(80),
+                                     tagged(5, web(80)),
+                                     tagged(6, web(80)),
+                                     tagged(5, web(81)),
+                                     tagged(5, tagged(6, web(80))),
+                                     to_all};
+  constexpr const char* kMulticastOrBroadcast =  // SKF_AD_PKTTYPE
+      "4,32 0 0 4294963204,21 0 1 0,6 0 0 0,6 0 0 1";
+  constexpr const char* kFirstQueue = "4,32 0 0 4294963224,21 0 1 0,6 0 0 1,6 0 0 0";
+  const std::string here = std::to_string(rig.observed_ifindex());
+  const std::string elsewhere = std::to_string(rig.observed_ifindex() + 1);
+  struct Case {
+    std::string filter;
+    std::vector<std::size_t> captured;
+  };
+  for (const Case& c : {
+           Case{program_of_tcpdump(rig, "vlan 5 and port 80"), {1}},
+           Case{program_of_tcpdump(rig, "vlan 5 and tcp"), {1, 3}},
+           Case{program_of_tcpdump(rig, "ip and vlan"), {1, 2, 3}},
+           Case{program_of_tcpdump(rig, "vlan 5 and vlan 6 and port 80"), {4}},
+           Case{program_of_tcpdump(rig, "not vlan"), {0, 5}},
+           Case{program_of_tcpdump(rig, "inbound"), {0, 1, 2, 3, 4, 5}},
+           Case{"ifindex " + here, {0, 1, 2, 3, 4, 5}},
+           Case{"ifindex " + here + " and tcp port 80", {0, 5}},
+           Case{"ifindex " + elsewhere, {}},
+           Case{"not ifindex " + elsewhere + " and vlan 6", {2}},
+           Case{kMulticastOrBroadcast, {5}},
+           Case{kFirstQueue, {0, 1, 2, 3, 4, 5}},
+       }) {
+    SCOPED_TRACE(c.filter);
+    std::vector<Bytes> expected;
+    for (const std::size_t each : c.captured) {
+      expected.push_back(frames[each]);
+    }
+    const PacketSocket delivered = rig.delivered();
+    Capture capture(rig.target().hook_fd(), {"-q", rig.hook(), rig.file("out.pcapng"), c.filter});
+    rig.sending().send(frames);
+    EXPECT_EQ(delivered.receive(frames.size()).size(), frames.size());
+    capture.stop();
+    EXPECT_EQ(bytes_of(read_capture(rig.file("out.pcapng"))), expected);
+  }
 }
 
 TEST_F(Filters, MayComeFromBpfoff) {

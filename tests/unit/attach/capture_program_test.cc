@@ -125,7 +125,7 @@ TEST(CaptureProgramTest, RefusesSnapLengthsOutOfRange) {
 
 TEST(CaptureProgramTest, RefusesWhatTheCompilerRefuses) {
   const std::array<cbpfc::RawInsn, 2> raw = {
-      {{.code = 0x28, .k = cbpfc::kAncillaryOffset}, {.code = 0x16}}};
+      {{.code = 0x28, .k = cbpfc::kAncillaryOffset + 20}, {.code = 0x16}}};
   const auto insns = build_capture_program(cbpfc::Filter::decode(raw).value(), {});
   ASSERT_FALSE(insns.has_value());
   EXPECT_EQ(insns.error().code, Errc::Unsupported);

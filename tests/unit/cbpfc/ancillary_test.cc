@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Ancillary loads and loads relative to a header: what they give for frames made by hand; that the
-// interpreter and the instructions they are replaced with say the same of random frames cut at every
-// length; and how those without meaning are refused.
+// interpreter and fragments say the same of random frames cut at every length; and how those without
+// an answer are refused.
 
 #include "cbpfc/ancillary.h"
 
 #include <cbpfc/interpret.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <array>
+#include <fstream>
+#include <iterator>
 
 #include "cbpfc/cfg.h"
 #include "support/frame_maker.h"
+#include "verify/ebpf_interpret.h"
 
 namespace cbpfc {
 namespace {
@@ -182,24 +188,26 @@ TEST(Ancillary, FactsThatAreNotInTheFrame) {
   EXPECT_EQ(*interpret(xor_x, {}, 0), 0x0fU);
 }
 
-/// The instructions that stand for `filter` as a filter of their own.
-Filter expanded(const Filter& filter) {
-  const std::vector<Line> lines = expand_ancillary(filter, {.from_frame = true}).value();
-  std::vector<RawInsn> program;
-  for (std::size_t at = 0; at < lines.size(); ++at) {
-    RawInsn raw = encode_insn(lines[at].insn);
-    const auto skip = [&](std::size_t target) { return target - at - 1; };
-    if (std::holds_alternative<Jump>(lines[at].insn)) {
-      raw.k = static_cast<std::uint32_t>(skip(lines[at].if_true));
-    } else if (std::holds_alternative<JumpIf>(lines[at].insn)) {
-      EXPECT_LT(std::max(skip(lines[at].if_true), skip(lines[at].if_false)), 256U);
-      raw.jt = static_cast<std::uint8_t>(skip(lines[at].if_true));
-      raw.jf = static_cast<std::uint8_t>(skip(lines[at].if_false));
-    }
-    program.push_back(raw);
+/// What a fragment gives.
+class Fragment {
+ public:
+  explicit Fragment(const Filter& filter) {
+    auto code = compile_ebpf(filter, options_).value();
+    code.label(options_.result_label);
+    code.add(ebpf::mov(ebpf::Reg::R0, options_.result));
+    code.add(ebpf::exit_insn());
+    insns_ = code.assemble().value();
   }
-  return decode(program);
-}
+  std::uint64_t run(std::span<const std::uint8_t> packet, std::uint32_t wire) const {
+    return ebpf::interpret(insns_, packet, ebpf::entry_state(options_, wire)).value().registers[0];
+  }
+
+ private:
+  EbpfOptions options_ = {.packet_length = ebpf::Reg::R8, .ancillary = {.from_frame = true}};
+  std::vector<ebpf::Insn> insns_;
+};
+
+constexpr RawInsn kAskForTag = {.code = 0x20, .k = kAncillaryOffset + ancillary::kVlanTagPresent};
 
 TEST(Ancillary, TheInstructionsSayTheSame) {
   std::vector<RawInsn> loads;
@@ -208,34 +216,81 @@ TEST(Ancillary, TheInstructionsSayTheSame) {
         ancillary::kVlanTagPresent, ancillary::kVlanTpid, ancillary::kPayloadOffset}) {
     loads.push_back({.code = 0x20, .k = kAncillaryOffset + each});
   }
-  for (const std::uint32_t offset : {0U, 9U, 20U, 100U}) {
-    for (const std::uint16_t code : std::initializer_list<std::uint16_t>{0x20, 0x28, 0x30, 0xb1}) {
+  for (const std::uint16_t code : std::initializer_list<std::uint16_t>{0x20, 0x28, 0x30, 0xb1}) {
+    for (const std::uint32_t offset : {0U, 9U, 20U, 100U}) {
       loads.push_back({.code = code, .k = kNet + offset});
       loads.push_back({.code = code, .k = kLink + offset});
     }
+    for (const std::uint32_t offset : {7U, 8U, 9U, 10U, 11U, 12U, 13U, 40U}) {
+      loads.push_back({.code = code, .k = offset});
+      if (code != 0xb1) {  // from X = 0x55 on
+        loads.push_back({.code = static_cast<std::uint16_t>(code ^ 0x60), .k = offset - 0x55});
+      }
+    }
   }
-  xdpcap::test::FrameMaker frames(1);
-  for (int n = 0; n < 300; ++n) {
-    const Frame whole = frames.frame();
-    for (const RawInsn& each : loads) {
+  loads.push_back({.code = 0x40, .k = 0U - 0x55 - 2});  // beyond 32 bits
+  loads.push_back({.code = 0x80});
+  loads.push_back({.code = 0x81});
+  for (std::size_t each = 0; each < loads.size(); ++each) {
+    for (const bool asks_for_tag : {false, true}) {
+      xdpcap::test::FrameMaker frames(each + 1);
       // The value is made of A, X and whether the load was passed, to see that the rest is kept.
-      const Filter filter = decode({{.code = 0x01, .k = 0x1234567},
-                                    {.code = 0x00, .k = 0x55},
-                                    each,
+      const Filter filter = decode({{.code = 0x01, .k = 0x55},
+                                    asks_for_tag ? kAskForTag : RawInsn{.code = 0x00},
+                                    {.code = 0x00, .k = 0x1234567},
+                                    loads[each],
                                     {.code = 0x24, .k = 0x10001},
                                     {.code = 0x0c},
                                     {.code = 0x04, .k = 1},
                                     kRetA});
-      const Filter instructions = expanded(filter);
-      for (std::size_t length = 0; length <= whole.size(); length += length < 64 ? 1 : 17) {
-        const auto wire = static_cast<std::uint32_t>(n % 2 == 0 ? length : whole.size());
-        const std::span packet = std::span(whole).first(length);
-        ASSERT_EQ(*interpret(filter, packet, wire, {.from_frame = true}),
-                  *interpret(instructions, packet, wire))
-            << "frame " << n << " cut to " << length << " of " << wire << ", load " << each.code
-            << " " << each.k;
+      const Fragment fragment(filter);
+      for (int n = 0; n < 40; ++n) {
+        const Frame whole = frames.frame();
+        for (std::size_t length = 0; length <= whole.size(); length += length < 64 ? 1 : 17) {
+          const auto wire = static_cast<std::uint32_t>(n % 2 == 0 ? length : whole.size());
+          const std::span packet = std::span(whole).first(length);
+          ASSERT_EQ(*interpret(filter, packet, wire, {.from_frame = true}),
+                    fragment.run(packet, wire))
+              << "frame " << n << " cut to " << length << " of " << wire << ", load "
+              << loads[each].code << " " << loads[each].k << ", asks for the tag: " << asks_for_tag;
+        }
       }
     }
+  }
+}
+
+TEST(Ancillary, WhoAsksForTheTagSeesTheFrameWithoutIt) {
+  const Frame plain = frame(kHost, kIpv4Tcp);
+  Frame tagged = plain;
+  tagged.insert(tagged.begin() + 12, kTag.begin(), kTag.end());
+  const std::vector<std::vector<RawInsn>> programs = {
+      {{.code = 0x28, .k = 12}},
+      {{.code = 0x20, .k = 9}},
+      {{.code = 0x20, .k = 10}},
+      {{.code = 0x28, .k = 11}},
+      {{.code = 0x30, .k = 23}},
+      {{.code = 0xb1, .k = 14}, kTxa},
+      {{.code = 0x01, .k = 14}, {.code = 0x50, .k = 9}},
+      {{.code = 0x01, .k = 4}, {.code = 0x40, .k = 5}},
+      {{.code = 0x80}},
+      {{.code = 0x81}, kTxa},
+      {{.code = 0x28, .k = kLink + 12}},
+      {{.code = 0x30, .k = kNet + 9}},
+      {{.code = 0x20, .k = kAncillaryOffset + ancillary::kPayloadOffset}},
+      {{.code = 0x20, .k = kAncillaryOffset + ancillary::kProtocol}},
+  };
+  const auto value = [](const Filter& filter, const Frame& packet) {
+    const auto wire = static_cast<std::uint32_t>(packet.size());
+    const std::uint32_t interpreted = interpret(filter, packet, wire, {.from_frame = true}).value();
+    EXPECT_EQ(Fragment(filter).run(packet, wire), interpreted);
+    return interpreted;
+  };
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    std::vector<RawInsn> program = {kAskForTag};
+    program.insert(program.end(), programs[i].begin(), programs[i].end());
+    program.push_back(kRetA);
+    EXPECT_EQ(value(decode(program), tagged), value(decode(program), plain)) << i;
+    EXPECT_NE(value(decode(program), plain), 0U) << i;
   }
 }
 
@@ -245,58 +300,102 @@ TEST(Ancillary, RefusesWhatHasNoMeaning) {
   const std::string helpers = "ancillary.helpers";
   const struct {
     std::uint32_t k;
-    const char* what;
+    const char* message;
     std::string option;  ///< that would help
   } cases[] = {
-      {kAncillaryOffset + 0, "the ancillary load \"protocol\"", frame},
-      {kAncillaryOffset + 4, "the ancillary load \"packet type\"", frame},
-      {kAncillaryOffset + 8, "the ancillary load \"ifindex\"", context},
-      {kAncillaryOffset + 12, "the ancillary load \"netlink attribute\"", ""},
-      {kAncillaryOffset + 16, "the ancillary load \"nested netlink attribute\"", ""},
-      {kAncillaryOffset + 20, "the ancillary load \"mark\"", ""},
-      {kAncillaryOffset + 24, "the ancillary load \"rx queue\"", context},
-      {kAncillaryOffset + 28, "the ancillary load \"hardware type\"", ""},
-      {kAncillaryOffset + 32, "the ancillary load \"rx hash\"", ""},
-      {kAncillaryOffset + 36, "the ancillary load \"cpu\"", helpers},
-      {kAncillaryOffset + 44, "the ancillary load \"VLAN tag\"", frame},
-      {kAncillaryOffset + 48, "the ancillary load \"VLAN tag present\"", frame},
-      {kAncillaryOffset + 52, "the ancillary load \"payload offset\"", frame},
-      {kAncillaryOffset + 56, "the ancillary load \"random\"", helpers},
-      {kAncillaryOffset + 60, "the ancillary load \"VLAN TPID\"", frame},
-      {kNet, "a load relative to the network header", frame},
-      {kLink, "a load relative to the link-layer header", frame},
+      {kAncillaryOffset + 0,
+       "the ancillary load \"protocol\" is not answered: it takes an Ethernet frame", frame},
+      {kAncillaryOffset + 4,
+       "the ancillary load \"packet type\" is not answered: it takes an Ethernet frame", frame},
+      {kAncillaryOffset + 8,
+       "the ancillary load \"ifindex\" is not answered: it takes the struct xdp_md", context},
+      {kAncillaryOffset + 12,
+       "the ancillary load \"netlink attribute\" has no answer in XDP: it looks into netlink messages",
+       ""},
+      {kAncillaryOffset + 16,
+       "the ancillary load \"nested netlink attribute\" has no answer in XDP: it looks into netlink "
+       "messages",
+       ""},
+      {kAncillaryOffset + 20,
+       "the ancillary load \"mark\" has no answer in XDP: the kernel has not made a socket buffer yet, "
+       "which has it",
+       ""},
+      {kAncillaryOffset + 24,
+       "the ancillary load \"rx queue\" is not answered: it takes the struct xdp_md", context},
+      {kAncillaryOffset + 28,
+       "the ancillary load \"hardware type\" has no answer in XDP: a program cannot ask the interface "
+       "for it",
+       ""},
+      {kAncillaryOffset + 32,
+       "the ancillary load \"rx hash\" has no answer in XDP: only programs that are bound to one "
+       "interface are told the hash",
+       ""},
+      {kAncillaryOffset + 36,
+       "the ancillary load \"cpu\" is not answered: it takes a call of bpf_get_smp_processor_id()",
+       helpers},
+      {kAncillaryOffset + 44,
+       "the ancillary load \"VLAN tag\" is not answered: it takes an Ethernet frame", frame},
+      {kAncillaryOffset + 48,
+       "the ancillary load \"VLAN tag present\" is not answered: it takes an Ethernet frame",
+       frame},
+      {kAncillaryOffset + 52,
+       "the ancillary load \"payload offset\" is not answered: it takes an Ethernet frame", frame},
+      {kAncillaryOffset + 56,
+       "the ancillary load \"random\" is not answered: it takes a call of bpf_get_prandom_u32()",
+       helpers},
+      {kAncillaryOffset + 60,
+       "the ancillary load \"VLAN TPID\" is not answered: it takes an Ethernet frame", frame},
+      {kNet, "a load relative to the network header is not answered: it takes an Ethernet frame",
+       frame},
+      {kLink,
+       "a load relative to the link-layer header is not answered: it takes an Ethernet frame",
+       frame},
   };
   for (const auto& c : cases) {
     const Filter filter = decode({{.code = 0x00}, {.code = 0x30, .k = c.k}, kRetA});
     const auto cfg = build_cfg(filter, 0xffff);
-    ASSERT_FALSE(cfg) << c.what;
+    ASSERT_FALSE(cfg) << c.message;
     EXPECT_EQ(cfg.error().code, Errc::Unsupported);
-    EXPECT_EQ(cfg.error().message, std::string("instruction 1: ") + c.what +
-                                       " has no meaning where only the packet's bytes are at hand");
+    EXPECT_EQ(cfg.error().message, std::string("instruction 1: ") + c.message);
     EXPECT_EQ(cfg.error().option, c.option);
-    EXPECT_FALSE(interpret(filter, {}, 0)) << c.what;
+    const auto interpreted = interpret(filter, {}, 0);
+    ASSERT_FALSE(interpreted) << c.message;
+    EXPECT_EQ(interpreted.error().message, cfg.error().message);
     // What no option gives stays refused with all of them.
     const AncillaryOptions all = {.from_frame = true, .context = ebpf::Reg::R1, .helpers = true};
-    EXPECT_EQ(build_cfg(filter, 0xffff, all).has_value(), !c.option.empty()) << c.what;
+    EXPECT_EQ(build_cfg(filter, 0xffff, all).has_value(), !c.option.empty()) << c.message;
+    EXPECT_EQ(check_ancillary(filter, all).has_value(), !c.option.empty()) << c.message;
   }
 }
 
-TEST(Ancillary, ThePayloadOffsetNeedsAScratchSlot) {
+TEST(Ancillary, ThePayloadOffsetKeepsAllScratchSlots) {
   std::vector<RawInsn> program;
-  for (std::uint32_t slot = 0; slot < 15; ++slot) {
+  for (std::uint32_t slot = 0; slot < kScratchSlots; ++slot) {
+    program.push_back({.code = 0x00, .k = 1U << slot});
     program.push_back({.code = 0x02, .k = slot});
   }
   program.push_back({.code = 0x20, .k = kAncillaryOffset + ancillary::kPayloadOffset});
+  for (std::uint32_t slot = 0; slot < kScratchSlots; ++slot) {
+    program.push_back({.code = 0x61, .k = slot});
+    program.push_back({.code = 0x0c});
+  }
   program.push_back(kRetA);
-  EXPECT_TRUE(build_cfg(decode(program), 0xffff, {.from_frame = true}));
-  program.insert(program.begin(), {.code = 0x02, .k = 15});
-  const auto cfg = build_cfg(decode(program), 0xffff, {.from_frame = true});
-  ASSERT_FALSE(cfg);
-  EXPECT_EQ(cfg.error().code, Errc::Unsupported);
-  EXPECT_EQ(
-      cfg.error().message,
-      "instruction 16: the ancillary load \"payload offset\" needs a scratch slot for itself, and "
-      "the program uses all 16");
+  const Frame packet = frame(kHost, kIpv4Tcp);
+  EXPECT_EQ(Fragment(decode(program)).run(packet, static_cast<std::uint32_t>(packet.size())),
+            0xffffU + 14 + 20 + 32);
+}
+
+TEST(Ancillary, TheDocumentationHasTheTable) {
+  std::ifstream file(std::string(XDPCAP_TEST_DATA) + "/../../docs/compiler.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  for (const ancillary::Load& load : ancillary::kLoads) {
+    constexpr std::array<std::string_view, 5> kSources = {"the program", "the frame", "the context",
+                                                          "a call", "nowhere"};
+    const std::string row =
+        fmt::format("| `{}` | {} | {} | {} |", load.listing, load.name,
+                    kSources[static_cast<std::size_t>(load.source)], load.where);
+    EXPECT_TRUE(text.contains(row)) << row;
+  }
 }
 
 }  // namespace

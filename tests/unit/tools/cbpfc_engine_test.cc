@@ -116,8 +116,7 @@ TEST(CbpfcEngine, LoadsWithoutAnswerAreErrors) {
   EXPECT_EQ(run.error().code, cbpfc::Errc::Unsupported);
   EXPECT_EQ(
       run.error().message,
-      "instruction 0: the ancillary load \"packet type\" has no meaning for the bytes of a packet "
-      "alone");
+      "instruction 0: the ancillary load \"packet type\" is not answered: it takes an Ethernet frame");
 }
 
 }  // namespace
