@@ -136,6 +136,8 @@ class Assembly {
   /// Lets assemble() turn the branches appended so far, "if a == b goto here; goto there; here:" into
   /// "if a != b goto there; here:".  Not for code that depends on which way the verifier explores first.
   void allow_turning();
+  /// Keeps the last branch from being turned by allow_turning().
+  void keep_last_branch();
 
   std::size_t size() const { return insns_.size(); }
   /// Whether some jump leads to `label`.
@@ -154,6 +156,7 @@ class Assembly {
     std::size_t insn;
     std::string target;
     bool may_turn = false;
+    bool is_kept = false;
   };
   struct Label {
     std::string name;

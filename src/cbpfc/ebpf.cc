@@ -187,8 +187,12 @@ void Assembly::append(const Assembly& other) {
 
 void Assembly::allow_turning() {
   for (JumpTo& jump : jumps_) {
-    jump.may_turn = true;
+    jump.may_turn = !jump.is_kept;
   }
+}
+
+void Assembly::keep_last_branch() {
+  jumps_.back().is_kept = true;
 }
 
 bool Assembly::jumps_to(std::string_view label) const {

@@ -27,10 +27,6 @@ ebpf::Cmp compare(Condition condition) {
   std::unreachable();
 }
 
-/// Questions in a graph from which on comparisons for any bit are avoided: they cannot be turned, and of a branch that
-/// cannot the verifier keeps one way for later, of which it keeps 8,192 (ebpf_pending.h).
-constexpr std::size_t kMostUnturnable = 4'000;
-
 /// The comparison that holds exactly when `condition` does not; AnyBitSet has none.
 ebpf::Cmp inverse(Condition condition) {
   switch (condition) {
@@ -195,7 +191,7 @@ void GraphEmitter::go_to(NodeId target) {
 void GraphEmitter::emit(const AnyBit& node) {
   const Reg reg = values_.value(node.value);
   const std::uint32_t mask = byte_order_.number(node.value, node.mask);
-  if (order_.size() > kMostUnturnable) {
+  if (is_large()) {
     values_.pin(reg);
     const Reg bits = values_.scratch();
     values_.code.add(ebpf::mov32(bits, reg));

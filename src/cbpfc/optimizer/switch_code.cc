@@ -184,6 +184,16 @@ void GraphEmitter::emit_single_cases(Reg reg, std::span<const Case> cases, NodeI
   for (std::size_t i = 0; i < ordered.size(); ++i) {
     const bool is_inverted =
         is_last && i + 1 == ordered.size() && ordered[i].target == next_ && otherwise != next_;
+    if (is_inverted && is_large()) {
+      const std::string here = local_label();
+      values_.code.jump_if32(Cmp::Equal, reg, ordered[i].low, here);
+      values_.code.keep_last_branch();
+      values_.code.jump(way_to(otherwise, values_.state));
+      values_.code.label(here);
+      pin_down(reg, values_.state);
+      go_to(ordered[i].target);
+      return;
+    }
     if (is_inverted) {
       jump_if(Cmp::NotEqual, reg, ordered[i].low, otherwise);
       go_to(ordered[i].target);
