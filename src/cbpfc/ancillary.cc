@@ -51,12 +51,14 @@ std::optional<std::uint32_t> relative_offset(const Insn& insn) {
 }  // namespace
 
 std::string ancillary::unanswered(const Load& load) {
-  return fmt::format("the ancillary load \"{}\" {}", load.name, why_unanswered(load.source, load.where));
+  return fmt::format("the ancillary load \"{}\" {}", load.name,
+                     why_unanswered(load.source, load.where));
 }
 
 std::string ancillary::unanswered_relative(std::uint32_t offset) {
   return fmt::format("a load relative to the {} header {}",
-                     offset >= kNetworkOffset ? "network" : "link-layer", why_unanswered(Source::Frame, ""));
+                     offset >= kNetworkOffset ? "network" : "link-layer",
+                     why_unanswered(Source::Frame, ""));
 }
 
 bool ancillary::asks_for_tag(const Filter& filter) {
