@@ -34,7 +34,8 @@ class Bars {
   /// The gnuplot commands that draw it where `placement` says; nothing without any bar.
   std::string script(std::string_view title, std::string_view unit,
                      std::string_view placement) const {
-    constexpr std::array<std::string_view, 3> kColours = {"#b0b7bf", "#1f77b4", "#e08a2c"};
+    constexpr std::array<std::string_view, kContenders.size()> kColours = {"#b0b7bf", "#1f77b4",
+                                                                           "#8fbfe0", "#e08a2c"};
     std::string plots;
     for (const Contender contender : kContenders) {
       const auto index = static_cast<std::size_t>(contender);

@@ -12,9 +12,9 @@ namespace bench {
 namespace {
 
 constexpr std::size_t kNameWidth = 40;
-constexpr std::size_t kColumnWidth = 7;
+constexpr std::size_t kColumnWidth = 8;
 
-/// Three columns, one a contender, of a table with a Row each line.
+/// Columns, one a contender, of a table with a Row each line.
 template <typename Row>
 struct Block {
   std::string title;
@@ -69,9 +69,11 @@ std::string header(std::string_view what, const std::vector<Block<Row>>& blocks)
   std::string first = fmt::format("{:<{}}", "", kNameWidth);
   std::string second = fmt::format("{:<{}}", what, kNameWidth);
   for (const Block<Row>& block : blocks) {
-    first += fmt::format("  {:>{}}", block.title, 3 * kColumnWidth);
-    second += fmt::format("  {:>{}}{:>{}}{:>{}}", "unopt", kColumnWidth, "opt", kColumnWidth,
-                          "clang", kColumnWidth);
+    first += fmt::format("  {:>{}}", block.title, kContenders.size() * kColumnWidth);
+    second += "  ";
+    for (const std::string_view column : {"unopt", "opt", "libpcap", "clang"}) {
+      second += fmt::format("{:>{}}", column, kColumnWidth);
+    }
   }
   return first + "\n" + second + "\n";
 }

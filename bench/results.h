@@ -27,7 +27,8 @@ struct FilterRow {
   std::string expression;
   std::string group = {};  ///< "ports", "addresses", ...
   std::size_t classic_insns = 0;
-  int copies = 0;  ///< of the filter in the program that was timed
+  int copies = 0;         ///< of the filter in the program that was timed
+  double compile_us = 0;  ///< processor time, optimised; the least of some
   PerContender<Score> scores = {};
 };
 
