@@ -102,7 +102,7 @@ Result<Program> take(std::vector<Clang::Function>& functions, std::string_view n
 
 Result<std::string> clang_source(const cbpfc::Filter& filter, const ProgramsWanted& wanted) {
   std::string source(kPrologue);
-  source += TRY(cbpfc::compile_c(filter, {.function_name = "filter"}));
+  source += TRY(cbpfc::compile_c(filter, {.function_name = "filter", .optimize = false}));
   source += kCommon;
   if (wanted.copies > 0) {
     source += copies("one", 1) + copies("many", wanted.copies);

@@ -34,6 +34,8 @@ struct COptions {
   bool packet_length = false;
   /// Under BPF, upper bound of data - ctx->data, for filters over a packet inside another; at most 16,383.
   std::uint32_t packet_start_offset_bytes = 0;
+  /// As EbpfOptions::optimize.  Without it, a list of hundreds of terms can be more than the verifier follows.
+  bool optimize = true;
   /// As for eBPF; `context` and `helpers` have no meaning in C.
   AncillaryOptions ancillary = {};
 };

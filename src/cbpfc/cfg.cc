@@ -170,15 +170,8 @@ bool reads(const Step& step, Register r) {
                         [&](const Alu& s) { return a || s.operand.is_x; },
                         [&](const Negate&) { return a; },
                         [&](const Transfer& s) { return s.dst != r; },
-                        [](const AbsoluteGuard&) { return false; },
-                        [&](const IndirectGuard& s) { return !a && !s.keep_base; },
-                        [](const LoadFromBase&) { return false; },
-                        [](const LoadOpaque&) { return false; },
-                        [&](const DivisorGuard&) { return !a; },
                         [](const LoadContext&) { return false; },
                         [](const CallHelper&) { return false; },
-                        [&](const StartLoop& s) { return a ? s.hides_a : s.hides_x; },
-                        [](const CountTrip&) { return false; },
                     },
                     step);
 }
@@ -196,15 +189,8 @@ bool writes(const Step& step, Register r) {
                         [&](const Alu&) { return a; },
                         [&](const Negate&) { return a; },
                         [&](const Transfer& s) { return s.dst == r; },
-                        [](const AbsoluteGuard&) { return false; },
-                        [](const IndirectGuard&) { return false; },
-                        [&](const LoadFromBase&) { return a; },
-                        [&](const LoadOpaque& s) { return s.dst == r; },
-                        [](const DivisorGuard&) { return false; },
                         [&](const LoadContext&) { return a; },
                         [&](const CallHelper&) { return a; },
-                        [&](const StartLoop& s) { return a ? s.hides_a : s.hides_x; },
-                        [](const CountTrip&) { return false; },
                     },
                     step);
 }
@@ -212,23 +198,6 @@ bool writes(const Step& step, Register r) {
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,
                       const AncillaryOptions& ancillary) {
   return Builder(TRY(expand_ancillary(filter, ancillary)), max_packet_offset).build();
-}
-
-std::string check_cfg(const Cfg& cfg) {
-  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    if (!cfg.blocks[id].reachable) {
-      continue;
-    }
-    for (const BlockId next : successors(cfg.blocks[id].exit)) {
-      const bool exists = next < cfg.blocks.size() && cfg.blocks[next].reachable;
-      const bool is_counted = exists && !cfg.blocks[next].steps.empty() &&
-                              std::holds_alternative<CountTrip>(cfg.blocks[next].steps.front());
-      if (!exists || (next <= id && !is_counted)) {
-        return fmt::format("block {} leads to {}", id, next);
-      }
-    }
-  }
-  return {};
 }
 
 }  // namespace cbpfc

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The compiler to C from end to end, and the check of what a caller may ask of it.
-// Tested by: compile_c_test.cc.
+// Tested by: tests/golden/c, tests/golden/c_options.
 
 #include <cbpfc/compile.h>
 #include <cbpfc/compile_c.h>
@@ -14,31 +14,32 @@
 #include <sstream>
 #include <string_view>
 
-#include "emit_c.h"
+#include "emit/emit_c.h"
 #include "function_name.h"
-#include "passes.h"
+#include "optimizer/lift.h"
+#include "optimizer/optimize.h"
 
 namespace cbpfc {
 namespace {
 
-std::unexpected<Error> invalid_option(std::string_view option, const std::string& why) {
+std::unexpected<Error> invalid_c_option(std::string_view option, const std::string& why) {
   return fail_option(Errc::InvalidArgument, std::string(option),
                      fmt::format("compile filter to C: {}", why));
 }
 
 Result<void> check_options(const COptions& options) {
   if (const std::string fault = function_name_fault(options.function_name); !fault.empty()) {
-    return invalid_option("function_name", fault);
+    return invalid_c_option("function_name", fault);
   }
   if (options.packet_start_offset_bytes > kMostPacketStartOffset) {
-    return invalid_option("packet_start_offset_bytes",
-                          fmt::format("{} is more than {}", options.packet_start_offset_bytes,
-                                      kMostPacketStartOffset));
+    return invalid_c_option("packet_start_offset_bytes",
+                            fmt::format("{} is more than {}", options.packet_start_offset_bytes,
+                                        kMostPacketStartOffset));
   }
   if (options.ancillary.context || options.ancillary.helpers) {
-    return invalid_option("ancillary",
-                          "in C only what is read from the frame has a meaning; registers and "
-                          "calls are of eBPF");
+    return invalid_c_option("ancillary",
+                            "in C only what is read from the frame has a meaning; registers and "
+                            "calls are of eBPF");
   }
   return {};
 }
@@ -58,14 +59,17 @@ std::string listing_comment(const Filter& filter) {
 Result<std::string> compile_c(const Filter& filter, const COptions& options) {
   TRY(check_options(options));
   // The text's macros know the limits of BPF; on a host there are none.
-  constexpr std::uint32_t kMaxOffset = std::numeric_limits<std::uint32_t>::max();
-  Cfg cfg =
-      TRY(build_cfg(filter, kMaxOffset, options.ancillary).with_context("compile filter to C"));
-  run_passes(cfg, kMaxOffset);
-  remove_dead_steps(cfg);
+  const optimizer::PacketRules rules{.max_packet_offset = std::numeric_limits<std::uint32_t>::max(),
+                                     .length_is_bytes = !options.packet_length};
+  const Cfg cfg = TRY(build_cfg(filter, rules.max_packet_offset, options.ancillary)
+                          .with_context("compile filter to C"));
+  optimizer::Graph graph = optimizer::lift_filter(cfg, rules);
+  if (options.optimize) {
+    optimizer::run_phases(graph, rules);
+  }
   return fmt::format("/*\n * {}: a filter compiled by cbpfc\n *\n{} */\n{}\n{}",
                      options.function_name, listing_comment(filter), kCPreamble,
-                     emit_c(cfg, options));
+                     emit_c(graph, options));
 }
 
 }  // namespace cbpfc

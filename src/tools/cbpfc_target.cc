@@ -122,6 +122,7 @@ Result<std::string> print_c(const Subject& subject, const Options& options) {
                            {.function_name = options.function_name,
                             .no_inline = options.no_inline,
                             .packet_start_offset_bytes = options.ebpf.packet_start_offset_bytes,
+                            .optimize = options.ebpf.optimize,
                             .ancillary = options.ebpf.ancillary}));
   // No expression has the ends of a comment in it: no operator stands beside another.
   return fmt::format("/* {} */\n{}", one_line(subject.describe()), text);

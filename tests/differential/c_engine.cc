@@ -26,8 +26,9 @@ constexpr std::size_t kReadable = 16 * kPage;  ///< for a packet of 64 KiB
 
 using xdpcap::test::die;
 
-std::string function_text(const cbpfc::Filter& filter, std::size_t number) {
-  auto text = cbpfc::compile_c(filter, {.function_name = fmt::format("filter_{}", number)});
+std::string function_text(const cbpfc::Filter& filter, std::size_t number, bool optimize) {
+  auto text = cbpfc::compile_c(
+      filter, {.function_name = fmt::format("filter_{}", number), .optimize = optimize});
   if (!text) {
     // The C compiler says so, with these words.
     return fmt::format("#error filter_{}: {}\n", number, text.error().message);
@@ -87,10 +88,10 @@ WorkDirectory::~WorkDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-std::string c_file_for_host(std::span<const cbpfc::Filter> filters) {
+std::string c_file_for_host(std::span<const cbpfc::Filter> filters, bool optimize) {
   std::string text = "#include <stdint.h>\n";
   for (std::size_t i = 0; i < filters.size(); ++i) {
-    text += function_text(filters[i], i);
+    text += function_text(filters[i], i, optimize);
     text += fmt::format(
         "uint32_t call_{0}(const uint8_t *data, const uint8_t *data_end);\n"
         "uint32_t call_{0}(const uint8_t *data, const uint8_t *data_end)\n"
@@ -100,14 +101,14 @@ std::string c_file_for_host(std::span<const cbpfc::Filter> filters) {
   return text;
 }
 
-std::string c_file_for_bpf(std::span<const cbpfc::Filter> filters) {
+std::string c_file_for_bpf(std::span<const cbpfc::Filter> filters, bool optimize) {
   // struct xdp_md has the packet's ends first; what is behind them does not matter here.
   std::string text =
       "typedef unsigned char uint8_t;\ntypedef unsigned short uint16_t;\n"
       "typedef unsigned int uint32_t;\ntypedef unsigned long long uint64_t;\n"
       "struct xdp_md { uint32_t data; uint32_t data_end; };\n";
   for (std::size_t i = 0; i < filters.size(); ++i) {
-    text += function_text(filters[i], i);
+    text += function_text(filters[i], i, optimize);
     text += fmt::format(
         "__attribute__((section(\"xdp\"), used)) int {0}(struct xdp_md *ctx);\n"
         "int {0}(struct xdp_md *ctx)\n"

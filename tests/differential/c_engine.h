@@ -40,8 +40,8 @@ class WorkDirectory {
 };
 
 /// One C file with filter_0, filter_1 and so on, and a function for each that can be called from outside.
-std::string c_file_for_host(std::span<const cbpfc::Filter> filters);
-std::string c_file_for_bpf(std::span<const cbpfc::Filter> filters);
+std::string c_file_for_host(std::span<const cbpfc::Filter> filters, bool optimize);
+std::string c_file_for_bpf(std::span<const cbpfc::Filter> filters, bool optimize);
 
 /// Runs `command` INPUT -o OUTPUT on `source`.  Returns the compiler's words, empty when it had none to say.
 std::string run_compiler(const std::string& command, const std::string& source,

@@ -129,12 +129,11 @@ bool agrees(const Cases& all, std::size_t i, std::span<const std::uint8_t> packe
 }
 
 /// Every packet cut at every length up to 120 bytes, and whole.
-void expect_host_agreement(const Cases& all, const std::string& compiler, std::uint64_t least) {
+void expect_host_agreement(const Cases& all, bool optimize, std::uint64_t least) {
   const WorkDirectory work;
   const std::string words = run_compiler(
-      compiler +
-          " -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror -Wno-unused-function -shared -fPIC",
-      c_file_for_host(all.filters), work.file("filters.so"));
+      "cc -O2 -Wall -Wextra -Wpedantic -Wconversion -Werror -Wno-unused-function -shared -fPIC",
+      c_file_for_host(all.filters, optimize), work.file("filters.so"));
   ASSERT_EQ(words, "");
   const HostFunctions host(work.file("filters.so"), all.filters.size());
   ASSERT_EQ(host.failure(), "");
@@ -151,23 +150,27 @@ void expect_host_agreement(const Cases& all, const std::string& compiler, std::u
   tally.expect_both_answers(least);
 }
 
-TEST(CHost, TheCorpusAgrees) {
-  expect_host_agreement(corpus(12, true), "cc", 50'000);
+class CHost : public testing::TestWithParam<bool> {};
+
+TEST_P(CHost, TheCorpusAgrees) {
+  expect_host_agreement(corpus(12, true), GetParam(), 50'000);
 }
 
-TEST(CHost, RandomProgramsAgree) {
-  expect_host_agreement(random_cases(300, 6), "cc", 10'000);
+TEST_P(CHost, RandomProgramsAgree) {
+  expect_host_agreement(random_cases(300, 6), GetParam(), 10'000);
 }
+
+INSTANTIATE_TEST_SUITE_P(Optimized, CHost, testing::Bool());
 
 /// The kernel takes `all` as `compiler` compiles it, and gives the interpreter's answers.
 void expect_kernel_agreement(XdpRunner& runner, const Cases& all, const std::string& compiler,
-                             std::uint64_t least) {
-  SCOPED_TRACE(compiler);
+                             bool optimize, std::uint64_t least) {
+  SCOPED_TRACE(compiler + (optimize ? "" : ", unoptimised"));
   const WorkDirectory work;
   const std::string words = run_compiler(
       compiler +
           " -target bpf -mcpu=v3 -Wall -Wextra -Wpedantic -Wconversion -Werror -Wno-unused-function -c",
-      c_file_for_bpf(all.filters), work.file("filters.o"));
+      c_file_for_bpf(all.filters, optimize), work.file("filters.o"));
   ASSERT_EQ(words, "");
   const BpfPrograms programs(work.file("filters.o"), all.filters.size());
   EXPECT_EQ(programs.refusals().size(), 0U)
@@ -198,7 +201,10 @@ class CKernel : public testing::TestWithParam<const char*> {
 TEST_P(CKernel, TheCorpusAgrees) {
   const Cases all = corpus(8, false);
   for (const char* level : {"-O0", "-O1", "-O2", "-O3"}) {
-    expect_kernel_agreement(runner(), all, fmt::format("{} {}", GetParam(), level), 300);
+    for (const bool optimize : {false, true}) {
+      expect_kernel_agreement(runner(), all, fmt::format("{} {}", GetParam(), level), optimize,
+                              300);
+    }
   }
 }
 
@@ -207,7 +213,9 @@ INSTANTIATE_TEST_SUITE_P(Clang, CKernel, testing::Values("clang-14", "clang-16",
 using CKernelRandom = CKernel;
 
 TEST_P(CKernelRandom, ProgramsAgree) {
-  expect_kernel_agreement(runner(), random_cases(100, 8), GetParam(), 300);
+  for (const bool optimize : {false, true}) {
+    expect_kernel_agreement(runner(), random_cases(100, 8), GetParam(), optimize, 300);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Clang, CKernelRandom, testing::Values("clang-19 -O2"));

@@ -96,6 +96,7 @@ COptions c_options(const std::string& words) {
       {"no_inline", [](O& o, Text& v) { o.no_inline = yes_or_no(v); }},
       {"packet_length", [](O& o, Text& v) { o.packet_length = yes_or_no(v); }},
       {"packet_start_offset_bytes", [](O& o, Text& v) { o.packet_start_offset_bytes = number(v); }},
+      {"optimize", [](O& o, Text& v) { o.optimize = yes_or_no(v); }},
       {"ancillary.from_frame", [](O& o, Text& v) { o.ancillary.from_frame = yes_or_no(v); }},
   };
   return read(words, kTable);

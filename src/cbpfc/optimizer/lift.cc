@@ -295,14 +295,6 @@ class Lifter {
     lead(from, graph_.add(Call{.phi = v[kA], .helper = s.helper, .next = next}));
     from = next;
   }
-  // The passes over blocks add these, for C.
-  void lift_step(const AbsoluteGuard&, NodeId&, Variables&) { std::unreachable(); }
-  void lift_step(const IndirectGuard&, NodeId&, Variables&) { std::unreachable(); }
-  void lift_step(const LoadFromBase&, NodeId&, Variables&) { std::unreachable(); }
-  void lift_step(const LoadOpaque&, NodeId&, Variables&) { std::unreachable(); }
-  void lift_step(const DivisorGuard&, NodeId&, Variables&) { std::unreachable(); }
-  void lift_step(const StartLoop&, NodeId&, Variables&) { std::unreachable(); }
-  void lift_step(const CountTrip&, NodeId&, Variables&) { std::unreachable(); }
 
   const Cfg& cfg_;
   const PacketRules& rules_;

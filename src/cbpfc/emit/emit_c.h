@@ -6,21 +6,22 @@
 
 #include <cbpfc/compile_c.h>
 
+#include <cstdint>
 #include <string>
 
-#include "cfg.h"
+#include "../optimizer/graph.h"
 
 namespace cbpfc {
 
 /// Most that COptions::packet_start_offset_bytes may be.
 inline constexpr std::uint32_t kMostPacketStartOffset = 0x3fff;
 
-/// Emits the function for a graph that has been through run_passes() and remove_dead_steps().
-///
-/// Requires: valid options; every load guarded; no LoadIndirect.
-std::string emit_c(const Cfg& cfg, const COptions& options);
-
-/// The macros that the function's text uses, behind a guard against being there twice.
+/// The macros that the text of emit_c() uses, behind a guard against being there twice.
 extern const char* const kCPreamble;
+
+/// The function for a graph.
+///
+/// Requires: valid options; every load behind a Fits that covers it.
+std::string emit_c(const optimizer::Graph& graph, const COptions& options);
 
 }  // namespace cbpfc
