@@ -67,7 +67,7 @@ Result<BuildTime> measure_set(bool with_kernel) {
   Stopwatch stopwatch;
   std::vector<cbpfc::Filter> filters;
   for (const xdpcap::test::DropRule& rule : xdpcap::test::drop_rules(kManyTerms)) {
-    filters.push_back(TRY(classic_filter(rule.expression(), {})));
+    filters.push_back(TRY(classic_filter(rule.expression())));
   }
   time.front_end_ms = stopwatch.lap_ms();
   const Program program = TRY(set_program(filters, time.emitted_insns));

@@ -118,7 +118,7 @@ Result<void> CostMaps::make_chain(bool is_multi_buffer) {
 }
 
 Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_buffer) const {
-  const auto raw = TRY(cbpfc::compile_expression(kind.expression, {.for_compiler = true}));
+  const auto raw = TRY(cbpfc::compile_expression(kind.expression));
   const auto filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler));
   const xdpcap::RingSet& rings =
       kind.transport.transport == xdpcap::Transport::Shared ? shared_rings_ : rings_;

@@ -4,11 +4,13 @@
 
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
+#include <pcap/pcap.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <span>
 
 namespace bench {
 namespace {
@@ -69,10 +71,26 @@ std::string_view group_of(std::string_view expression) {
   return has("port") ? kGroups[1] : kGroups[0];
 }
 
-Result<Filter> classic_filter(const std::string& expression,
-                              const cbpfc::ExpressionOptions& options) {
-  return Filter::decode(TRY(cbpfc::compile_expression(expression, options)),
-                        cbpfc::Accept::Compiler);
+Result<Filter> classic_filter(const std::string& expression, bool by_libpcaps_optimiser) {
+  if (!by_libpcaps_optimiser) {
+    return Filter::decode(TRY(cbpfc::compile_expression(expression)), cbpfc::Accept::Compiler);
+  }
+  constexpr int kSnapshotLength = 262144;
+  pcap_t* const handle = pcap_open_dead(DLT_EN10MB, kSnapshotLength);
+  bpf_program program = {};
+  std::vector<cbpfc::RawInsn> insns;
+  std::string error;
+  if (pcap_compile(handle, &program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) == 0) {
+    for (const bpf_insn& insn : std::span(program.bf_insns, program.bf_len)) {
+      insns.push_back({.code = insn.code, .jt = insn.jt, .jf = insn.jf, .k = insn.k});
+    }
+    pcap_freecode(&program);
+  } else {
+    error = pcap_geterr(handle);
+  }
+  pcap_close(handle);
+  return error.empty() ? Filter::decode(insns, cbpfc::Accept::Compiler)
+                       : cbpfc::fail(Errc::Syntax, error);
 }
 
 }  // namespace bench

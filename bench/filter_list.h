@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cbpfc/cbpf.h>
-#include <cbpfc/pcap_filter.h>
 
 #include <string>
 #include <string_view>
@@ -22,8 +21,8 @@ std::string_view group_of(std::string_view expression);
 inline constexpr std::array<std::string_view, 6> kGroups = {
     "protocol, length", "ports", "addresses", "header fields", "VLAN, MPLS", "or-lists"};
 
-/// Expression to filter.  Errors: those of libpcap and of Filter::decode().
+/// Expression to filter, as cbpfc has it, or by libpcap's optimiser.  Errors: those of libpcap and of Filter::decode().
 cbpfc::Result<cbpfc::Filter> classic_filter(const std::string& expression,
-                                            const cbpfc::ExpressionOptions& options);
+                                            bool by_libpcaps_optimiser = false);
 
 }  // namespace bench

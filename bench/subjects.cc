@@ -99,9 +99,8 @@ Result<Programs> Builder::build(Contender contender, const cbpfc::Filter& filter
 
 Result<FilterSubject> make_filter_subject(const std::string& expression, const Builder& builder,
                                           const SubjectOptions& options) {
-  const cbpfc::Filter filter =
-      TRY(classic_filter(expression, {.optimize = options.libpcap_optimiser}));
-  const cbpfc::Filter unoptimised = TRY(classic_filter(expression, {.optimize = false}));
+  const cbpfc::Filter filter = TRY(classic_filter(expression, options.libpcap_optimiser));
+  const cbpfc::Filter unoptimised = TRY(classic_filter(expression));
   FilterSubject subject{.row = {.expression = expression,
                                 .group = std::string(group_of(expression)),
                                 .classic_insns = filter.insns().size()},
@@ -128,8 +127,7 @@ Result<FilterSubject> make_filter_subject(const std::string& expression, const B
 Result<ListSubject> make_list_subject(const List& list, const Builder& builder,
                                       const SubjectOptions& options) {
   Stopwatch stopwatch;
-  const cbpfc::Filter filter =
-      TRY(classic_filter(list.expression, {.optimize = !list.is_raw, .for_compiler = list.is_raw}));
+  const cbpfc::Filter filter = TRY(classic_filter(list.expression, !list.is_raw));
   const double front_end_ms = stopwatch.lap_ms();
   ListSubject subject{.row = {.name = list.name(),
                               .kind = list.kind,
@@ -140,8 +138,7 @@ Result<ListSubject> make_list_subject(const List& list, const Builder& builder,
                       .front_end_ms = front_end_ms,
                       .matching = TRY(matching_keys(list, filter))};
   const auto varying = options.for_timing ? std::optional(list.varying) : std::nullopt;
-  const cbpfc::Filter unoptimised =
-      list.is_raw ? filter : TRY(classic_filter(list.expression, {.optimize = false}));
+  const cbpfc::Filter unoptimised = list.is_raw ? filter : TRY(classic_filter(list.expression));
   for (const Contender contender : kContenders) {
     ListScore& score = subject.row.scores[contender];
     if (contender == Contender::AfterLibpcap && list.is_raw) {

@@ -2,6 +2,10 @@
 //
 // Filter expressions ("ip and udp port 53") to classic programs, through libpcap.
 //
+// An expression means the program that libpcap makes of it without its optimiser, which miscompiles one in some ten
+// thousand expressions.  What that optimiser tells its caller is found otherwise: that an expression can match nothing
+// ("ip and ip6").
+//
 // libpcap emits programs that read scratch slots no path has written ("geneve or tcp port 80"). The
 // kernel refuses those; libpcap's own interpreter read its stack there up to 1.10 and reads 0
 // since. compile_expression() keeps the meaning with 0 and makes it explicit: it stores 0 to such
@@ -45,10 +49,8 @@ struct ExpressionOptions {
   /// as tcpdump does; "inbound", "outbound" and "ifindex" are refused where only a live packet tells.
   PacketSource source = PacketSource::Live;
   std::uint32_t match_value = 262144;  ///< what the program returns on a match, as tcpdump's
-  bool optimize = true;                ///< run libpcap's optimiser (slow beyond some 100 terms)
-  /// The program goes to compile_ebpf(), which need not have it short: long lists, of what matches and of what does
-  /// not, are compiled in parts and not optimised by libpcap, which would take seconds for a thousand terms.
-  bool for_compiler = false;
+  /// Whether an expression that can match no packet is a program that returns 0, not an error.
+  bool may_match_nothing = false;
   /// Whether errors quote the expression.  If not, as for a file that the reader of the messages may not read, the
   /// message is the reason alone, in words that do not depend on the expression, and Error::offset has the place.
   bool quotes = true;
@@ -56,10 +58,13 @@ struct ExpressionOptions {
 
 /// Compiles an expression; the empty expression matches everything.
 ///
+/// Long lists, of what matches and of what does not, are compiled in parts: whole, libpcap takes seconds for a thousand
+/// terms.
 /// The program may still be one the kernel refuses (backward jumps of "protochain", more than 4,096
 /// instructions): Filter::decode tells, and takes it with Accept::Compiler.
 /// Errors: Errc::Syntax with libpcap's words and the place: the expression, and a caret under the
-/// word at which libpcap stopped, in `detail`; the column in `message`.
+/// word at which libpcap stopped, in `detail`; the column in `message`.  "expression rejects all packets" for one that
+/// can match nothing, and how to write it for IPv6 where that is because tcp[...], udp[...] or icmp[...] look into IPv4.
 Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                                                 const ExpressionOptions& options = {});
 

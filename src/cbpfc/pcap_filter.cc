@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Expressions to classic programs through libpcap, with three things libpcap leaves out.
+// Expressions to classic programs through libpcap, with four things libpcap leaves out.
 //
 // Where a fault is.  libpcap says "syntax error" and no more.  But its scanner refuses the
 // malformed Ethernet address "1:2:::3:" by name the moment it reads it, and an error already set
@@ -18,9 +18,11 @@
 //
 // Loads that the kernel takes for others: pcap_loads.cc.
 //
+// Expressions that can match nothing.  libpcap's optimiser finds them; we look for a way to a match
+// (optimizer/matches_nothing.h), and where IPv6 is the cause say how to write it (pcap_ipv6_form.h).
+//
 // Limits: kMostWords words for libpcap at a time; what is cut into parts (pcap_list.h) may have any number.  libpcap
-// recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host"; with its optimiser a few
-// hundred terms over both addresses or ports take seconds.
+// recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host".
 // Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18 net/core/filter.c
 // check_load_and_stores().
 // Tested by: pcap_filter_test.cc.
@@ -34,7 +36,9 @@
 #include <span>
 
 #include "classic_opcodes.h"
+#include "optimizer/matches_nothing.h"
 #include "pcap_handle.h"
+#include "pcap_ipv6_form.h"
 #include "pcap_list.h"
 #include "pcap_loads.h"
 #include "scratch_flow.h"
@@ -46,6 +50,7 @@ constexpr std::size_t kMostWords = 8192;
 /// What libpcap is told to return on a match; replaced by what the caller wants.
 constexpr int kSnapshotLength = 262144;
 constexpr std::string_view kUnreadable = "1:2:::3:";
+constexpr std::string_view kRejectsAll = "expression rejects all packets";
 
 /// A program, or libpcap's words.
 using Compiled = std::expected<std::vector<RawInsn>, std::string>;
@@ -60,7 +65,7 @@ PcapHandle open_source(const ExpressionOptions& options) {
                   : nullptr;
 }
 
-Compiled compile(const std::string& expression, const ExpressionOptions& options, bool optimize) {
+Compiled compile(const std::string& expression, const ExpressionOptions& options) {
   const PcapHandle handle = open_source(options);
   if (!handle) {
     return std::unexpected(options.source == PacketSource::Live
@@ -69,7 +74,7 @@ Compiled compile(const std::string& expression, const ExpressionOptions& options
   }
   const bpf_u_int32 netmask = options.source == PacketSource::Live ? PCAP_NETMASK_UNKNOWN : 0;
   bpf_program program = {};
-  if (pcap_compile(handle.get(), &program, expression.c_str(), optimize ? 1 : 0, netmask) != 0) {
+  if (pcap_compile(handle.get(), &program, expression.c_str(), 0, netmask) != 0) {
     constexpr std::string_view kPreamble = "can't parse filter expression: ";
     const std::string_view words = pcap_geterr(handle.get());
     return std::unexpected(
@@ -82,6 +87,13 @@ Compiled compile(const std::string& expression, const ExpressionOptions& options
   }
   pcap_freecode(&program);
   return insns;
+}
+
+/// Whether the linked libpcap takes `word` for one of its own, not for a name: as the name of an interface, which none
+/// of its words may be, and which it looks up nowhere.
+bool is_libpcap_keyword(std::string_view word) {
+  constexpr int kDltPflog = 117;
+  return !compile(fmt::format("ifname {}", word), {.dlt = kDltPflog});
 }
 
 /// Words as large as needed not to cut an address ("::1", "1:2:3:4:5:6", "10.0.0.1") or a name in
@@ -138,7 +150,7 @@ std::optional<Place> place_of_quoted(std::string_view expression, const std::vec
 /// Finds the first word libpcap does not take; nullopt for faults that have no place.
 std::optional<Place> find_place(std::string_view expression, const std::vector<Word>& words,
                                 const ExpressionOptions& options, std::string_view error) {
-  if (error == "expression rejects all packets" || error == "out of memory" || words.empty()) {
+  if (error == "out of memory" || words.empty()) {
     return std::nullopt;
   }
   if (const std::size_t own = expression.find(kUnreadable); own != std::string_view::npos) {
@@ -149,8 +161,8 @@ std::optional<Place> find_place(std::string_view expression, const std::vector<W
   }
   const auto takes = [&](std::size_t count) {
     const std::size_t end = count == 0 ? 0 : words[count - 1].end;
-    const Compiled tried = compile(
-        std::string(expression.substr(0, end)).append(" ").append(kUnreadable), options, false);
+    const Compiled tried =
+        compile(std::string(expression.substr(0, end)).append(" ").append(kUnreadable), options);
     return !tried && tried.error().starts_with("bogus ethernet address") &&
            tried.error().ends_with(kUnreadable);
   };
@@ -195,14 +207,14 @@ Excerpt excerpt(std::string_view expression, std::size_t place, std::size_t long
 /// What libpcap says, without the parts of the expression in it.
 std::string_view reason_alone(std::string_view error) {
   // Of those that begin alike, the longer first.
-  constexpr std::array<std::string_view, 20> kReasons = {
-      "syntax error",        "unknown port in range",  "unknown port",
-      "illegal port number", "unknown host",           "unknown ether host",
-      "unknown network",     "unknown protocol",       "unknown ip proto",
-      "unknown ether proto", "bogus ethernet address", "malformed decnet address",
-      "invalid ip6 address", "invalid IPv4 address",   "mask length must be",
-      "illegal token",       "illegal char",           "expression rejects all packets",
-      "out of memory",       "libpcap reads no files"};
+  constexpr std::array<std::string_view, 19> kReasons = {
+      "syntax error",          "unknown port in range",  "unknown port",
+      "illegal port number",   "unknown host",           "unknown ether host",
+      "unknown network",       "unknown protocol",       "unknown ip proto",
+      "unknown ether proto",   "bogus ethernet address", "malformed decnet address",
+      "invalid ip6 address",   "invalid IPv4 address",   "mask length must be",
+      "illegal token",         "illegal char",           "out of memory",
+      "libpcap reads no files"};
   const auto* const reason = std::ranges::find_if(
       kReasons, [&](std::string_view known) { return error.starts_with(known); });
   return reason == kReasons.end() ? "libpcap does not take it" : *reason;
@@ -297,7 +309,7 @@ Result<std::vector<RawInsn>> compile_whole(std::string_view expression,
                                            const std::vector<Word>& words,
                                            const ExpressionOptions& options) {
   TRY(check_length(expression, words, options));
-  Compiled program = compile(std::string(expression), options, options.optimize);
+  Compiled program = compile(std::string(expression), options);
   if (!program) {
     return fail_as_libpcap(expression, find_place(expression, words, options, program.error()),
                            program.error(), options);
@@ -305,16 +317,15 @@ Result<std::vector<RawInsn>> compile_whole(std::string_view expression,
   return *std::move(program);
 }
 
-/// Compiles each part by itself.  Where one ends it goes on at another, or the whole does end.
-Result<std::vector<RawInsn>> compile_parts(std::string_view expression,
-                                           const std::vector<ListPart>& parts,
-                                           const ExpressionOptions& options) {
-  std::vector<std::vector<RawInsn>> programs;
-  std::vector<std::size_t> starts = {0};
+using Programs = std::vector<std::vector<RawInsn>>;
+
+Result<Programs> compile_parts(std::string_view expression, const std::vector<ListPart>& parts,
+                               const ExpressionOptions& options) {
+  Programs programs;
   for (const ListPart& part : parts) {
     const std::vector<Word> words = split(part.text);
     TRY(check_length(part.text, words, options));
-    Compiled program = compile(part.text, options, false);
+    Compiled program = compile(part.text, options);
     if (!program) {
       auto place = find_place(part.text, words, options, program.error());
       if (place) {
@@ -322,16 +333,26 @@ Result<std::vector<RawInsn>> compile_parts(std::string_view expression,
       }
       return fail_as_libpcap(expression, place, program.error(), options);
     }
-    starts.push_back(starts.back() + program->size());
     programs.push_back(*std::move(program));
+  }
+  return programs;
+}
+
+/// The program of some parts: where one ends it goes on at another, or the whole does end, without a match at parts
+/// that are left out.
+std::vector<RawInsn> join(const std::vector<ListPart>& parts, const Programs& programs,
+                          const std::vector<bool>& is_in) {
+  std::vector<std::size_t> starts = {0};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    starts.push_back(starts.back() + (is_in[i] ? programs[i].size() : 0));
   }
   std::vector<RawInsn> whole;
   whole.reserve(starts.back());
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    for (RawInsn insn : programs[i]) {
+    for (RawInsn insn : is_in[i] ? programs[i] : std::vector<RawInsn>()) {
       if (insn.code == opcode::kRet) {
         const std::size_t next = insn.k != 0 ? parts[i].on_match : parts[i].on_miss;
-        if (next == ListPart::kMatch || next == ListPart::kNoMatch) {
+        if (next == ListPart::kMatch || next == ListPart::kNoMatch || !is_in[next]) {
           insn.k = next == ListPart::kMatch ? kSnapshotLength : 0;
         } else {
           insn = {.code = opcode::kJmp | opcode::kJa,
@@ -342,6 +363,71 @@ Result<std::vector<RawInsn>> compile_parts(std::string_view expression,
     }
   }
   return whole;
+}
+
+/// The parts on the way to a match that has the fewest instructions.
+std::vector<bool> shortest_way(const std::vector<ListPart>& parts, const Programs& programs) {
+  constexpr std::size_t kNoWay = ~std::size_t{0} / 2;
+  std::vector<std::size_t> ahead(parts.size());
+  const auto from = [&](std::size_t next) {
+    return next == ListPart::kMatch ? 0 : next == ListPart::kNoMatch ? kNoWay : ahead[next];
+  };
+  const auto nearer = [&](const ListPart& part) {
+    return from(part.on_match) <= from(part.on_miss) ? part.on_match : part.on_miss;
+  };
+  for (std::size_t i = parts.size(); i-- > 0;) {
+    ahead[i] = std::min(kNoWay, programs[i].size() + from(nearer(parts[i])));
+  }
+  std::vector<bool> is_on_way(parts.size(), false);
+  for (std::size_t at = 0; at < parts.size(); at = nearer(parts[at])) {
+    is_on_way[at] = true;
+  }
+  return is_on_way;
+}
+
+/// A program that the kernel takes, but for its length and loops, and that returns what the caller wants.
+void settle(std::vector<RawInsn>& program, std::uint32_t match_value) {
+  settle_loads(program);  // of the whole: what ends there does not go on at another part
+  for (RawInsn& insn : program) {
+    if (insn.code == opcode::kRet && insn.k != 0) {
+      insn.k = match_value;
+    }
+  }
+  if (const auto reads = unset_scratch_reads(program)) {
+    std::uint16_t unset = 0;
+    for (const UnsetRead& read : *reads) {
+      unset |= static_cast<std::uint16_t>(1U << read.slot);
+    }
+    clear_slots(program, unset);
+  }
+}
+
+bool matches_nothing(const std::vector<RawInsn>& program) {
+  const auto filter = Filter::decode(program, Accept::Compiler);
+  return filter && optimizer::matches_nothing(*filter);
+}
+
+/// What to write for IPv6 instead, if an expression matches nothing because some of it looks into IPv4 alone.
+std::string ipv6_advice(std::string_view expression, const std::vector<Word>& words,
+                        const ExpressionOptions& options) {
+  constexpr std::size_t kMostWordsRewritten = 200;
+  const auto form =
+      words.size() <= kMostWordsRewritten ? ipv6_form(expression, words) : std::nullopt;
+  if (!form) {
+    return {};
+  }
+  for (const std::string& text : {form->whole, form->term}) {
+    Compiled program = compile(text, options);
+    if (!program) {
+      return {};
+    }
+    settle(*program, options.match_value);
+    if (matches_nothing(*program)) {
+      return {};
+    }
+  }
+  return fmt::format(": {}[...] looks into IPv4 only, for IPv6 write \"{}\"", form->protocol,
+                     form->term);
 }
 
 }  // namespace
@@ -358,23 +444,24 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
                     options);
   }
   const std::vector<Word> words = split(expression);
-  const std::vector<ListPart> parts = options.for_compiler
-                                          ? list_parts(expression, words, kMostTermsOfPart)
-                                          : std::vector<ListPart>();
-  std::vector<RawInsn> program = TRY(parts.empty() ? compile_whole(expression, words, options)
-                                                   : compile_parts(expression, parts, options));
-  settle_loads(program);  // of the whole: what ends there does not go on at another part
-  for (RawInsn& insn : program) {
-    if (insn.code == opcode::kRet && insn.k != 0) {
-      insn.k = options.match_value;
-    }
+  const std::vector<ListPart> parts =
+      list_parts(expression, words, kMostTermsOfPart, is_libpcap_keyword);
+  std::vector<RawInsn> program;
+  bool has_short_match = false;  // found in a small part of a long list
+  if (parts.empty()) {
+    program = TRY(compile_whole(expression, words, options));
+  } else {
+    const Programs programs = TRY(compile_parts(expression, parts, options));
+    program = join(parts, programs, std::vector<bool>(parts.size(), true));
+    std::vector<RawInsn> way = join(parts, programs, shortest_way(parts, programs));
+    settle(way, options.match_value);
+    has_short_match = !options.may_match_nothing && !matches_nothing(way);
   }
-  if (const auto reads = unset_scratch_reads(program)) {
-    std::uint16_t unset = 0;
-    for (const UnsetRead& read : *reads) {
-      unset |= static_cast<std::uint16_t>(1U << read.slot);
-    }
-    clear_slots(program, unset);
+  settle(program, options.match_value);
+  if (!options.may_match_nothing && !has_short_match && matches_nothing(program)) {
+    const std::string advice =
+        options.quotes ? ipv6_advice(expression, words, options) : std::string();
+    return fail_for(expression, std::nullopt, std::string(kRejectsAll) + advice, options);
   }
   return program;
 }

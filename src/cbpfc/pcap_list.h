@@ -3,7 +3,7 @@
 // Long expressions, cut into parts that libpcap compiles in no time.
 //
 // libpcap takes time that grows with the square of a list's length: a thousand hosts take three seconds, a thousand
-// "not host" ten, without its optimiser.  But an expression is a tree of lists, and a list can be compiled in parts
+// "not host" ten.  But an expression is a tree of lists, and a list can be compiled in parts
 // that go on at each other:
 //
 //     tcp and not (port 1 or 2 or 3 or 4)   ->   0: tcp               match: 1      miss: no match
@@ -18,12 +18,17 @@
 // alone in front ("vlan 5 and mpls and (...)"), and each part then begins with them.  What begins with a word that is
 // neither known to begin a term nor a value stays in one part with what is before it.
 //
+// Other words of libpcap's change the meaning of what follows, too ("geneve"; "vxlan" from 1.11 on), and new ones will.
+// So an expression is cut only if each of its words that the linked libpcap knows is one that is known here to change
+// nothing (kKnown in pcap_terms.cc); where there is another, it is compiled whole, which is only slow.
+//
 // Source: libpcap 1.10.3 grammar.y, gencode.c gen_vlan().
 // Tested by: pcap_list_test.cc.
 
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,7 +57,9 @@ struct ListPart {
 
 /// The parts of an expression with more than `most_terms` terms, each of no more than that if it can be cut, the
 /// first of them the one to begin with; empty for an expression that is short or cannot be cut at all.
+/// `is_keyword` says of a word whether it is libpcap's.
 std::vector<ListPart> list_parts(std::string_view expression, std::span<const Word> words,
-                                 std::size_t most_terms);
+                                 std::size_t most_terms,
+                                 const std::function<bool(std::string_view)>& is_keyword);
 
 }  // namespace cbpfc

@@ -21,12 +21,24 @@ constexpr std::array<std::string_view, 20> kQualifiers = {
 constexpr std::array<std::string_view, 7> kStartsTermAlone = {
     "less", "greater", "len", "broadcast", "multicast", "inbound", "outbound"};
 constexpr std::array<std::string_view, 4> kMovesHeaders = {"vlan", "mpls", "pppoed", "pppoes"};
-constexpr std::array<std::string_view, 10> kChangesMeaning = {
-    "geneve", "vxlan", "gateway", "llc", "wlan", "type", "subtype", "dir", "batadv", "radio"};
+/// Others of libpcap's that leave the meaning of what follows their term as it is.  When libpcap gets a new one, look
+/// in gencode.c at what its gen_...() does to cstate->off_linkhdr, off_linkpl, off_linktype, off_nl, off_prevlinkhdr and
+/// is_encap: only one that leaves these alone may be added here ("vlan", "geneve" and "vxlan" change them).
+/// Source: libpcap 1.10.3 scanner.l.
+constexpr std::array<std::string_view, 22> kKnown = {
+    "and", "or",   "not",  "tcpflags", "icmptype", "icmpcode", "icmp6type", "icmp6code",
+    "ah",  "esp",  "pim",  "vrrp",     "carp",     "igrp",     "atalk",     "aarp",
+    "iso", "isis", "esis", "clnp",     "stp",      "ipx"};
+/// In front of libpcap's names for numbers: tcp-syn, icmp-echo, icmp6-echo.
+constexpr std::array<std::string_view, 3> kBeforeNumber = {"tcp-", "icmp-", "icmp6-"};
 
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& all, std::string_view word) {
   return std::ranges::find(all, word) != all.end();
+}
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 bool is_and(std::string_view word) {
@@ -232,9 +244,6 @@ class Reader {
     }
     Node term;
     for (std::size_t i = first; i < end; ++i) {
-      if (is_one_of(kChangesMeaning, text(i))) {
-        return std::nullopt;
-      }
       if (is_one_of(kMovesHeaders, text(i))) {
         moves_headers_ = true;
         term.kind = Node::Kind::MovesHeaders;
@@ -291,6 +300,13 @@ class Reader {
 };
 
 }  // namespace
+
+bool is_harmless(std::string_view word) {
+  return !is_letter(word.front()) || word.find_first_of(".:") != std::string_view::npos ||
+         is_one_of(kQualifiers, word) || is_one_of(kStartsTermAlone, word) ||
+         is_one_of(kMovesHeaders, word) || is_one_of(kKnown, word) ||
+         std::ranges::any_of(kBeforeNumber, [&](auto front) { return word.starts_with(front); });
+}
 
 std::optional<ListNode> read_terms(std::string_view expression, std::span<const Word> words) {
   return Reader(expression, words).read();

@@ -43,6 +43,10 @@ struct ListNode {
   std::vector<ListNode> children = {};
 };
 
+/// Whether a word is no name, or one of libpcap's that is understood here: it changes the meaning of nothing but its
+/// own term, or is one of those that move headers.
+bool is_harmless(std::string_view word);
+
 /// Reads an expression; nullopt for what cannot be one, is not understood, or may not be cut.
 std::optional<ListNode> read_terms(std::string_view expression, std::span<const Word> words);
 

@@ -46,9 +46,8 @@ std::string indented(std::string_view text) {
 std::string describe_program(const Subject& subject) {
   if (!subject.is_set) {
     const Source& source = subject.sources.front();
-    return fmt::format("Filter\n  {}\n\nClassic program, {} instructions{}\n{}", source.text,
+    return fmt::format("Filter\n  {}\n\nClassic program, {} instructions\n{}", source.text,
                        source.program.size(),
-                       source.is_optimized_by_libpcap ? ", optimised by libpcap" : "",
                        indented(cbpfc::print_program(source.program, cbpfc::TextForm::Listing)));
   }
   std::string text =

@@ -17,37 +17,6 @@ using cbpfc::Result;
 
 namespace {
 
-/// libpcap's optimiser takes tenths of a second for programs of this length, and the square of that
-/// for longer ones.  Source: measured, libpcap 1.10.3, lists of hosts and of ports.
-constexpr std::size_t kMostForLibpcapOptimizer = 4096;
-
-struct CompiledExpression {
-  std::vector<RawInsn> program;
-  bool is_optimized = false;
-};
-
-Result<CompiledExpression> compile_expression(std::string_view expression, int dlt,
-                                              const InputOptions& input) {
-  const auto compile = [&](bool optimize, bool for_compiler) {
-    return cbpfc::compile_expression(
-        expression,
-        {.dlt = dlt, .source = input.source, .optimize = optimize, .for_compiler = for_compiler});
-  };
-  if (input.libpcap_optimizer == LibpcapOptimizer::On) {
-    return CompiledExpression{.program = TRY(compile(true, false)), .is_optimized = true};
-  }
-  std::vector<RawInsn> plain = TRY(compile(false, true));
-  if (input.libpcap_optimizer == LibpcapOptimizer::Off || plain.size() > kMostForLibpcapOptimizer) {
-    return CompiledExpression{.program = std::move(plain)};
-  }
-  Result<std::vector<RawInsn>> optimized = compile(true, input.for_compiler);
-  // The optimiser refuses filters that it finds to match nothing; here those are filters, too.
-  if (!optimized || *optimized == plain) {
-    return CompiledExpression{.program = std::move(plain)};
-  }
-  return CompiledExpression{.program = std::move(*optimized), .is_optimized = true};
-}
-
 Result<Subject> read_set(const InputOptions& input, const cbpfc::LinkType& link_type) {
   const std::string& path = *input.set_file;
   const std::string text = TRY(read_input(path));
@@ -57,7 +26,7 @@ Result<Subject> read_set(const InputOptions& input, const cbpfc::LinkType& link_
     const std::string filter = without_comments(take_line(rest));
     if (!filter.empty()) {
       subject.sources.push_back(
-          TRY(compile_source(filter, link_type, input)
+          TRY(compile_source(filter, link_type, input.source, true)
                   .with_context(fmt::format("{}, line {}", input_name(path), line))));
     }
   }
@@ -84,15 +53,14 @@ std::string Subject::describe() const {
 }
 
 Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
-                              const InputOptions& input) {
+                              cbpfc::PacketSource source, bool may_match_nothing) {
   if (!cbpfc::looks_like_program(text)) {
-    CompiledExpression compiled = TRY(compile_expression(text, link_type.dlt, input));
-    Filter filter = TRY(Filter::decode(compiled.program, cbpfc::Accept::Compiler)
+    std::vector<RawInsn> program = TRY(cbpfc::compile_expression(
+        text, {.dlt = link_type.dlt, .source = source, .may_match_nothing = may_match_nothing}));
+    Filter filter = TRY(Filter::decode(program, cbpfc::Accept::Compiler)
                             .with_context("the program libpcap makes of the expression"));
-    return Source{.text = std::string(text),
-                  .program = std::move(compiled.program),
-                  .filter = std::move(filter),
-                  .is_optimized_by_libpcap = compiled.is_optimized};
+    return Source{
+        .text = std::string(text), .program = std::move(program), .filter = std::move(filter)};
   }
   std::vector<RawInsn> program = TRY(cbpfc::parse_program(text));
   Filter filter = TRY(Filter::decode(program, cbpfc::Accept::Compiler).with_context("program"));
@@ -108,7 +76,7 @@ Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& l
   }
   Subject subject;
   if (input.text) {
-    subject.sources.push_back(TRY(compile_source(*input.text, link_type, input)));
+    subject.sources.push_back(TRY(compile_source(*input.text, link_type, input.source)));
     return subject;
   }
   const std::string path = input.file.value_or("-");
@@ -119,7 +87,7 @@ Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& l
                             input_name(path)));
   }
   subject.sources.push_back(
-      TRY(compile_source(text, link_type, input).with_context(input_name(path))));
+      TRY(compile_source(text, link_type, input.source).with_context(input_name(path))));
   return subject;
 }
 

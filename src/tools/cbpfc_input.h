@@ -23,7 +23,6 @@ struct Source {
   std::string text;  ///< the expression, or "program of N instructions"
   std::vector<cbpfc::RawInsn> program;
   cbpfc::Filter filter;
-  bool is_optimized_by_libpcap = false;
 };
 
 struct Subject {
@@ -40,9 +39,10 @@ struct Subject {
 /// set, the line.
 cbpfc::Result<Subject> read_subject(const InputOptions& input, const cbpfc::LinkType& link_type);
 
-/// An expression or a program to a filter.  No comments.  Of `input`, how libpcap is used.
+/// An expression or a program to a filter.  No comments.  In a set an expression may match nothing.
 /// Errors: Errc::Syntax, InvalidProgram.
 cbpfc::Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link_type,
-                                     const InputOptions& input);
+                                     cbpfc::PacketSource source = cbpfc::PacketSource::Live,
+                                     bool may_match_nothing = false);
 
 }  // namespace command

@@ -216,15 +216,6 @@ OptionGroup filter_rows(Written& written) {
                  input.link_type = TRY(cli::parse_link_type(text));
                  return {};
                }},
-              {.name = "libpcap-optimize",
-               .argument = "WHEN",
-               .help = "let libpcap optimise the classic program first: on,\n"
-                       "off, or auto (the default), which is off for long\n"
-                       "lists and programs, where it would take seconds",
-               .set = into_choice<LibpcapOptimizer>(input.libpcap_optimizer,
-                                                    {{"auto", LibpcapOptimizer::Auto},
-                                                     {"on", LibpcapOptimizer::On},
-                                                     {"off", LibpcapOptimizer::Off}})},
           }};
 }
 

@@ -172,7 +172,6 @@ Result<Options> parse_cbpfc_options(int argc, char** argv) {
   const Request request = TRY(choose_request(written));
   Options options = written.options;
   options.request = request;
-  options.input.for_compiler = request != Request::Compile || options.target != Target::Cbpf;
   options.wants_dot = written.has("to") && options.target == Target::Dot;
   if (request == Request::DumpAfter && written.has("to") && !options.wants_dot) {
     return fail(Errc::InvalidArgument, fmt::format("{} goes together with {} dot alone",

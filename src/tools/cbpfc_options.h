@@ -31,8 +31,6 @@ enum class Request : std::uint8_t {
 
 enum class Target : std::uint8_t { Ebpf, EbpfHex, C, Cbpf, Dot, Object };
 
-enum class LibpcapOptimizer : std::uint8_t { Auto, On, Off };
-
 enum class Engine : std::uint8_t {
   Auto,         ///< the kernel where it is allowed, or the interpreter
   Kernel,       ///< the compiled code, as an XDP program
@@ -49,8 +47,6 @@ struct InputOptions {
   /// What packets start with; none: what the capture file says, or Ethernet.
   std::optional<cbpfc::LinkType> link_type = std::nullopt;
   cbpfc::PacketSource source = cbpfc::PacketSource::Live;  ///< of the capture file, if there is one
-  LibpcapOptimizer libpcap_optimizer = LibpcapOptimizer::Auto;
-  bool for_compiler = true;  ///< false: the classic program is what is wanted, and should be short
 
   /// Whether standard input is read for it.
   bool reads_standard_input() const {

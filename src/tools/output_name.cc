@@ -34,8 +34,7 @@ bool begins_like_expression(std::string_view text) {
 }
 
 bool is_expression(const std::string& text, const XdpcapOptions& options) {
-  return cbpfc::compile_expression(
-             text, {.dlt = options.link_type.dlt, .optimize = false, .for_compiler = true})
+  return cbpfc::compile_expression(text, {.dlt = options.link_type.dlt, .may_match_nothing = true})
       .has_value();
 }
 

@@ -75,10 +75,10 @@ std::string base_name(const std::string& path) {
 Result<GivenFilter> filter_of_text(const std::string& text, const cbpfc::LinkType& link_type) {
   const bool is_program = cbpfc::looks_like_program(text);
   const std::string context = is_program ? "filter program" : "filter";
-  const std::vector<cbpfc::RawInsn> raw = TRY(
-      (is_program ? cbpfc::parse_program(text)
-                  : cbpfc::compile_expression(text, {.dlt = link_type.dlt, .for_compiler = true}))
-          .with_context(context));
+  const std::vector<cbpfc::RawInsn> raw =
+      TRY((is_program ? cbpfc::parse_program(text)
+                      : cbpfc::compile_expression(text, {.dlt = link_type.dlt}))
+              .with_context(context));
   GivenFilter given{
       .text = text,
       .filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context))};
@@ -90,8 +90,7 @@ Result<GivenFilter> filter_of_text(const std::string& text, const cbpfc::LinkTyp
 Result<std::vector<cbpfc::RawInsn>> compile_unquoted(const std::string& text,
                                                      const cbpfc::LinkType& link_type) {
   if (!cbpfc::looks_like_program(text)) {
-    return cbpfc::compile_expression(text,
-                                     {.dlt = link_type.dlt, .for_compiler = true, .quotes = false});
+    return cbpfc::compile_expression(text, {.dlt = link_type.dlt, .quotes = false});
   }
   Result<std::vector<cbpfc::RawInsn>> raw = cbpfc::parse_program(text);
   if (!raw) {

@@ -26,7 +26,7 @@ has() {
   [ "$status" -eq 0 ]
   [ "${lines[0]}" = Filter ]
   [ "${lines[1]}" = "  ip and udp port 53" ]
-  has '^Classic program, 13 instructions, optimised by libpcap$'
+  has '^Classic program, 24 instructions$'
   has '^  \(000\) ldh      \[12\]$'
   has '^Phases +decisions +guards +instructions +match +miss$'
   while read -r name _; do has "^  $name +[0-9]+ "; done < <("$cbpfc" --passes)

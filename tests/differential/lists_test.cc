@@ -192,8 +192,7 @@ class Lists : public ::testing::Test {
  protected:
   /// The filter, or a failure of the test.
   static cbpfc::Filter filter_of(const std::string& expression) {
-    const auto raw =
-        cbpfc::compile_expression(expression, {.match_value = 1, .for_compiler = true});
+    const auto raw = cbpfc::compile_expression(expression, {.match_value = 1});
     if (!raw) {
       ADD_FAILURE() << raw.error().message;
       return *cbpfc::Filter::decode(std::vector<RawInsn>{{.code = 6}});

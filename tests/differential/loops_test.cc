@@ -52,8 +52,8 @@ Filter decode(const std::vector<RawInsn>& program) {
   return Filter::decode(program, cbpfc::Accept::Compiler).value();
 }
 
-Filter compile(const std::string& expression, bool optimize) {
-  return decode(cbpfc::compile_expression(expression, {.optimize = optimize}).value());
+Filter compile(const std::string& expression) {
+  return decode(cbpfc::compile_expression(expression).value());
 }
 
 /// The value of a run, and how often it jumps back; no value after many more times than a fragment goes round.
@@ -142,14 +142,12 @@ TEST_P(Loops, ChainsOfHeaders) {
   ChainMaker chains(1);
   for (const char* expression : kExpressions) {
     SCOPED_TRACE(expression);
-    for (const bool optimize : {true, false}) {
-      const Filter filter = compile(expression, optimize);
-      load(filter);
-      for (int n = 0; n < 400 && !HasFatalFailure(); ++n) {
-        expect_agreement(filter, chains.packet(n % 4 == 0 ? most_bytes() : 120));
-      }
-      ASSERT_FALSE(HasFatalFailure());
+    const Filter filter = compile(expression);
+    load(filter);
+    for (int n = 0; n < 400 && !HasFatalFailure(); ++n) {
+      expect_agreement(filter, chains.packet(n % 4 == 0 ? most_bytes() : 120));
     }
+    ASSERT_FALSE(HasFatalFailure());
   }
   EXPECT_GT(matches_, 100);
   EXPECT_GT(misses_, 100);
@@ -157,7 +155,7 @@ TEST_P(Loops, ChainsOfHeaders) {
 }
 
 TEST_P(Loops, ChainsCutAtEveryLength) {
-  const Filter filter = compile("ip6 protochain 6", true);
+  const Filter filter = compile("ip6 protochain 6");
   load(filter);
   for (const Packet& chain : {longest_chain(120, 6), longest_way(120, 6), endless_chain(120)}) {
     for (std::size_t length = 0; length <= chain.size() && !HasFatalFailure(); ++length) {
@@ -167,7 +165,7 @@ TEST_P(Loops, ChainsCutAtEveryLength) {
 }
 
 TEST_P(Loops, ChainsAsLongAsTheBoundAndLonger) {
-  const Filter filter = compile("ip6 protochain 6", true);
+  const Filter filter = compile("ip6 protochain 6");
   load(filter);
   for (std::size_t length = 100; length <= std::min<std::size_t>(most_bytes(), 400); ++length) {
     expect_agreement(filter, longest_chain(length, 6));

@@ -112,8 +112,8 @@ TEST_P(Targets, RandomProgramsThatComputeAddressesAgree) {
   expect_agreement_of_random(Profile::Address);
 }
 
-Filter compile(const std::string& expression, bool optimize) {
-  const auto program = cbpfc::compile_expression(expression, {.optimize = optimize});
+Filter compile(const std::string& expression) {
+  const auto program = cbpfc::compile_expression(expression);
   EXPECT_TRUE(program) << program.error().message;
   return Filter::decode(*program, cbpfc::Accept::Compiler).value();
 }
@@ -136,25 +136,22 @@ TEST_P(Targets, FiltersAgreeOnPacketsCutAtEveryLength) {
   ASSERT_GT(all.size(), 40U);
   for (const std::string& expression : all) {
     SCOPED_TRACE(expression.substr(0, 200));
-    const MadePackets made = make_packets(compile(expression, true), 1000, 4, 1);
+    const Filter filter = compile(expression);
+    const MadePackets made = make_packets(filter, 1000, 4, 1);
     std::vector<Packet> packets = made.matching;
     packets.insert(packets.end(), made.missing.begin(), made.missing.end());
-    for (const bool optimize : {true, false}) {
-      const Filter filter = compile(expression, optimize);
-      load(filter);
-      for (const Packet& packet : packets) {
-        for (std::size_t length = 0; length <= packet.size() && !HasFatalFailure(); ++length) {
-          expect_agreement(filter, std::span(packet).first(length));
-        }
+    load(filter);
+    for (const Packet& packet : packets) {
+      for (std::size_t length = 0; length <= packet.size() && !HasFatalFailure(); ++length) {
+        expect_agreement(filter, std::span(packet).first(length));
       }
-      ASSERT_FALSE(HasFatalFailure());
     }
+    ASSERT_FALSE(HasFatalFailure());
   }
   EXPECT_GT(matches_, 0U);
 }
 
-/// Lists longer than the kernel takes as classic programs, of expressions as libpcap writes them without its
-/// optimiser, by the code that treats each instruction by itself.
+/// Lists longer than the kernel takes as classic programs, by the code that treats each instruction by itself.
 TEST(LongPrograms, LoadAndAgree) {
   XdpRunner runner;
   TargetEngine engine(runner, Target::Labels, 2000);
@@ -162,7 +159,7 @@ TEST(LongPrograms, LoadAndAgree) {
   for (int i = 0; i < 600; ++i) {
     hosts += fmt::format("{}host 10.0.{}.{}", i > 0 ? " or " : "", i / 256, i % 256);
   }
-  const Filter filter = compile(hosts, false);
+  const Filter filter = compile(hosts);
   ASSERT_GT(filter.insns().size(), 3 * cbpfc::kMaxClassicInsns);
   const auto insns = engine.program(filter, {.optimize = false});
   ASSERT_TRUE(insns) << insns.error().message;
@@ -224,7 +221,7 @@ TEST(LongPrograms, TheVerifierWalksThem) {
 TEST(Probe, RunsInARawTracepoint) {
   XdpRunner runner;
   TargetEngine packets(runner, Target::Probe, 200);
-  const Filter filter = compile("udp port 53", true);
+  const Filter filter = compile("udp port 53");
   const cbpfc::EbpfOptions options{.packet_start = Reg::R6,
                                    .packet_end = Reg::R7,
                                    .result = Reg::R0,

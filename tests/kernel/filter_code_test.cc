@@ -26,7 +26,7 @@ namespace {
 constexpr std::uint32_t kLinearBytes = 3520;
 
 cbpfc::Filter filter_of(const std::string& expression) {
-  const auto raw = cbpfc::compile_expression(expression, {.for_compiler = true});
+  const auto raw = cbpfc::compile_expression(expression);
   EXPECT_TRUE(raw) << expression << ": " << raw.error().message;
   return cbpfc::Filter::decode(*raw, cbpfc::Accept::Compiler).value();
 }

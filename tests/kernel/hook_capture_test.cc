@@ -135,7 +135,7 @@ TEST_F(HookCaptureTest, TakesFiltersOfThousandsOfTerms) {
       expression += fmt::format("{}ip6 host {:x}:{:x}:{:x}::{:x}", i == 0 ? "" : " or ", word >> 16,
                                 word & 0xffff, i, word & 0xfff);
     }
-    const auto program = cbpfc::compile_expression(expression, {.for_compiler = true});
+    const auto program = cbpfc::compile_expression(expression);
     ASSERT_TRUE(program) << program.error().message;
     const auto filter = cbpfc::Filter::decode(*program, cbpfc::Accept::Compiler);
     ASSERT_TRUE(filter) << filter.error().message;

@@ -25,8 +25,8 @@ inline std::vector<std::string> expressions() {
 }
 
 /// Requires: a valid expression.
-inline Filter compile(const std::string& expression, bool optimize) {
-  return Filter::decode(compile_expression(expression, {.optimize = optimize}).value()).value();
+inline Filter compile(const std::string& expression) {
+  return Filter::decode(compile_expression(expression).value(), Accept::Compiler).value();
 }
 
 /// A number from the environment, to run more than by default.

@@ -182,8 +182,7 @@ TEST_P(Mutation, FaultsAreFound) {
     }
   };
   for (const std::string& expression : expressions()) {
-    const bool libpcap_optimizes = random() % 2 == 0 || expression.size() > 300;
-    work_on(make_subject(expression, compile(expression, libpcap_optimizes), GetParam(), random));
+    work_on(make_subject(expression, compile(expression), GetParam(), random));
   }
   differential::Generator wide(random(), differential::Profile::Wide);
   differential::Generator address(random(), differential::Profile::Address);

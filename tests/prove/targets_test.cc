@@ -63,10 +63,8 @@ TEST_P(Targets, AreProven) {
   options.optimize = optimize;
   Prover prover;
   for (const char* expression : kExpressions) {
-    for (const bool libpcap_optimizes : {true, false}) {
-      const std::string failure = check(prover, compile(expression, libpcap_optimizes), options);
-      EXPECT_TRUE(failure.empty()) << expression << ": " << failure;
-    }
+    const std::string failure = check(prover, compile(expression), options);
+    EXPECT_TRUE(failure.empty()) << expression << ": " << failure;
   }
 }
 
@@ -81,7 +79,7 @@ INSTANTIATE_TEST_SUITE_P(All, Targets,
 std::vector<Filter> filters_of(std::initializer_list<std::string> expressions) {
   std::vector<Filter> filters;
   for (const std::string& expression : expressions) {
-    filters.push_back(compile(expression, true));
+    filters.push_back(compile(expression));
   }
   return filters;
 }
@@ -108,14 +106,13 @@ TEST(Sets, LargeOnesAreProven) {
   std::vector<Filter> set;
   for (int i = 0; i < 60; ++i) {
     set.push_back(compile("src host 198.51.100." + std::to_string(i % 30) + " and udp dst port " +
-                              std::to_string(1000 + 7 * i),
-                          true));
+                          std::to_string(1000 + 7 * i)));
   }
   EXPECT_EQ(check_set(prover, set, {}), "");
 }
 
 TEST(Check, SaysWhatWasCompiledAndWhy) {
-  const Filter filter = compile("tcp port 80", true);
+  const Filter filter = compile("tcp port 80");
   EXPECT_EQ(check(filter, {}), "");
   EXPECT_EQ(check(filter, {.result = Reg::R10}), "compile filter: R10 is not one of R0 to R9");
 }

@@ -21,7 +21,7 @@ TEST(Lists, HalfOfTheKeysMatch) {
     if (list.is_raw) {
       continue;  // the same with longer programs
     }
-    const auto filter = classic_filter(list.expression, {});
+    const auto filter = classic_filter(list.expression);
     ASSERT_TRUE(filter) << filter.error().message;
     const auto matching = matching_keys(list, *filter);
     ASSERT_TRUE(matching) << matching.error().message;

@@ -28,7 +28,7 @@ Filter from_text(const std::string& text) {
 std::vector<Filter> from_expressions(const std::vector<std::string>& expressions) {
   std::vector<Filter> filters;
   for (const std::string& expression : expressions) {
-    const auto raw = compile_expression(expression, {.for_compiler = true});
+    const auto raw = compile_expression(expression);
     EXPECT_TRUE(raw) << expression << ": " << raw.error().message;
     filters.push_back(Filter::decode(*raw, Accept::Compiler).value());
   }

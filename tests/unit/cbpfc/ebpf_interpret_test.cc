@@ -352,27 +352,25 @@ TEST(EbpfInterpret, CompiledFragmentsAnswerAsTheFilter) {
   int filters = 0;
   int matches = 0;
   for (std::string line; std::getline(file, line);) {
-    for (const bool optimize : {true, false}) {
-      const Filter filter =
-          Filter::decode(compile_expression(line, {.optimize = optimize}).value()).value();
-      Assembly code = compile_ebpf(filter, {}).value();
-      code.label("result");
-      const std::vector<Insn> insns = code.assemble().value();
-      ++filters;
-      for (int i = 0; i < 100; ++i) {
-        const Packet packet = random_packet(random);
-        const auto length = static_cast<std::uint32_t>(packet.size());
-        const auto run = interpret(insns, packet, {});
-        ASSERT_TRUE(run) << line << ": " << run.error().message;
-        ASSERT_EQ(run->registers[4], interpret(filter, packet, length).value())
-            << line << ", " << packet.size() << " bytes";
-        ASSERT_EQ(run->stopped_at, insns.size());
-        matches += run->registers[4] != 0 ? 1 : 0;
-      }
+    const Filter filter =
+        Filter::decode(compile_expression(line).value(), Accept::Compiler).value();
+    Assembly code = compile_ebpf(filter, {}).value();
+    code.label("result");
+    const std::vector<Insn> insns = code.assemble().value();
+    ++filters;
+    for (int i = 0; i < 100; ++i) {
+      const Packet packet = random_packet(random);
+      const auto length = static_cast<std::uint32_t>(packet.size());
+      const auto run = interpret(insns, packet, {});
+      ASSERT_TRUE(run) << line << ": " << run.error().message;
+      ASSERT_EQ(run->registers[4], interpret(filter, packet, length).value())
+          << line << ", " << packet.size() << " bytes";
+      ASSERT_EQ(run->stopped_at, insns.size());
+      matches += run->registers[4] != 0 ? 1 : 0;
     }
   }
-  EXPECT_GT(filters, 100);
-  EXPECT_GT(matches, 500);
+  EXPECT_GT(filters, 50);
+  EXPECT_GT(matches, 250);
 }
 
 }  // namespace

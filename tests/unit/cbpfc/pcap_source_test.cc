@@ -57,7 +57,7 @@ std::vector<RawInsn> libpcap_program(const std::string& expression, int dlt, boo
   pcap_t* handle = pcap_fopen_offline(fmemopen(header.data(), sizeof header, "r"), error.data());
   EXPECT_NE(handle, nullptr) << error.data();
   bpf_program program = {};
-  EXPECT_EQ(pcap_compile(handle, &program, expression.c_str(), 1, 0), 0);
+  EXPECT_EQ(pcap_compile(handle, &program, expression.c_str(), 0, 0), 0);
   std::vector<RawInsn> insns;
   for (u_int i = 0; i < program.bf_len; ++i) {
     const bpf_insn& insn = program.bf_insns[i];
@@ -69,22 +69,20 @@ std::vector<RawInsn> libpcap_program(const std::string& expression, int dlt, boo
 }
 
 TEST(PacketSource, AFamilyIsThatOfEverySystemInTheOrderOfTheFile) {
-  for (const bool optimize : {false, true}) {
-    for (const int dlt : {kNull, kEnc, kLoop}) {
-      for (const PacketSource source : {PacketSource::File, PacketSource::SwappedFile}) {
-        const bool is_big_endian = dlt == kLoop || source == PacketSource::SwappedFile;
-        const Filter ip = compile("ip", {.dlt = dlt, .source = source, .optimize = optimize});
-        const Filter ip6 = compile("ip6", {.dlt = dlt, .source = source, .optimize = optimize});
-        for (std::uint32_t family = 0; family < 256; ++family) {
-          SCOPED_TRACE(testing::Message() << "link type " << dlt << ", family " << family);
-          const Packet packet = with_family(family, is_big_endian);
-          EXPECT_EQ(matches(ip, packet), family == 2);
-          EXPECT_EQ(matches(ip6, packet), family == 24 || family == 28 || family == 30);
-          if (family != 0) {
-            const Packet other = with_family(family, !is_big_endian);
-            EXPECT_FALSE(matches(ip, other));
-            EXPECT_FALSE(matches(ip6, other));
-          }
+  for (const int dlt : {kNull, kEnc, kLoop}) {
+    for (const PacketSource source : {PacketSource::File, PacketSource::SwappedFile}) {
+      const bool is_big_endian = dlt == kLoop || source == PacketSource::SwappedFile;
+      const Filter ip = compile("ip", {.dlt = dlt, .source = source});
+      const Filter ip6 = compile("ip6", {.dlt = dlt, .source = source});
+      for (std::uint32_t family = 0; family < 256; ++family) {
+        SCOPED_TRACE(testing::Message() << "link type " << dlt << ", family " << family);
+        const Packet packet = with_family(family, is_big_endian);
+        EXPECT_EQ(matches(ip, packet), family == 2);
+        EXPECT_EQ(matches(ip6, packet), family == 24 || family == 28 || family == 30);
+        if (family != 0) {
+          const Packet other = with_family(family, !is_big_endian);
+          EXPECT_FALSE(matches(ip, other));
+          EXPECT_FALSE(matches(ip6, other));
         }
       }
     }
@@ -145,25 +143,23 @@ TEST(PcapLoads, AnAncillaryLoadIsOneBehindAHeaderOfAnyLength) {
     std::uint32_t offset;
     const char* name;
   };
-  for (const bool optimize : {false, true}) {
-    for (const int dlt : {kEthernet, kRadiotap, kPpi}) {
-      for (const Case& c : {Case{"inbound", 4, "packet type"},
-                            {"not inbound", 4, "packet type"},
-                            {"outbound", 4, "packet type"},
-                            {"ifindex 3", 8, "ifindex"}}) {
-        SCOPED_TRACE(testing::Message() << c.expression << ", link type " << dlt);
-        const Filter filter = compile(c.expression, {.dlt = dlt, .optimize = optimize});
-        int found = 0;
-        for (const Insn& insn : filter.insns()) {
-          const auto* load = std::get_if<LoadAncillary>(&insn);
-          found += load != nullptr && load->offset == c.offset ? 1 : 0;
-        }
-        EXPECT_EQ(found, 1);
-        const auto code = compile_ebpf(filter, {});
-        ASSERT_FALSE(code);
-        EXPECT_EQ(code.error().code, Errc::Unsupported);
-        EXPECT_NE(code.error().message.find(c.name), std::string::npos) << code.error().message;
+  for (const int dlt : {kEthernet, kRadiotap, kPpi}) {
+    for (const Case& c : {Case{"inbound", 4, "packet type"},
+                          {"not inbound", 4, "packet type"},
+                          {"outbound", 4, "packet type"},
+                          {"ifindex 3", 8, "ifindex"}}) {
+      SCOPED_TRACE(testing::Message() << c.expression << ", link type " << dlt);
+      const Filter filter = compile(c.expression, {.dlt = dlt});
+      int found = 0;
+      for (const Insn& insn : filter.insns()) {
+        const auto* load = std::get_if<LoadAncillary>(&insn);
+        found += load != nullptr && load->offset == c.offset ? 1 : 0;
       }
+      EXPECT_EQ(found, 1);
+      const auto code = compile_ebpf(filter, {});
+      ASSERT_FALSE(code);
+      EXPECT_EQ(code.error().code, Errc::Unsupported);
+      EXPECT_NE(code.error().message.find(c.name), std::string::npos) << code.error().message;
     }
   }
 }
@@ -180,7 +176,7 @@ TEST(PcapLoads, AnAncillaryLoadBehindAHeaderHasItsAnswer) {
 bool libpcap_matches(const std::string& expression, int dlt, const Packet& packet) {
   pcap_t* handle = pcap_open_dead(dlt, 262144);
   bpf_program program = {};
-  EXPECT_EQ(pcap_compile(handle, &program, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN), 0);
+  EXPECT_EQ(pcap_compile(handle, &program, expression.c_str(), 0, PCAP_NETMASK_UNKNOWN), 0);
   pcap_pkthdr header = {};
   header.caplen = header.len = static_cast<bpf_u_int32>(packet.size());
   const bool matches = pcap_offline_filter(&program, &header, packet.data()) != 0;
@@ -194,8 +190,7 @@ TEST(PcapLoads, AFieldBeforeThePacketEndsALongListToo) {
   for (int length = 30; length < 130; ++length) {
     list += " or len = " + std::to_string(length);
   }
-  const auto program =
-      compile_expression(list, {.dlt = kJuniperEs, .optimize = false, .for_compiler = true});
+  const auto program = compile_expression(list, {.dlt = kJuniperEs});
   ASSERT_TRUE(program) << program.error().message;
   const auto filter = Filter::decode(*program, Accept::Compiler);
   ASSERT_TRUE(filter) << filter.error().message;
@@ -212,18 +207,16 @@ TEST(PcapLoads, AFieldBeforeThePacketIsOutsideIt) {
   for (const int dlt : {kJuniperEs, kBacnet}) {
     for (const char* expression : {"isis", "clnp", "esis", "iso", "not isis", "not clnp",
                                    "clnp or greater 20", "greater 20 or clnp"}) {
-      for (const bool optimize : {false, true}) {
-        SCOPED_TRACE(testing::Message() << expression << ", link type " << dlt);
-        const Filter filter = compile(expression, {.dlt = dlt, .optimize = optimize});
-        for (const Packet& start : starts) {
-          for (const std::size_t size : {0U, 4U, 5U, 30U}) {
-            Packet packet = start;
-            packet.resize(size);
-            for (std::size_t i = start.size(); i < size; ++i) {
-              packet[i] = static_cast<std::uint8_t>(random());
-            }
-            EXPECT_EQ(matches(filter, packet), libpcap_matches(expression, dlt, packet));
+      SCOPED_TRACE(testing::Message() << expression << ", link type " << dlt);
+      const Filter filter = compile(expression, {.dlt = dlt, .may_match_nothing = true});
+      for (const Packet& start : starts) {
+        for (const std::size_t size : {0U, 4U, 5U, 30U}) {
+          Packet packet = start;
+          packet.resize(size);
+          for (std::size_t i = start.size(); i < size; ++i) {
+            packet[i] = static_cast<std::uint8_t>(random());
           }
+          EXPECT_EQ(matches(filter, packet), libpcap_matches(expression, dlt, packet));
         }
       }
     }

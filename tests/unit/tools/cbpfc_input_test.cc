@@ -42,50 +42,16 @@ TEST(CbpfcInput, CommentsAndLineBreaksGo) {
 TEST(CbpfcInput, ReadsProgramsInEveryForm) {
   for (const char* text : {"(000) ret      #7\n", "{ 0x6, 0, 0, 0x00000007 },\n", "1\n6 0 0 7\n",
                            "1,6 0 0 7", "1,6 0 0 7,"}) {
-    const auto source = compile_source(text, {}, {});
+    const auto source = compile_source(text, {});
     ASSERT_TRUE(source) << text << source.error().message;
     EXPECT_EQ(source->program, (std::vector<cbpfc::RawInsn>{{.code = 6, .k = 7}})) << text;
     EXPECT_EQ(source->text, "program of 1 instruction");
-    EXPECT_FALSE(source->is_optimized_by_libpcap);
   }
 }
 
-TEST(CbpfcInput, LibpcapOptimisesWhatIsShort) {
-  const auto compile = [](const std::string& text, LibpcapOptimizer when) {
-    return compile_source(text, {}, {.libpcap_optimizer = when});
-  };
-  const auto on = compile("ip and udp port 53", LibpcapOptimizer::On);
-  const auto off = compile("ip and udp port 53", LibpcapOptimizer::Off);
-  const auto automatic = compile("ip and udp port 53", LibpcapOptimizer::Auto);
-  ASSERT_TRUE(on && off && automatic);
-  EXPECT_LT(on->program.size(), off->program.size());
-  EXPECT_EQ(automatic->program, on->program);
-  EXPECT_TRUE(automatic->is_optimized_by_libpcap);
-  EXPECT_FALSE(off->is_optimized_by_libpcap);
-
-  // A list is left to our own optimiser, unless the classic program is what is wanted; a long one is
-  // in any case, and so is a long program that is no list.
-  const auto ports = [](int count, const std::string& between) {
-    std::string text = "port 1";
-    for (int port = 2; port <= count; ++port) {
-      text += between + std::to_string(port);
-    }
-    return text;
-  };
-  const auto is_optimized = [](const std::string& text, bool for_compiler) {
-    const auto source = compile_source(text, {}, {.for_compiler = for_compiler});
-    EXPECT_TRUE(source) << source.error().message;
-    return source->is_optimized_by_libpcap;
-  };
-  EXPECT_FALSE(is_optimized(ports(50, " or port "), true));
-  EXPECT_TRUE(is_optimized(ports(50, " or port "), false));
-  EXPECT_FALSE(is_optimized(ports(300, " or port "), false));
-  EXPECT_FALSE(is_optimized(ports(300, " or "), true));
-}
-
 TEST(CbpfcInput, TheLinkTypeDecidesWhatAnExpressionReads) {
-  const auto ethernet = compile_source("ip", {}, {});
-  const auto raw = compile_source("ip", *cbpfc::parse_link_type("RAW"), {});
+  const auto ethernet = compile_source("ip", {});
+  const auto raw = compile_source("ip", *cbpfc::parse_link_type("RAW"));
   ASSERT_TRUE(ethernet && raw);
   EXPECT_NE(ethernet->program, raw->program);
 }
@@ -118,6 +84,19 @@ TEST_F(CbpfcInputFiles, ASetOfFilters) {
   EXPECT_EQ(subject->sources[2].text, "tcp");
   EXPECT_EQ(subject->describe(), "set of 3 filters");
   EXPECT_EQ(subject->filters().size(), 3U);
+}
+
+TEST_F(CbpfcInputFiles, MatchingNothingIsAnErrorUnlessInASet) {
+  EXPECT_TRUE(read_subject({.set_file = write("ip and ip6\nip\n")}, {}));
+  EXPECT_TRUE(read_subject({.text = "1,6 0 0 0"}, {}));
+  for (const InputOptions& input :
+       {InputOptions{.text = "ip and ip6"}, InputOptions{.file = write("ip and ip6\n")}}) {
+    const auto subject = read_subject(input, {});
+    ASSERT_FALSE(subject);
+    EXPECT_TRUE(subject.error().message.ends_with(
+        "expression \"ip and ip6\": expression rejects all packets"))
+        << subject.error().message;
+  }
 }
 
 TEST_F(CbpfcInputFiles, Errors) {

@@ -126,8 +126,6 @@ TEST(CbpfcOptions, OtherChoices) {
             cbpfc::TextForm::OneLine);
   EXPECT_EQ(parse({"--match", "a", "-w", "b", "--engine", "ebpf", "ip"})->engine, Engine::Ebpf);
   EXPECT_EQ(parse({"--prove", "--timeout", "3", "ip"})->prove_seconds, 3U);
-  EXPECT_EQ(parse({"--libpcap-optimize", "off", "ip"})->input.libpcap_optimizer,
-            LibpcapOptimizer::Off);
 }
 
 TEST(CbpfcOptions, Refuses) {
@@ -188,8 +186,8 @@ TEST(CbpfcOptions, HelpFitsATerminal) {
   const std::string help = cbpfc_help();
   for (const char* name :
        {"--to TARGET", "--explain", "--match FILE", "--prove", "--passes", "--dump-after PHASE",
-        "-f, -F FILE", "--set FILE", "-y, --link-type TYPE", "--libpcap-optimize WHEN",
-        "--no-optimize", "--working REGS", "-o FILE", "-w FILE", "-h, --help", "--version"}) {
+        "-f, -F FILE", "--set FILE", "-y, --link-type TYPE", "--no-optimize", "--working REGS",
+        "-o FILE", "-w FILE", "-h, --help", "--version"}) {
     EXPECT_NE(help.find(name), std::string::npos) << name;
   }
   for (std::size_t start = 0; start < help.size();) {

@@ -20,7 +20,7 @@ inline const std::vector<std::uint8_t> kIpv6 = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0,
 
 /// One filter of an expression or program.
 inline Subject subject(const std::string& text) {
-  auto source = compile_source(text, {}, {});
+  auto source = compile_source(text, {}, cbpfc::PacketSource::Live, true);
   EXPECT_TRUE(source) << text << ": " << source.error().message;
   return {.sources = {std::move(*source)}, .is_set = false};
 }

@@ -27,7 +27,7 @@ inline Filter filter(const std::string& text) {
 
 /// The program libpcap makes of an expression.
 inline Filter expression_filter(const std::string& expression) {
-  const auto raw = compile_expression(expression, {.for_compiler = true});
+  const auto raw = compile_expression(expression);
   EXPECT_TRUE(raw) << raw.error().message;
   return *Filter::decode(*raw, Accept::Compiler);
 }
