@@ -114,12 +114,9 @@ std::vector<std::size_t> find_loops(const Cfg& cfg) {
 
 bool has_downward_edges(const Cfg& cfg) {
   for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    if (cfg.blocks[id].reachable) {
-      for (const BlockId next : successors(cfg.blocks[id].exit)) {
-        if (next <= id) {
-          return true;
-        }
-      }
+    if (std::ranges::any_of(successors(cfg.blocks[id].exit),
+                            [&](BlockId to) { return to <= id; })) {
+      return true;
     }
   }
   return false;

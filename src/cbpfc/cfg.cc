@@ -28,7 +28,7 @@ class Builder {
     for (std::size_t at = 0; at < lines_.size(); ++at) {
       if (starts_block_[at]) {
         block_at_[at] = cfg_.blocks.size();
-        cfg_.blocks.emplace_back().first_insn = lines_[at].pc;
+        cfg_.blocks.emplace_back();
       }
     }
     for (std::size_t at = 0; at < lines_.size(); ++at) {

@@ -14,7 +14,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <variant>
 #include <vector>
 
@@ -52,8 +51,6 @@ using Exit = std::variant<Goto, Branch, ReturnA, ReturnConstant>;
 struct Block {
   std::vector<Step> steps;
   Exit exit = ReturnConstant{.value = 0};
-  bool reachable = true;       ///< unreachable blocks keep their number and are never emitted
-  std::size_t first_insn = 0;  ///< the classic instruction it begins with, for messages
 };
 
 struct Cfg {

@@ -66,9 +66,6 @@ std::vector<VariableSet> live_at_entry(const Cfg& cfg) {
   std::vector<VariableSet> live(cfg.blocks.size(), 0);
   for (BlockId id = cfg.blocks.size(); id-- > 0;) {
     const Block& block = cfg.blocks[id];
-    if (!block.reachable) {
-      continue;
-    }
     for (const BlockId next : successors(block.exit)) {
       live[id] |= live[next];
     }
