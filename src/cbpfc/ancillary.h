@@ -87,7 +87,6 @@ struct Line {
   Insn insn;
   std::size_t if_true = 0;   ///< of Jump and JumpIf
   std::size_t if_false = 0;  ///< of JumpIf
-  std::size_t pc = 0;        ///< the instruction it stands for
 };
 
 /// The instructions of `filter`, with what can be read from the frame replaced.

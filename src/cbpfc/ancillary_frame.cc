@@ -171,10 +171,10 @@ class Code {
     return places_.size() - 1;
   }
   void place(Label label) { places_[label] = lines_.size(); }
-  void add(const Insn& insn) { lines_.push_back({.insn = insn, .pc = pc}); }
-  void jump(Label to) { lines_.push_back({.insn = Jump{.skip = 0}, .if_true = to, .pc = pc}); }
+  void add(const Insn& insn) { lines_.push_back({.insn = insn}); }
+  void jump(Label to) { lines_.push_back({.insn = Jump{.skip = 0}, .if_true = to}); }
   void branch(const JumpIf& insn, Label if_true, Label if_false) {
-    lines_.push_back({.insn = insn, .if_true = if_true, .if_false = if_false, .pc = pc});
+    lines_.push_back({.insn = insn, .if_true = if_true, .if_false = if_false});
   }
   /// Goes on behind it otherwise.
   void jump_if(const JumpIf& insn, Label to, bool is_negated = false) {
@@ -230,8 +230,6 @@ class Code {
     return std::move(lines_);
   }
 
-  std::size_t pc = 0;  ///< of the instruction that is replaced
-
  private:
   std::vector<Line> lines_;
   std::vector<std::size_t> places_;
@@ -252,7 +250,6 @@ class Copy {
       at_.push_back(code_.label());
     }
     for (std::size_t pc = 0; pc < insns_.size(); ++pc) {
-      code_.pc = pc;
       code_.place(at_[pc]);
       std::visit(Overloaded{
                      [&](const Jump& i) { code_.jump(at_[i.target(pc)]); },

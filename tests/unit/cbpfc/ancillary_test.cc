@@ -386,7 +386,7 @@ TEST(Ancillary, ThePayloadOffsetKeepsAllScratchSlots) {
 }
 
 TEST(Ancillary, TheDocumentationHasTheTable) {
-  std::ifstream file(std::string(XDPCAP_TEST_DATA) + "/../../docs/compiler.md");
+  std::ifstream file(XDPCAP_TEST_DATA "/../../docs/compiler.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   for (const ancillary::Load& load : ancillary::kLoads) {
     constexpr std::array<std::string_view, 5> kSources = {"the program", "the frame", "the context",
