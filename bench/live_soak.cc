@@ -18,7 +18,7 @@ namespace {
 using cbpfc::Result;
 
 constexpr std::size_t kPacketBytes = 64;
-constexpr std::uint16_t kPort = 54;
+constexpr std::uint16_t kSoakPort = 54;
 
 std::uint64_t count_descriptors(pid_t pid) {
   std::error_code ignored;
@@ -44,7 +44,7 @@ Result<SoakResult> soak(const std::string& xdpcap, std::chrono::seconds duration
   const std::vector<LiveCase> cases = live_cases();
   LiveReader reader =
       TRY(LiveReader::start(stage, find_case(cases, case_name::kEverything), xdpcap, "/dev/null"));
-  const auto frame = udp_packet(kPacketBytes, kPort);
+  const auto frame = udp_packet(kPacketBytes, kSoakPort);
   SoakResult result;
   const auto end = std::chrono::steady_clock::now() + duration;
   while (std::chrono::steady_clock::now() < end) {

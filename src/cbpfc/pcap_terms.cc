@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "text_cursor.h"
+
 namespace cbpfc {
 namespace {
 
@@ -35,10 +37,6 @@ constexpr std::array<std::string_view, 3> kBeforeNumber = {"tcp-", "icmp-", "icm
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& all, std::string_view word) {
   return std::ranges::find(all, word) != all.end();
-}
-
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 bool is_and(std::string_view word) {
@@ -302,7 +300,7 @@ class Reader {
 }  // namespace
 
 bool is_harmless(std::string_view word) {
-  return !is_letter(word.front()) || word.find_first_of(".:") != std::string_view::npos ||
+  return !text::Cursor::is_letter(word.front()) || word.find_first_of(".:") != std::string_view::npos ||
          is_one_of(kQualifiers, word) || is_one_of(kStartsTermAlone, word) ||
          is_one_of(kMovesHeaders, word) || is_one_of(kKnown, word) ||
          std::ranges::any_of(kBeforeNumber, [&](auto front) { return word.starts_with(front); });
