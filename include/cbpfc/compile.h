@@ -110,7 +110,7 @@ struct EbpfOptions {
   /// to each, taken or not: the verifier refuses code behind a label that nothing leads to.
   std::string match_label = {};
   std::string no_match_label = {};
-  /// false: each classic instruction by itself, a guard before each load; to compare with, and to look at.
+  /// false: without the passes over the graph; to compare with, and to look at.
   bool optimize = true;
 };
 

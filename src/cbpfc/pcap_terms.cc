@@ -300,9 +300,10 @@ class Reader {
 }  // namespace
 
 bool is_harmless(std::string_view word) {
-  return !text::Cursor::is_letter(word.front()) || word.find_first_of(".:") != std::string_view::npos ||
-         is_one_of(kQualifiers, word) || is_one_of(kStartsTermAlone, word) ||
-         is_one_of(kMovesHeaders, word) || is_one_of(kKnown, word) ||
+  return !text::Cursor::is_letter(word.front()) ||
+         word.find_first_of(".:") != std::string_view::npos || is_one_of(kQualifiers, word) ||
+         is_one_of(kStartsTermAlone, word) || is_one_of(kMovesHeaders, word) ||
+         is_one_of(kKnown, word) ||
          std::ranges::any_of(kBeforeNumber, [&](auto front) { return word.starts_with(front); });
 }
 

@@ -226,7 +226,7 @@ OptionGroup code_rows(Written& written) {
   return {.title = "eBPF code",
           .rows = {
               {.name = "no-optimize",
-               .help = "compile each classic instruction by itself",
+               .help = "leave out the passes over the graph",
                .set = [&ebpf](std::string_view text) -> Result<void> {
                  ebpf.optimize = !TRY(cli::parse_bool(text));
                  return {};

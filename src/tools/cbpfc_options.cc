@@ -191,7 +191,8 @@ std::string cbpfc_help() {
       "Compiles packet filters to eBPF, for XDP, TC and tracing programs.  A filter is\n"
       "an expression as tcpdump takes it, pcap-filter(7), or a classic BPF program in\n"
       "any form tcpdump -d, -dd and -ddd print; without one, it is read from standard\n"
-      "input.\n";
+      "input.  protochain follows up to 32 headers.\n";
+  static_assert(cbpfc::kMostLoopTrips == 32, "the help says so");
   for (const OptionGroup& group : option_groups(unused)) {
     text += fmt::format("\n{}:\n{}", group.title, cli::options_help(group.rows, cli::Dashes::Two));
   }

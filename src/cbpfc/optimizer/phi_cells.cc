@@ -98,7 +98,8 @@ CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order) {
       continue;
     }
     const auto is_taken = [&](std::optional<std::uint16_t> slot) {
-      return std::ranges::any_of(conflicts[*cell], [&](Cell other) { return slots[other] == slot; });
+      return std::ranges::any_of(conflicts[*cell],
+                                 [&](Cell other) { return slots[other] == slot; });
     };
     const auto copied = cell_copied(graph.values, graph.nodes[id]);
     std::optional<std::uint16_t> slot = copied ? slots[*copied] : std::nullopt;

@@ -96,7 +96,7 @@ TEST(GraphText, GraphsAreComparedWithAllTheyHave) {
 
 TEST(GraphText, WhatIsNoGraphIsRefused) {
   const std::pair<const char*, const char*> kRows[] = {
-      {"0: p8[1] 0x5 -> 1 else -> 1\n1: retrun 0x1\n", "program, line 2, column 4: "},
+      {"0: p8[1] 0x5 -> 1 else -> 1\n1: rtrn 0x1\n", "program, line 2, column 4: "},
       {"0: return v1\n", "program, line 1, column 12: no such value"},
       {"0: return 0x1 0x2\n", "expected the end of the line"},
       {"0: return (0x1 ? 0x2)\n", "expected an operator"},
