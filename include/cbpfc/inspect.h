@@ -39,8 +39,7 @@ struct GraphView {
 
 /// The graph as it is lifted from the program (kLiftedPhase) and after every phase.
 ///
-/// Errors: those of compile_ebpf(); Errc::Unsupported for programs that the optimiser leaves alone
-/// (loops, more values that paths disagree on than it keeps).
+/// Errors: those of compile_ebpf().
 Result<std::vector<GraphView>> inspect_phases(const Filter& filter,
                                               const EbpfOptions& options = {});
 

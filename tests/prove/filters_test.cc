@@ -3,6 +3,7 @@
 // Every expression of tests/data/filters.txt and some harder ones: the fragment answers as the program that libpcap makes
 // without its optimiser, for every packet of up to 65,535 bytes.
 
+#include <cbpfc/text.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -46,6 +47,22 @@ TEST_P(Filters, AreProven) {
     const std::string failure = check(prover, compile(expression), {.optimize = GetParam()});
     EXPECT_TRUE(failure.empty()) << expression << ": " << failure;
   }
+}
+
+/// Two lists behind two headers, where an address of the first list leads to the second one: once the lists are shared,
+/// a way sets the cell of the second list twice.
+TEST_P(Filters, WithACellThatIsSetTwiceAreProven) {
+  const auto raw = parse_program(
+      "31,32 0 0 56,40 0 0 12,21 1 0 2048,21 10 26 2054,32 0 0 26,21 18 0 167772161,"
+      "21 17 0 185597955,21 16 0 203423749,21 15 0 221249543,32 0 0 30,"
+      "21 18 0 536870929,21 17 0 554696723,21 16 0 572522517,21 15 16 590348311,"
+      "32 0 0 28,21 8 0 167772161,21 7 0 185597955,21 6 0 203423749,21 5 0 221249543,"
+      "32 0 0 38,21 8 0 536870929,21 7 0 554696723,21 6 0 572522517,21 5 6 590348311,"
+      "32 0 0 0,21 3 0 536870929,21 2 0 554696723,21 1 0 572522517,21 0 1 590348311,"
+      "6 0 0 1,6 0 0 0");
+  ASSERT_TRUE(raw) << raw.error().message;
+  Prover prover;
+  EXPECT_EQ(check(prover, Filter::decode(*raw).value(), {.optimize = GetParam()}), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Optimize, Filters, testing::Bool(), [](const auto& param) {

@@ -6,6 +6,7 @@
 #include <cbpfc/inspect.h>
 
 #include "../cfg.h"
+#include "../ebpf_options.h"
 #include "emit_graph.h"
 #include "lift.h"
 #include "optimize.h"
@@ -17,6 +18,7 @@ std::vector<PhaseDescription> optimizer_phases() {
 }
 
 Result<std::vector<GraphView>> inspect_phases(const Filter& filter, const EbpfOptions& options) {
+  TRY(check_options(options));
   const optimizer::PacketRules rules = optimizer::rules_for(options);
   const Cfg cfg = TRY(
       build_cfg(filter, rules.max_packet_offset, options.ancillary).with_context("inspect filter"));

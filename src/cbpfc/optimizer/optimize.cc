@@ -122,8 +122,8 @@ Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
   if (2 * longest_way_of_long_packets(*split) > way) {
     return code;
   }
-  ebpf::Assembly split_code = TRY(emit_graph(*split, options));
-  return 2 * split_code.size() <= 3 * code.size() ? split_code : code;
+  auto split_code = emit_graph(*split, options);
+  return split_code && 2 * split_code->size() <= 3 * code.size() ? std::move(split_code) : code;
 }
 
 }  // namespace cbpfc::optimizer

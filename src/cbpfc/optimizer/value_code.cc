@@ -214,9 +214,19 @@ std::uint32_t ValueCode::remove_unread_stores() {
   return slots;
 }
 
-/// Where all ways to a node have the cell in one register it is not read from its slot; that register is the one
-/// that the way emitted first had it in.  So that is one of the last, which ways with less room leave alone.
+/// A register no longer holds the cell: share_lists() sets one twice on a way.
+void ValueCode::forget_cell(ValueId phi) {
+  for (const Reg reg : pool_) {
+    if (held(reg).is_value(phi)) {
+      held(reg) = Held{};
+    }
+  }
+}
+
+/// A cell stays in a register only if all ways leave it in the same one: its home, chosen by the first way emitted.
+/// The home is taken from the end of the pool, which is used last.
 void ValueCode::set_phi(ValueId phi, ValueId from) {
+  forget_cell(phi);
   Reg reg{};
   if (const auto k = graph_.values.known(from); k && hides_constants_) {
     reg = allocate();
@@ -252,6 +262,7 @@ void ValueCode::set_phi(ValueId phi, ValueId from) {
 
 void ValueCode::set_phi_from_call(ValueId phi, std::int32_t helper) {
   call(helper);
+  forget_cell(phi);
   const Reg reg = allocate_for(phi);
   code.add(ebpf::mov32(reg, Reg::R0));
   store_cell(phi, reg);

@@ -101,6 +101,7 @@ class ValueCode {
   ebpf::Reg give_up();
   void call(std::int32_t helper);
   void store_cell(ValueId phi, ebpf::Reg reg);
+  void forget_cell(ValueId phi);
   ebpf::Reg compute(ValueId value);
   ebpf::Reg compute_load(ValueId id, const PacketLoad& load);
   void probe(std::uint32_t size_bytes, std::optional<ValueId> index, std::uint32_t offset);
@@ -109,7 +110,6 @@ class ValueCode {
   ebpf::Reg compute_length(ValueId id);
   ebpf::Reg compute_arithmetic(ValueId id, const Arithmetic& arithmetic);
   ebpf::Reg own(ValueId value);
-  ebpf::Reg copy(ebpf::Reg from);
   Address address(std::uint32_t size_bytes, std::optional<ValueId> index, std::uint32_t offset);
   ebpf::Reg small_pointer(ValueId index);
   ebpf::Reg any_pointer(ValueId index, std::int64_t begin, std::int64_t end,
