@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -176,6 +178,15 @@ Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals) {
   return Waited::Done;
 }
 
+namespace {
+
+bool is_pipe_without_name(const std::string& path) {
+  struct statfs status{};
+  return ::statfs(path.c_str(), &status) == 0 && status.f_type == PIPEFS_MAGIC;
+}
+
+}  // namespace
+
 Waited await_reader(const std::string& path, const TrustedUsers& trusted,
                     const cli::StopSignals& signals, UniqueFd& keep) {
   struct stat status{};
@@ -193,7 +204,8 @@ Waited await_reader(const std::string& path, const TrustedUsers& trusted,
     if (pipe.error().sys_errno != ENXIO) {
       return Waited::Done;
     }
-    if (signals.wait(kRetryInterval)) {
+    // A pipe without a name gets no other reader, and one that has gone is a normal end.
+    if (is_pipe_without_name(path) || signals.wait(kRetryInterval)) {
       return Waited::Stopped;
     }
   }
