@@ -104,7 +104,7 @@ struct EbpfOptions {
   /// so that wider ones are made of bytes.  Loads relative to X need Linux 5.12 there.
   bool buffer_on_stack = false;
   AncillaryOptions ancillary = {};
-  /// Further registers the fragment may overwrite; the optimised fragment keeps loaded values there.
+  /// Further registers the fragment may overwrite, for values.
   std::vector<ebpf::Reg> spare = {};
   /// Where a match and a miss jump, without a value in `result`; both or neither.  The fragment has a jump
   /// to each, taken or not: the verifier refuses code behind a label that nothing leads to.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Tested by: compile_c_test.cc, cbpfc_object_test.cc.
+// Tested by: tests/golden/c_options, cbpfc_object_test.cc.
 
 #include "function_name.h"
 

@@ -24,7 +24,8 @@
 namespace cbpfc::optimizer {
 
 /// The fragment.
-/// Errors: Errc::InvalidArgument when the stack has no room for the filter's cells.
+/// Errors: Errc::InvalidArgument when the stack has no room for the filter's cells; Errc::TooLarge when a value takes
+/// more registers than there are, which lifting prevents.
 Result<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options);
 
 }  // namespace cbpfc::optimizer

@@ -14,8 +14,7 @@
 // Comparisons with constants are questions for an interval, and a Switch asks for many at once; v == k,
 // v > k, v & 0xff000000 == k all are intervals.
 //
-// Edges lead nowhere twice: a graph has no cycles.  Nodes that no edge leads to stay in `nodes`; who wants
-// the living asks topological_order().
+// The graph is acyclic.  Nodes that no edge leads to stay in `nodes`; topological_order() gives the reachable ones.
 //
 // Tested by: tests/golden/passes, tests/golden/lift, graph_text_test.cc.
 
@@ -41,7 +40,7 @@ struct Case {
   NodeId target;
   bool operator==(const Case&) const = default;
 };
-/// Which interval holds the value?  Cases are sorted and disjoint.
+/// Branches on the interval that contains the value.  Cases are sorted and disjoint.
 struct Switch {
   ValueId value;
   std::vector<Case> cases;

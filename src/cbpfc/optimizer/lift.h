@@ -28,8 +28,7 @@
 
 namespace cbpfc::optimizer {
 
-/// Adds `cfg` to `graph`: `returns` says which node stands for the end with a given value.
-/// Returns the node to start at.
+/// Where the ways through a filter end.
 class Ends {
  public:
   virtual ~Ends() = default;
@@ -37,6 +36,7 @@ class Ends {
   virtual NodeId end(Graph& graph, ValueId value) = 0;
 };
 
+/// Adds `cfg` to `graph`; `ends` says where a way goes on that returns a value.  Returns the entry.
 NodeId lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph);
 
 /// The decision graph of one filter.

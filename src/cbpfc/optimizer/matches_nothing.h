@@ -7,7 +7,7 @@
 // Looks for one way through the decision graph that ends in a match and on which no answer contradicts another.  Most
 // filters have one in the first ways that are tried, so this costs a fraction of compiling the filter.
 //
-// Tested by: matches_nothing_test.cc; pcap_filter_test.cc.
+// Tested by: pcap_filter_test.cc.
 
 #pragma once
 
