@@ -48,7 +48,7 @@ Figure compile_time(const std::vector<FilterRow>& rows) {
       ++count;
     }
   }
-  return {.what = "compile one filter that is no list, mean",
+  return {.what = "compile an ordinary filter, mean",
           .limit = 100,
           .measured = count > 0 ? std::optional(sum_us / count) : std::nullopt,
           .unit = "us"};

@@ -89,8 +89,8 @@ Compiled compile(const std::string& expression, const ExpressionOptions& options
   return insns;
 }
 
-/// Whether the linked libpcap takes `word` for one of its own, not for a name: as the name of an interface, which none
-/// of its words may be, and which it looks up nowhere.
+/// Whether `word` is a keyword of the linked libpcap.  Tried as the name of an interface: libpcap refuses its keywords
+/// there, and does not look the name up.
 bool is_libpcap_keyword(std::string_view word) {
   constexpr int kDltPflog = 117;
   return !compile(fmt::format("ifname {}", word), {.dlt = kDltPflog});

@@ -43,8 +43,8 @@ struct ListNode {
   std::vector<ListNode> children = {};
 };
 
-/// Whether a word is no name, or one of libpcap's that is understood here: it changes the meaning of nothing but its
-/// own term, or is one of those that move headers.
+/// Whether `word` cannot change the meaning of another term unnoticed: it is not a name, or a keyword of libpcap that
+/// affects its own term only or is known here to move headers.
 bool is_harmless(std::string_view word);
 
 /// Reads an expression; nullopt for what cannot be one, is not understood, or may not be cut.

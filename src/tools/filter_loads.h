@@ -13,7 +13,7 @@
 namespace xdpcap {
 
 /// Refuses a filter with a load that capture programs cannot answer.  `expression`: what it was compiled from; empty for a program.
-/// Errors: Unsupported, naming the load or the keyword, and why there is no answer.
+/// Errors: Errc::Unsupported, with the load or the keyword and the reason.
 cbpfc::Result<void> check_loads(const cbpfc::Filter& filter, const cbpfc::LinkType& link_type,
                                 std::string_view expression);
 

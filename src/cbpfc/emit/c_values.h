@@ -10,7 +10,7 @@
 // which is made again where it was needed for something else.  An expression that loads relative to several
 // values, which needs several pointers, takes each load into a variable first (t0, t1, ...).
 //
-// The graph may rely on offsets that the verifier of BPF does not allow; on a host there is no limit.
+// Offsets may be larger than the BPF verifier allows, since a host has no limit.
 // What the limit makes of a guard is decided here, for the macros to apply under BPF alone.
 
 #pragma once
