@@ -13,7 +13,7 @@
 namespace bench {
 
 enum class Contender : std::uint8_t {
-  Plain,         ///< EbpfOptions::optimize = false: each classic instruction by itself
+  Plain,         ///< EbpfOptions::optimize = false: without the passes over the graph
   Optimized,     ///< EbpfOptions::optimize = true, from what libpcap makes without its optimiser
   AfterLibpcap,  ///< the same, from what libpcap's optimiser makes, as the others
   Clang,         ///< clang -O2 -mcpu=v3 on the C output

@@ -2,7 +2,6 @@
 
 #include "lists.h"
 
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +9,8 @@
 #include <random>
 #include <set>
 #include <span>
+
+#include "verify/interpret.h"
 
 namespace bench {
 namespace {

@@ -2,12 +2,12 @@
 
 #include "packets.h"
 
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
 
-#include "cbpfc/machine.h"
 #include "differential/ebpf_engine.h"
 #include "differential/packet_maker.h"
+#include "verify/interpret.h"
+#include "verify/machine.h"
 
 namespace bench {
 namespace {

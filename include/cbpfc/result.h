@@ -32,7 +32,7 @@ enum class Errc {
   TooLarge,          ///< valid, but longer than the kernel takes
   NotFound,          ///< a named thing does not exist
   Permission,        ///< a capability or file permission is missing
-  Busy,              ///< somebody else holds the thing
+  Busy,              ///< another process holds the thing
   VerifierRejected,  ///< the kernel verifier refused a program; `detail` is its log
   Kernel,            ///< any other refusal of the kernel
   Io,                ///< reading or writing a file failed

@@ -2,8 +2,9 @@
 
 #include "prove/replay.h"
 
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
+
+#include "verify/interpret.h"
 
 namespace cbpfc::prove {
 namespace {

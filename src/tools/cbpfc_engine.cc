@@ -3,7 +3,6 @@
 #include "tools/cbpfc_engine.h"
 
 #include <cbpfc/compile.h>
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include "kernel/test_run.h"
 #include "tools/cbpfc_code.h"
 #include "verify/ebpf_interpret.h"
+#include "verify/interpret.h"
 
 namespace command {
 

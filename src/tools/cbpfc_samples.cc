@@ -2,7 +2,6 @@
 
 #include "tools/cbpfc_samples.h"
 
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "tools/cbpfc_code.h"
 #include "tools/cbpfc_engine.h"
 #include "verify/ebpf_interpret.h"
+#include "verify/interpret.h"
 
 namespace command {
 

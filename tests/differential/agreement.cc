@@ -8,7 +8,7 @@
 #include <array>
 #include <optional>
 
-#include "cbpfc/machine.h"
+#include "verify/machine.h"
 
 namespace differential {
 namespace {

@@ -9,7 +9,6 @@
 #include "cbpfc/ancillary.h"
 
 #include <arpa/inet.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <fmt/format.h>
@@ -31,6 +30,7 @@
 #include "support/frame_maker.h"
 #include "support/netns.h"
 #include "support/one_cpu.h"
+#include "verify/interpret.h"
 
 namespace differential {
 namespace {

@@ -10,7 +10,6 @@
 // DIFFERENTIAL_SEED chooses other random programs, DIFFERENTIAL_PROGRAMS (in hundredths) their number.
 
 #include <bpf/libbpf.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <fmt/format.h>
@@ -24,6 +23,7 @@
 #include "differential/packet_maker.h"
 #include "differential/shape_generator.h"
 #include "differential/xdp_runner.h"
+#include "verify/interpret.h"
 
 namespace differential {
 

@@ -4,7 +4,6 @@
 // the kernel loads it, and it answers right on packets for its first term, one in the middle, its last one, and none.
 // Lists of terms put together by chance, and programs that keep more ways for later than the verifier does, likewise.
 
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -17,6 +16,7 @@
 #include "differential/packet_maker.h"
 #include "differential/set_engines.h"
 #include "support/thread_time.h"
+#include "verify/interpret.h"
 
 namespace differential {
 namespace {

@@ -5,7 +5,6 @@
 // match.
 
 #include <bpf/bpf.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <fmt/format.h>
@@ -23,11 +22,12 @@
 #include <cstring>
 #include <optional>
 
-#include "cbpfc/machine.h"
 #include "differential/chain_maker.h"
 #include "differential/generator.h"
 #include "differential/target_engine.h"
 #include "support/thread_time.h"
+#include "verify/interpret.h"
+#include "verify/machine.h"
 
 namespace differential {
 namespace {

@@ -7,7 +7,6 @@
 // golden/options.
 
 #include <cbpfc/compile.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <gtest/gtest.h>
@@ -18,6 +17,7 @@
 #include "differential/all_engines.h"
 #include "differential/packet_maker.h"
 #include "verify/ebpf_interpret.h"
+#include "verify/interpret.h"
 
 namespace differential {
 namespace {

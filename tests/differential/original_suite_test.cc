@@ -5,12 +5,12 @@
 // checks of divisors were tested, over packets of every length.  Its tests of inner structure have their
 // counterpart in unit/cbpfc.
 
-#include <cbpfc/interpret.h>
 #include <gtest/gtest.h>
 
 #include <array>
 
 #include "differential/all_engines.h"
+#include "verify/interpret.h"
 
 namespace differential {
 namespace {

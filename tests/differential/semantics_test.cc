@@ -5,7 +5,6 @@
 // were inspired by often does not.
 
 #include <cbpfc/compile.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/text.h>
 #include <gtest/gtest.h>
 #include <pcap.h>
@@ -18,6 +17,7 @@
 #include <sstream>
 
 #include "differential/all_engines.h"
+#include "verify/interpret.h"
 
 namespace differential {
 namespace {

@@ -6,7 +6,6 @@
 // DIFFERENTIAL_SEED and DIFFERENTIAL_PROGRAMS choose others, for longer runs.
 
 #include <bpf/bpf.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <fmt/format.h>
@@ -19,6 +18,7 @@
 #include "differential/generator.h"
 #include "differential/packet_maker.h"
 #include "differential/target_engine.h"
+#include "verify/interpret.h"
 
 namespace differential {
 namespace {
@@ -151,7 +151,7 @@ TEST_P(Targets, FiltersAgreeOnPacketsCutAtEveryLength) {
   EXPECT_GT(matches_, 0U);
 }
 
-/// Lists longer than the kernel takes as classic programs, by the code that treats each instruction by itself.
+/// Lists longer than the kernel takes as classic programs, without the passes.
 TEST(LongPrograms, LoadAndAgree) {
   XdpRunner runner;
   TargetEngine engine(runner, Target::Labels, 2000);

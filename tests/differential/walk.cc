@@ -6,8 +6,8 @@
 #include <array>
 #include <optional>
 
-#include "cbpfc/machine.h"
 #include "cbpfc/overloaded.h"
+#include "verify/machine.h"
 
 namespace differential {
 namespace {

@@ -5,7 +5,6 @@
 
 #include "tools/cbpfc_engine.h"
 
-#include <cbpfc/interpret.h>
 #include <gtest/gtest.h>
 
 #include "kernel/program.h"
@@ -13,6 +12,7 @@
 #include "support/bpf_fixture.h"
 #include "tools/cbpfc_measure.h"
 #include "unit/tools/subjects.h"
+#include "verify/interpret.h"
 
 namespace command {
 namespace {

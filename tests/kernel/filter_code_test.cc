@@ -5,7 +5,6 @@
 
 #include "attach/filter_code.h"
 
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -19,6 +18,7 @@
 #include "kernel/map.h"
 #include "kernel/program.h"
 #include "support/bpf_fixture.h"
+#include "verify/interpret.h"
 
 namespace xdpcap {
 namespace {

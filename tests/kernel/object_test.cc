@@ -5,7 +5,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <cbpfc/interpret.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -20,6 +19,7 @@
 #include "tools/cbpfc_samples.h"
 #include "tools/filter_text.h"
 #include "unit/tools/subjects.h"
+#include "verify/interpret.h"
 
 namespace command {
 namespace {

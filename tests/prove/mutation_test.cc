@@ -15,7 +15,6 @@
 //
 // PROVE_MUTANTS: faults in each fragment.  PROVE_SEED: which.
 
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -27,6 +26,7 @@
 #include "prove/corpus.h"
 #include "prove/mutant.h"
 #include "prove/prove.h"
+#include "verify/interpret.h"
 
 namespace cbpfc::prove {
 namespace {

@@ -17,7 +17,7 @@
 // An index that the compiler of filters knows to be small is masked instead of compared: the mask changes
 // nothing, and the verifier need not have followed how the index came about.
 //
-// Other offsets get a 0 added that nobody knows: the upper half of a 64-bit difference of pointers.  The
+// Other offsets get a 0 added that is hidden: the upper half of a 64-bit difference of pointers.  The
 // verifier then has nothing to believe of the offset but the limit, also on branches that cannot be taken,
 // where what it believes would contradict it; see optimizer/guard_code.cc.
 //

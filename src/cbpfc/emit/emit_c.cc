@@ -251,7 +251,7 @@ class CEmitter {
     line("  CBPFC_FORGET;");
     values_.kept.clear();
     if (keeps_too_much) {
-      // A sum of all that was loaded, clang would add up in the end.
+      // clang would put off adding up what was loaded, and keep all of it until then.
       for (const std::uint32_t cell : std::exchange(cells_set_, {})) {
         line("  CBPFC_HIDE(cell{});", cell);
       }

@@ -6,7 +6,6 @@
 
 #include "cbpfc/ancillary.h"
 
-#include <cbpfc/interpret.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -17,6 +16,7 @@
 #include "cbpfc/cfg.h"
 #include "support/frame_maker.h"
 #include "verify/ebpf_interpret.h"
+#include "verify/interpret.h"
 
 namespace cbpfc {
 namespace {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 #include <cbpfc/compile.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <fmt/format.h>
@@ -13,6 +12,7 @@
 #include "differential/packet_maker.h"
 #include "privilege/sanitized.h"
 #include "verify/ebpf_interpret.h"
+#include "verify/interpret.h"
 
 namespace cbpfc {
 namespace {

@@ -3,12 +3,13 @@
 #include "verify/ebpf_interpret.h"
 
 #include <cbpfc/compile.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <random>
+
+#include "verify/interpret.h"
 
 namespace cbpfc::ebpf {
 namespace {

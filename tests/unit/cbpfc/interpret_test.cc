@@ -2,7 +2,8 @@
 //
 // The meaning of each instruction on a packet of the bytes 1, 2, 3, ... 60.
 
-#include <cbpfc/interpret.h>
+#include "verify/interpret.h"
+
 #include <gtest/gtest.h>
 
 #include <numeric>

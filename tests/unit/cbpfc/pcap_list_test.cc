@@ -2,7 +2,6 @@
 
 #include "cbpfc/pcap_list.h"
 
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -13,6 +12,7 @@
 
 #include "differential/packet_maker.h"
 #include "support/libpcap_program.h"
+#include "verify/interpret.h"
 
 namespace cbpfc {
 namespace {

@@ -4,7 +4,6 @@
 // that the kernel takes for others.
 
 #include <cbpfc/compile.h>
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <gtest/gtest.h>
 #include <pcap.h>
@@ -15,6 +14,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "verify/interpret.h"
 
 namespace cbpfc {
 namespace {

@@ -2,7 +2,6 @@
 //
 // Shifted filters against the original on the packet cut at the offset, both in the interpreter.
 
-#include <cbpfc/interpret.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/shift.h>
 #include <cbpfc/text.h>
@@ -12,6 +11,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "verify/interpret.h"
 
 namespace cbpfc {
 namespace {

@@ -2,12 +2,12 @@
 
 #include "tools/cbpfc_samples.h"
 
-#include <cbpfc/interpret.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "subjects.h"
+#include "verify/interpret.h"
 
 namespace command {
 namespace {

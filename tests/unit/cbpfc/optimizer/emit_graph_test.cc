@@ -4,13 +4,12 @@
 
 #include "cbpfc/optimizer/emit_graph.h"
 
-#include <cbpfc/interpret.h>
-
 #include <algorithm>
 
 #include "differential/dice.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"
 #include "verify/ebpf_interpret.h"
+#include "verify/interpret.h"
 
 namespace cbpfc::optimizer {
 namespace {

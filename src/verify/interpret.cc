@@ -3,14 +3,15 @@
 // One instruction a step.  Nothing here is clever, on purpose.
 // Tested by: interpret_test.cc, and against libpcap and the kernel in differential/.
 
-#include <cbpfc/interpret.h>
+#include "interpret.h"
+
 #include <fmt/format.h>
 
 #include <bit>
 
-#include "ancillary.h"
+#include "cbpfc/ancillary.h"
+#include "cbpfc/overloaded.h"
 #include "machine.h"
-#include "overloaded.h"
 
 namespace cbpfc {
 /// The big-endian value at `offset` in a packet without the `missing` bytes of a tag, or the end of the program.

@@ -5,13 +5,13 @@
 
 #pragma once
 
-#include <cbpfc/interpret.h>
-
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+
+#include "interpret.h"
 
 namespace cbpfc {
 

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <array>
 
-#include "ancillary.h"
+#include "cbpfc/ancillary.h"
 #include "machine.h"
 
 namespace cbpfc {
