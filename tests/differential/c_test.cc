@@ -26,10 +26,6 @@
 #include "verify/interpret.h"
 
 namespace differential {
-
-// In engines.cc: libpcap's headers and the kernel's exclude each other.
-std::optional<std::vector<cbpfc::RawInsn>> compile_by_libpcap(const std::string& expression,
-                                                              bool optimize);
 namespace {
 
 constexpr std::size_t kLongestCut = 120;
@@ -53,11 +49,10 @@ struct Cases {
   }
 };
 
-/// With libpcap's optimiser: as tcpdump -ddd prints it.
-cbpfc::Filter compile(const std::string& expression, bool optimize) {
-  const auto program = compile_by_libpcap(expression, optimize);
+cbpfc::Filter compile(const std::string& expression) {
+  const auto program = cbpfc::compile_expression(expression);
   EXPECT_TRUE(program) << expression;
-  auto filter = cbpfc::Filter::decode(*program);
+  auto filter = cbpfc::Filter::decode(*program, cbpfc::Accept::Compiler);
   EXPECT_TRUE(filter) << filter.error().message;
   return *std::move(filter);
 }
@@ -74,16 +69,10 @@ std::vector<std::string> expressions() {
   return lines;
 }
 
-/// The corpus; `both` adds what libpcap makes of it without its optimiser.
-Cases corpus(std::size_t packets, bool both) {
+Cases corpus(std::size_t packets) {
   Cases all;
   for (const std::string& expression : expressions()) {
-    const std::string name = expression.substr(0, 200);
-    all.add(name, compile(expression, true), packets, 1);
-    if (both &&
-        expression.size() < 400) {  // unoptimised, the long lists outgrow 4,096 instructions
-      all.add(name + ", unoptimised", compile(expression, false), packets, 1);
-    }
+    all.add(expression.substr(0, 200), compile(expression), packets, 1);
   }
   return all;
 }
@@ -158,7 +147,7 @@ void expect_host_agreement(const Cases& all, bool optimize, std::uint64_t least)
 class CHost : public testing::TestWithParam<bool> {};
 
 TEST_P(CHost, TheCorpusAgrees) {
-  expect_host_agreement(corpus(12, true), GetParam(), 50'000);
+  expect_host_agreement(corpus(12), GetParam(), 50'000);
 }
 
 TEST_P(CHost, RandomProgramsAgree) {
@@ -204,7 +193,7 @@ class CKernel : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(CKernel, TheCorpusAgrees) {
-  const Cases all = corpus(8, false);
+  const Cases all = corpus(8);
   for (const char* level : {"-O0", "-O1", "-O2", "-O3"}) {
     for (const bool optimize : {false, true}) {
       expect_kernel_agreement(runner(), all, fmt::format("{} {}", GetParam(), level), optimize,

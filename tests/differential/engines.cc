@@ -11,14 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "support/libpcap_program.h"
-
 namespace differential {
-
-std::optional<std::vector<cbpfc::RawInsn>> compile_by_libpcap(const std::string& expression,
-                                                              bool optimize) {
-  return xdpcap::test::libpcap_program(expression, DLT_EN10MB, optimize);
-}
 
 std::uint32_t run_libpcap(std::span<const cbpfc::RawInsn> program,
                           std::span<const std::uint8_t> packet) {

@@ -56,6 +56,24 @@ TEST(Meaning, WhereLibpcapsOptimiserIsWrong) {
            "60000000 0014 06 40 20010db8000000000000000000000001 20010db8000000000000000000000002 "
            "0015 c000 00000000 00000000 50100000 00000000",
        true},
+      {"tcp[0:2] = tcp[4:2] or tcp src and dst portrange 50-100",
+       std::string(kEthernetIp) + "45e1 002a 0002 0000 4106 bca0 c0a80101 c0a80101 "
+                                  "0050 0035 00000007 00000000 50160002 00000000",
+       true},
+      {"udp[0:2] = udp[2:2] or src or dst port 443",
+       std::string(kEthernetIp) + "4500 0020 0000 0000 0111 0000 9deba321 ac100401 "
+                                  "1f90 01bb 000c0000 00000000",
+       true},
+      {"not tcp[0:2] = tcp[4:2] and tcp src and dst port 53",
+       std::string(kEthernetIp) + "4500 0028 0000 0000 4006 0000 c0a80101 01020304 "
+                                  "0035 0035 00000001 00000000 50100000 00000000",
+       true},
+      {"106 & 35 >= (0 / icmp[6])",
+       std::string(kEthernetIp) +
+           "4500 001c 0000 0000 4001 0000 0a010203 0a010304 08000000 00000000",
+       false},
+      {"src and dst net 0.0.0.0/1 or dst host 1.2.3.4 and src and dst net 0.0.0.0/1",
+       std::string(kEthernetIp) + "4500 0014 0000 0000 4011 0000 01020304 0a010304", true},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.expression);
