@@ -5,8 +5,6 @@
 
 #include "cfg.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -157,42 +155,49 @@ std::vector<BlockId> successors(const Exit& exit) {
   return {};
 }
 
-bool reads(const Step& step, Register r) {
-  const bool a = r == Register::A;
-  return std::visit(Overloaded{
-                        [](const LoadImmediate&) { return false; },
-                        [](const LoadAbsolute&) { return false; },
-                        [&](const LoadIndirect&) { return !a; },
-                        [](const LoadHeaderLength&) { return false; },
-                        [](const LoadLength&) { return false; },
-                        [](const LoadScratch&) { return false; },
-                        [&](const StoreScratch& s) { return s.src == r; },
-                        [&](const Alu& s) { return a || s.operand.is_x; },
-                        [&](const Negate&) { return a; },
-                        [&](const Transfer& s) { return s.dst != r; },
-                        [](const LoadContext&) { return false; },
-                        [](const CallHelper&) { return false; },
-                    },
-                    step);
+namespace {
+
+constexpr std::uint8_t kA = RegisterUse::kA;
+constexpr std::uint8_t kX = RegisterUse::kX;
+constexpr std::uint8_t kBoth = kA | kX;
+
+std::uint8_t bit(Register r) {
+  return r == Register::A ? kA : kX;
+}
+std::uint8_t bits(const Operand& operand) {
+  return operand.is_x ? kBoth : kA;
 }
 
-bool writes(const Step& step, Register r) {
-  const bool a = r == Register::A;
-  return std::visit(Overloaded{
-                        [&](const LoadImmediate& s) { return s.dst == r; },
-                        [&](const LoadAbsolute&) { return a; },
-                        [&](const LoadIndirect&) { return a; },
-                        [&](const LoadHeaderLength&) { return !a; },
-                        [&](const LoadLength& s) { return s.dst == r; },
-                        [&](const LoadScratch& s) { return s.dst == r; },
-                        [](const StoreScratch&) { return false; },
-                        [&](const Alu&) { return a; },
-                        [&](const Negate&) { return a; },
-                        [&](const Transfer& s) { return s.dst == r; },
-                        [&](const LoadContext&) { return a; },
-                        [&](const CallHelper&) { return a; },
-                    },
-                    step);
+/// Of instructions and steps.
+const Overloaded kUse{
+    [](const LoadImmediate& i) { return RegisterUse{.writes = bit(i.dst)}; },
+    [](const LoadAbsolute&) { return RegisterUse{.writes = kA}; },
+    [](const LoadIndirect&) { return RegisterUse{.reads = kX, .writes = kA}; },
+    [](const LoadHeaderLength&) { return RegisterUse{.writes = kX}; },
+    [](const LoadLength& i) { return RegisterUse{.writes = bit(i.dst)}; },
+    [](const LoadAncillary&) { return RegisterUse{.reads = kBoth, .writes = kA}; },
+    [](const LoadContext&) { return RegisterUse{.writes = kA}; },
+    [](const CallHelper&) { return RegisterUse{.writes = kA}; },
+    [](const LoadScratch& i) { return RegisterUse{.writes = bit(i.dst)}; },
+    [](const StoreScratch& i) { return RegisterUse{.reads = bit(i.src)}; },
+    [](const Alu& i) { return RegisterUse{.reads = bits(i.operand), .writes = kA}; },
+    [](const Negate&) { return RegisterUse{.reads = kA, .writes = kA}; },
+    [](const Transfer& i) {
+      return RegisterUse{.reads = i.dst == Register::A ? kX : kA, .writes = bit(i.dst)};
+    },
+    [](const Jump&) { return RegisterUse{}; },
+    [](const JumpIf& i) { return RegisterUse{.reads = bits(i.operand)}; },
+    [](const ReturnA&) { return RegisterUse{.reads = kA}; },
+    [](const ReturnConstant&) { return RegisterUse{}; },
+};
+
+}  // namespace
+
+RegisterUse use_of(const Insn& insn) {
+  return std::visit(kUse, insn);
+}
+RegisterUse use_of(const Step& step) {
+  return std::visit(kUse, step);
 }
 
 Result<Cfg> build_cfg(const Filter& filter, std::uint32_t max_packet_offset,

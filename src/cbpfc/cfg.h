@@ -60,9 +60,15 @@ struct Cfg {
 /// Where `exit` may continue: no, one or two blocks.
 std::vector<BlockId> successors(const Exit& exit);
 
-/// What a step reads and writes; the packet and scratch memory are not registers.
-bool reads(const Step& step, Register r);
-bool writes(const Step& step, Register r);
+/// Registers that are read, and those that are written afterwards.
+struct RegisterUse {
+  static constexpr std::uint8_t kA = 1;
+  static constexpr std::uint8_t kX = 2;
+  std::uint8_t reads = 0;
+  std::uint8_t writes = 0;
+};
+RegisterUse use_of(const Insn& insn);
+RegisterUse use_of(const Step& step);
 
 /// Builds the graph of the reachable part of `filter`.
 ///

@@ -27,54 +27,21 @@ inline constexpr std::uint16_t kImm = 0x00, kAbs = 0x20, kInd = 0x40, kMem = 0x6
 inline constexpr std::uint16_t kSourceX = 0x08, kNeg = 0x80, kJa = 0x00;
 inline constexpr std::uint16_t kReturnsA = 0x10, kTax = 0x00, kTxa = 0x80;
 
-template <typename T>
-struct Operation {
-  std::uint16_t bits;
-  T meaning;
-};
+/// The operation bits, by AluOp and by Condition.
+inline constexpr std::array<std::uint16_t, 10> kAluOps = {0x00, 0x10, 0x20, 0x30, 0x40,
+                                                          0x50, 0x60, 0x70, 0x90, 0xa0};
+inline constexpr std::array<std::uint16_t, 4> kConditions = {0x10, 0x20, 0x30, 0x40};
 
-inline constexpr std::array<Operation<AluOp>, 10> kAluOps = {{{0x00, AluOp::Add},
-                                                              {0x10, AluOp::Sub},
-                                                              {0x20, AluOp::Mul},
-                                                              {0x30, AluOp::Div},
-                                                              {0x40, AluOp::Or},
-                                                              {0x50, AluOp::And},
-                                                              {0x60, AluOp::Lsh},
-                                                              {0x70, AluOp::Rsh},
-                                                              {0x90, AluOp::Mod},
-                                                              {0xa0, AluOp::Xor}}};
-inline constexpr std::array<Operation<Condition>, 4> kConditions = {
-    {{0x10, Condition::Equal},
-     {0x20, Condition::Greater},
-     {0x30, Condition::GreaterEqual},
-     {0x40, Condition::AnyBitSet}}};
-
-constexpr std::optional<AluOp> alu_op(int bits) {
-  for (const auto& op : kAluOps) {
-    if (op.bits == bits) {
-      return op.meaning;
-    }
-  }
-  return std::nullopt;
-}
-constexpr std::optional<Condition> condition(int bits) {
-  for (const auto& op : kConditions) {
-    if (op.bits == bits) {
-      return op.meaning;
-    }
-  }
-  return std::nullopt;
-}
-/// The operation bits of an enumerator; every enumerator is in its table.
+/// The enumerator that an opcode's bits stand for in `table`.
 template <typename T, std::size_t N>
-constexpr std::uint16_t bits_of(const std::array<Operation<T>, N>& table, T meaning) {
-  std::uint16_t bits = 0;
-  for (const auto& op : table) {
-    if (op.meaning == meaning) {
-      bits = op.bits;
+constexpr std::optional<T> meaning_of(const std::array<std::uint16_t, N>& table,
+                                      std::uint16_t code) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (table[i] == (code & kOpMask)) {
+      return static_cast<T>(i);
     }
   }
-  return bits;
+  return std::nullopt;
 }
 
 }  // namespace cbpfc::opcode

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The compiler to C from end to end, and the check of what a caller may ask of it.
-// Tested by: tests/golden/c, tests/golden/c_options.
+// Tested by: tests/golden/c, tests/golden/c_options, cbpfc_object_test.cc.
 
 #include <cbpfc/compile.h>
 #include <cbpfc/compile_c.h>
@@ -15,12 +15,30 @@
 #include <string_view>
 
 #include "emit/emit_c.h"
-#include "function_name.h"
 #include "optimizer/lift.h"
 #include "optimizer/optimize.h"
 
 namespace cbpfc {
 namespace {
+
+/// Words that no function can be named after, each between blanks.  Source: ISO C23 6.4.1, the keywords that gcc and clang
+/// add by default, and the names of types that the text itself uses.
+constexpr std::string_view kTaken =
+    " alignas alignof asm auto bool break case char const constexpr continue default do "
+    "double else enum extern false float for goto if inline int long nullptr register "
+    "restrict return short signed sizeof static static_assert struct switch thread_local "
+    "true typedef typeof typeof_unqual union unsigned void volatile while _Alignas "
+    "_Alignof _Atomic _BitInt _Bool _Complex _Decimal128 _Decimal32 _Decimal64 _Generic "
+    "_Imaginary _Noreturn _Static_assert _Thread_local uint8_t uint16_t uint32_t "
+    "uint64_t ";
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::unexpected<Error> invalid_c_option(std::string_view option, const std::string& why) {
   return fail_option(Errc::InvalidArgument, std::string(option),
@@ -55,6 +73,27 @@ std::string listing_comment(const Filter& filter) {
 }
 
 }  // namespace
+
+std::string function_name_fault(std::string_view name) {
+  const auto fault = [&](std::string_view why) { return fmt::format(R"("{}" {})", name, why); };
+  if (name.empty()) {
+    return "it is empty";
+  }
+  if (is_digit(name.front()) ||
+      !std::ranges::all_of(name, [](char c) { return is_letter(c) || is_digit(c); })) {
+    return fault("is not an identifier of C: use letters, digits and _, and no digit first");
+  }
+  if (kTaken.contains(fmt::format(" {} ", name))) {
+    return fault("is a word of C: choose another name");
+  }
+  if (name.starts_with("__")) {
+    return fault("begins with __, which is the compiler's: choose another name");
+  }
+  if (name.starts_with("CBPFC_") || name.starts_with("cbpfc_")) {
+    return fault("may clash with the macros of the text: choose another name");
+  }
+  return {};
+}
 
 Result<std::string> compile_c(const Filter& filter, const COptions& options) {
   TRY(check_options(options));

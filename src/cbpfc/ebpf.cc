@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Encodes eBPF instructions and collects them in an Assembly; ebpf_branches.cc and ebpf_islands.cc
-// resolve the jumps.
+// Encodes eBPF instructions and collects them in an Assembly; ebpf_jumps.h has what resolves
+// its jumps.
 //
 // Source: Linux v6.18 Documentation/bpf/standardization/instruction-set.rst.
 // Tested by: ebpf_test.cc.
@@ -12,10 +12,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "ebpf_branches.h"
-#include "ebpf_islands.h"
+#include "ebpf_jumps.h"
 #include "ebpf_opcodes.h"
-#include "ebpf_pending.h"
 
 namespace cbpfc::ebpf {
 namespace {
@@ -31,14 +29,10 @@ Insn make(int code, std::uint8_t regs, std::int16_t offset, std::int32_t immedia
               .immediate = immediate};
 }
 
-int bits(Alu op) {
-  return static_cast<int>(op);
-}
-int bits(Cmp condition) {
-  return static_cast<int>(condition);
-}
-int bits(Width width) {
-  return static_cast<int>(width);
+/// The bits of an operation, a condition or a width.
+template <typename T>
+int bits(T part) {
+  return static_cast<int>(part);
 }
 
 }  // namespace
@@ -224,14 +218,13 @@ Result<std::vector<Insn>> Assembly::assemble() const {
   turn_branches(program);
   remove_empty_jumps(program);
   limit_pending(program);
-  std::vector<Insn> placed = TRY(place(program));
-  if (placed.size() > kMaxInsns) {
+  if (program.insns.size() > kMaxInsns) {
     return fail(
         Errc::TooLarge,
         fmt::format("assemble: the program has {} instructions, the kernel takes at most {}; {}",
-                    placed.size(), kMaxInsns, kHowToShorten));
+                    program.insns.size(), kMaxInsns, kHowToShorten));
   }
-  return placed;
+  return place(std::move(program));
 }
 
 }  // namespace cbpfc::ebpf

@@ -7,8 +7,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,130 +74,96 @@ Result<void> check_registers(const EbpfOptions& options) {
   return {};
 }
 
-Result<void> check_survives(std::string_view option, Reg reg, std::string_view what) {
-  if (number(reg) < number(Reg::R6)) {
-    return invalid_option(
-        option, fmt::format("R{} does not survive {}; give one of R6 to R9", number(reg), what));
-  }
-  return {};
-}
-
-/// Probe reads are calls, which overwrite R0 to R5; what must survive them takes all of R6 to R9.
-Result<void> check_probe_registers(const EbpfOptions& options) {
-  constexpr std::string_view kWhat = "probe reads";
-  TRY(check_survives("packet_start", options.packet_start, kWhat));
-  TRY(check_survives("packet_end", options.packet_end, kWhat));
-  TRY(check_survives("working", options.working[0], kWhat));
-  TRY(check_survives("working", options.working[1], kWhat));
-  constexpr std::string_view kNoneLeft =
-      "no register is left that survives probe reads: the packet's start and end and the first two "
-      "working registers are R6 to R9";
-  if (options.packet_length) {
-    return invalid_option("packet_length", kNoneLeft);
-  }
-  if (options.ancillary.context) {
-    return invalid_option("ancillary.context", kNoneLeft);
-  }
-  return {};
-}
-
-/// Registers that must keep their values where ancillary loads are calls.
-Result<void> check_helper_registers(const EbpfOptions& options) {
-  constexpr std::string_view kWhat = "the calls of ancillary loads";
-  TRY(check_survives("packet_start", options.packet_start, kWhat));
-  TRY(check_survives("packet_end", options.packet_end, kWhat));
-  TRY(check_survives("working", options.working[1], kWhat));
-  if (options.packet_length) {
-    TRY(check_survives("packet_length", *options.packet_length, kWhat));
-  }
-  if (options.ancillary.context) {
-    TRY(check_survives("ancillary.context", *options.ancillary.context, kWhat));
-  }
-  return {};
-}
-
+/// Registers that must keep their values where the fragment calls, which overwrites R0 to R5.
 Result<void> check_calls(const EbpfOptions& options) {
-  if (options.access == PacketAccess::Probe) {
-    return check_probe_registers(options);
+  const bool probes = options.access == PacketAccess::Probe;
+  if (!probes && !options.ancillary.helpers) {
+    return {};
   }
-  return options.ancillary.helpers ? check_helper_registers(options) : Result<void>();
-}
-
-Result<void> check_access(const EbpfOptions& options) {
-  if (options.packet_start_offset_bytes > kMaxPacketOffset) {
-    return invalid_option(
-        "packet_start_offset_bytes",
-        fmt::format("{} is more than {}", options.packet_start_offset_bytes, kMaxPacketOffset));
+  const auto check = [&](std::string_view option, std::optional<Reg> reg) -> Result<void> {
+    if (reg && probes && option != "packet_start" && option != "packet_end" &&
+        option != "working") {
+      return invalid_option(
+          option,
+          "no register is left that survives probe reads: the packet's start and end and the first "
+          "two working registers are R6 to R9");
+    }
+    if (reg && number(*reg) < number(Reg::R6)) {
+      return invalid_option(
+          option, fmt::format("R{} does not survive {}; give one of R6 to R9", number(*reg),
+                              probes ? "probe reads" : "the calls of ancillary loads"));
+    }
+    return {};
+  };
+  TRY(check("packet_start", options.packet_start));
+  TRY(check("packet_end", options.packet_end));
+  if (probes) {
+    TRY(check("working", options.working[0]));
   }
-  if (options.access != PacketAccess::Direct && options.packet_start_offset_bytes != 0) {
-    return invalid_option("packet_start_offset_bytes", "it has a meaning with direct access only");
-  }
-  if (options.access != PacketAccess::Buffer && options.buffer_size_bytes != 0) {
-    return invalid_option("buffer_size_bytes", "it has a meaning with access to a buffer only");
-  }
-  if (options.access != PacketAccess::Buffer && options.buffer_on_stack) {
-    return invalid_option("buffer_on_stack", "it has a meaning with access to a buffer only");
-  }
-  if (options.access == PacketAccess::Buffer && options.buffer_size_bytes == 0) {
-    return invalid_option(
-        "buffer_size_bytes",
-        fmt::format("it is missing: access to a buffer needs its size, 1 to {} bytes",
-                    kMaxPacketOffset));
-  }
-  if (options.buffer_size_bytes > kMaxPacketOffset) {
-    return invalid_option(
-        "buffer_size_bytes",
-        fmt::format("{} is not in 1 to {}", options.buffer_size_bytes, kMaxPacketOffset));
-  }
+  TRY(check("working", options.working[1]));
+  TRY(check("packet_length", options.packet_length));
+  TRY(check("ancillary.context", options.ancillary.context));
   return {};
 }
 
-Result<void> check_stack(const EbpfOptions& options) {
-  if (options.stack_offset_bytes % 4 != 0) {
-    return invalid_option("stack_offset_bytes",
-                          fmt::format("{} is not a multiple of 4", options.stack_offset_bytes));
-  }
-  constexpr std::uint32_t kMostBytes = 448;
-  if (options.stack_offset_bytes > kMostBytes) {
-    return invalid_option(
-        "stack_offset_bytes",
-        fmt::format("{} is more than {}", options.stack_offset_bytes, kMostBytes));
-  }
-  return {};
+/// What must not be.
+struct Fault {
+  bool is_there;
+  std::string_view option;
+  std::string why;
+};
+
+Result<void> refuse(std::initializer_list<Fault> faults) {
+  const auto* const found = std::ranges::find_if(faults, &Fault::is_there);
+  return found == faults.end() ? Result<void>() : invalid_option(found->option, found->why);
+}
+
+Result<void> check_numbers(const EbpfOptions& options) {
+  const auto is_more_than = [](std::uint32_t value, std::uint32_t most) {
+    return fmt::format("{} is more than {}", value, most);
+  };
+  constexpr std::uint32_t kMostStackOffset = 448;
+  const std::uint32_t start = options.packet_start_offset_bytes;
+  const std::uint32_t size = options.buffer_size_bytes;
+  const std::uint32_t stack = options.stack_offset_bytes;
+  const bool is_buffer = options.access == PacketAccess::Buffer;
+  const std::string for_buffers = "it has a meaning with access to a buffer only";
+  return refuse({
+      {start > kMaxPacketOffset, "packet_start_offset_bytes",
+       is_more_than(start, kMaxPacketOffset)},
+      {options.access != PacketAccess::Direct && start != 0, "packet_start_offset_bytes",
+       "it has a meaning with direct access only"},
+      {!is_buffer && size != 0, "buffer_size_bytes", for_buffers},
+      {!is_buffer && options.buffer_on_stack, "buffer_on_stack", for_buffers},
+      {is_buffer && size == 0, "buffer_size_bytes",
+       fmt::format("it is missing: access to a buffer needs its size, 1 to {} bytes",
+                   kMaxPacketOffset)},
+      {size > kMaxPacketOffset, "buffer_size_bytes",
+       fmt::format("{} is not in 1 to {}", size, kMaxPacketOffset)},
+      {stack % 4 != 0, "stack_offset_bytes", fmt::format("{} is not a multiple of 4", stack)},
+      {stack > kMostStackOffset, "stack_offset_bytes", is_more_than(stack, kMostStackOffset)},
+  });
 }
 
 Result<void> check_label(const EbpfOptions& options, std::string_view option,
-                         std::string_view label) {
-  if (label.empty()) {
-    return invalid_option(option, "it is empty");
-  }
-  if (label.starts_with(options.label_prefix + "_")) {
-    return invalid_option(option, fmt::format(R"("{}" may clash with the labels "{}_...")", label,
-                                              options.label_prefix));
-  }
-  return {};
+                         const std::string& label, std::string_view if_empty) {
+  return refuse(
+      {{label.empty(), option, std::string(if_empty)},
+       {label.starts_with(options.label_prefix + "_"), option,
+        fmt::format(R"("{}" may clash with the labels "{}_...")", label, options.label_prefix)}});
 }
 
 Result<void> check_labels(const EbpfOptions& options) {
-  if (options.label_prefix.empty()) {
-    return invalid_option("label_prefix", "it is empty");
-  }
+  constexpr std::string_view kOneOfTwo =
+      "it is empty, but the other label is given; give both or neither";
+  TRY(refuse({{options.label_prefix.empty(), "label_prefix", "it is empty"}}));
   if (options.match_label.empty() && options.no_match_label.empty()) {
-    return check_label(options, "result_label", options.result_label);
+    return check_label(options, "result_label", options.result_label, "it is empty");
   }
-  for (const auto& [option, label] : {std::pair{"match_label", options.match_label},
-                                      std::pair{"no_match_label", options.no_match_label}}) {
-    if (label.empty()) {
-      return invalid_option(option,
-                            "it is empty, but the other label is given; give both or neither");
-    }
-    TRY(check_label(options, option, label));
-  }
-  if (options.match_label == options.no_match_label) {
-    return invalid_option("no_match_label",
-                          fmt::format(R"("{}" is the label of a match, too)", options.match_label));
-  }
-  return {};
+  TRY(check_label(options, "match_label", options.match_label, kOneOfTwo));
+  TRY(check_label(options, "no_match_label", options.no_match_label, kOneOfTwo));
+  return refuse({{options.match_label == options.no_match_label, "no_match_label",
+                  fmt::format(R"("{}" is the label of a match, too)", options.match_label)}});
 }
 
 }  // namespace
@@ -216,8 +185,7 @@ std::uint32_t max_packet_offset(const EbpfOptions& options) {
 Result<void> check_options(const EbpfOptions& options) {
   TRY(check_registers(options));
   TRY(check_calls(options));
-  TRY(check_access(options));
-  TRY(check_stack(options));
+  TRY(check_numbers(options));
   TRY(check_labels(options));
   return {};
 }

@@ -1,11 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
-#include "ebpf_pending.h"
+//
+// Which way of each branch the verifier takes first, where it would keep too many for later.
+//
+// At a branch it goes on with the instruction behind and keeps the jump's target for later; of those it keeps no
+// more than 8,192.  In a long list of tests that matters:
+//
+//     if a != 1 goto next_1       it keeps next_1 ...
+//     goto match
+//     next_1:                     ... and comes to it when it has seen the match: never more than one
+//
+//     if a == 1 goto match        here it keeps one for each test, and gives up after 8,192
+//     if a == 2 goto match
+//
+// So where a program could come to that, a branch jumps to where there is more to keep:
+//
+//     if a == 1 goto match        =>       if a != 1 goto next
+//     ...                                  goto match
+//                                    next: ...
+//
+// A test that leads to the rest of the list by several ways, such as the four words of an IPv6 address, then takes
+// one place, not four; nothing can be done about the one.  It costs an instruction more on one of the ways, and is
+// done from the program's start on only as far as is needed: most programs have no need.
+//
+// Counted are the places of a walk that looks at every way to its end.  The verifier stops where it comes to what it
+// has seen, and so needs no more than that.
+//
+// Does not: turn what has no inverse ("any bit set"); shorten what leads to the rest by both ways.
+// Cost: one sweep up, a few more in programs that need it.
+// Source: Linux v6.18 kernel/bpf/verifier.c push_stack(), BPF_COMPLEXITY_LIMIT_JMP_SEQ.
+// Tested by: ebpf_test.cc, differential/limits_test.cc, differential/lists_test.cc.
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
 
-#include "ebpf_branches.h"
+#include "ebpf_jumps.h"
 #include "ebpf_opcodes.h"
 
 namespace cbpfc::ebpf {
@@ -48,53 +77,22 @@ Walk walk(const Unplaced& program, std::size_t free) {
 
 /// "if a == b goto there" becomes "if a != b goto behind; goto there; behind:".
 void turn(Unplaced& program, const std::vector<std::uint32_t>& turned) {
-  std::vector<Insn> insns;
-  std::vector<Unplaced::Jump> jumps;
-  std::vector<std::size_t> moved;
-  std::vector<std::size_t> behind;  ///< the labels that are new
-  insns.reserve(program.insns.size() + turned.size());
-  moved.reserve(program.insns.size() + 1);
-  std::size_t jump = 0;
-  auto next_turned = turned.rbegin();
-  for (std::size_t insn = 0; insn < program.insns.size(); ++insn) {
-    moved.push_back(insns.size());
-    insns.push_back(program.insns[insn]);
-    if (jump == program.jumps.size() || program.jumps[jump].insn != insn) {
-      continue;
-    }
-    Unplaced::Jump moved_jump = program.jumps[jump];
-    moved_jump.insn = insns.size() - 1;
-    if (next_turned != turned.rend() && *next_turned == jump) {
-      ++next_turned;
-      insns.back().opcode = *inverse(insns.back().opcode);
-      const Unplaced::Jump way_out{.insn = insns.size(), .label = moved_jump.label};
-      moved_jump.label = program.labels.size() + behind.size();
-      insns.push_back(Insn{.opcode = opcode::kJmp | opcode::kJa});
-      behind.push_back(insns.size());
-      jumps.push_back(moved_jump);
-      jumps.push_back(way_out);
-    } else {
-      jumps.push_back(moved_jump);
-    }
-    ++jump;
+  std::vector<NewGoto> ways_out;
+  for (const std::uint32_t number : turned | std::views::reverse) {
+    Unplaced::Jump& jump = program.jumps[number];
+    Insn& insn = program.insns[jump.insn];
+    insn.opcode = *inverse(insn.opcode);
+    ways_out.push_back({.before = jump.insn + 1, .label = jump.label});
+    jump.label = program.labels.size();
+    program.labels.push_back(jump.insn + 1);
   }
-  moved.push_back(insns.size());
-  for (std::size_t& label : program.labels) {
-    label = moved[label];
-  }
-  program.labels.insert(program.labels.end(), behind.begin(), behind.end());
-  program.insns = std::move(insns);
-  program.jumps = std::move(jumps);
+  insert_gotos(program, ways_out);
 }
 
 }  // namespace
 
-std::size_t most_pending(const Unplaced& program) {
-  return walk(program, std::numeric_limits<std::size_t>::max()).pending.front();
-}
-
 void limit_pending(Unplaced& program) {
-  if (most_pending(program) <= kMostPending) {
+  if (walk(program, std::numeric_limits<std::size_t>::max()).pending.front() <= kMostPending) {
     return;
   }
   Walk found;

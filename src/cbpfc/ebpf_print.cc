@@ -8,6 +8,7 @@
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 
 #include "ebpf_opcodes.h"
@@ -22,45 +23,21 @@ int source(const Insn& insn) {
   return insn.registers >> 4;
 }
 
-std::string_view alu_symbol(int op) {
-  switch (static_cast<Alu>(op)) {
-    case Alu::Add: return "+=";
-    case Alu::Sub: return "-=";
-    case Alu::Mul: return "*=";
-    case Alu::Div: return "/=";
-    case Alu::Or: return "|=";
-    case Alu::And: return "&=";
-    case Alu::Lsh: return "<<=";
-    case Alu::Rsh: return ">>=";
-    case Alu::Mod: return "%=";
-    case Alu::Xor: return "^=";
-    case Alu::Mov: return "=";
-    case Alu::Arsh: return "s>>=";
-  }
-  return "?=";
-}
-
-std::string_view cmp_symbol(int condition) {
-  switch (static_cast<Cmp>(condition)) {
-    case Cmp::Equal: return "==";
-    case Cmp::Greater: return ">";
-    case Cmp::GreaterEqual: return ">=";
-    case Cmp::Any: return "&";
-    case Cmp::NotEqual: return "!=";
-    case Cmp::Less: return "<";
-    case Cmp::LessEqual: return "<=";
-  }
-  return "?";
-}
+/// By the operation's bits.
+constexpr std::array<std::string_view, 16> kAluSymbols = {"+=",   "-=",  "*=", "/=", "|=", "&=",
+                                                          "<<=",  ">>=", "?=", "%=", "^=", "=",
+                                                          "s>>=", "?=",  "?=", "?="};
+constexpr std::array<std::string_view, 16> kCmpSymbols = {
+    "?", "==", ">", ">=", "&", "!=", "?", "?", "?", "?", "<", "<=", "?", "?", "?", "?"};
 
 std::string_view width_name(int opcode) {
-  switch (static_cast<Width>(opcode & opcode::kSizeMask)) {
-    case Width::Byte: return "u8";
-    case Width::Half: return "u16";
-    case Width::Word: return "u32";
-    case Width::Double: return "u64";
-  }
-  return "?";
+  constexpr std::array<std::string_view, 4> kNames = {"u32", "u16", "u8", "u64"};
+  return kNames[static_cast<std::size_t>(opcode & opcode::kSizeMask) >> 3];
+}
+
+/// The number of an operation in a table by bits.
+std::size_t operation(const Insn& insn) {
+  return insn.opcode >> 4;
 }
 
 std::string right_side(const Insn& insn, char prefix) {
@@ -78,12 +55,13 @@ std::string print_alu(const Insn& insn) {
   if (op == opcode::kNeg) {
     return fmt::format("{0}{1} = -{0}{1}", prefix, dst);
   }
-  return fmt::format("{}{} {} {}", prefix, dst, alu_symbol(op), right_side(insn, prefix));
+  return fmt::format("{}{} {} {}", prefix, dst, kAluSymbols[operation(insn)],
+                     right_side(insn, prefix));
 }
 
 std::string print_jump(const Insn& insn) {
   const char prefix = (insn.opcode & opcode::kClassMask) == opcode::kJmp ? 'r' : 'w';
-  switch (const int op = insn.opcode & opcode::kOpMask) {
+  switch (insn.opcode & opcode::kOpMask) {
     case opcode::kCall:
       return fmt::format("{} {}", insn.registers == 0 ? "call" : "call kernel function",
                          insn.immediate);
@@ -91,8 +69,8 @@ std::string print_jump(const Insn& insn) {
     case opcode::kJa: return fmt::format("goto pc{:+}", insn.offset);
     case opcode::kJcond: return fmt::format("may_goto pc{:+}", insn.offset);
     default:
-      return fmt::format("if {}{} {} {} goto pc{:+}", prefix, destination(insn), cmp_symbol(op),
-                         right_side(insn, prefix), insn.offset);
+      return fmt::format("if {}{} {} {} goto pc{:+}", prefix, destination(insn),
+                         kCmpSymbols[operation(insn)], right_side(insn, prefix), insn.offset);
   }
 }
 

@@ -16,14 +16,21 @@
 // Scratch slots that are read unset.  The slots the kernel would complain about are found by its
 // own rule and set to 0 at the start; no other program is touched.
 //
-// Loads that the kernel takes for others: pcap_loads.cc.
+// Loads that the kernel takes for others, because libpcap adds numbers without looking at what they are.
+//
+//     inbound, radiotap:  ldh [x + -4092]   =>   ldh [-4092]
+//     isis, BACnet:       ldb [-2]          =>   ret #0
+//
+// An ancillary load keeps its meaning only as an absolute one; where the link-layer header has a variable length, libpcap
+// adds that (X) to this offset, too, so that "inbound" and "not inbound" both never match.  Where a link type has no
+// network header, libpcap's offset of it is -1: outside every packet for libpcap's interpreter, which ends with 0.
 //
 // Expressions that can match nothing.  libpcap's optimiser finds them; we look for a way to a match
 // (optimizer/matches_nothing.h), and where IPv6 is the cause say how to write it (pcap_ipv6_form.h).
 //
 // Limits: kMostWords words for libpcap at a time; what is cut into parts (pcap_list.h) may have any number.  libpcap
 // recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host".
-// Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(); Linux v6.18 net/core/filter.c
+// Sources: libpcap 1.10.3 scanner.l, grammar.y, gencode.c pcap_compile(), gen_inbound(), gen_ifindex(), gen_load_absoffsetrel(), OFFSET_NOT_SET; Linux v6.18 net/core/filter.c
 // check_load_and_stores().
 // Tested by: pcap_filter_test.cc.
 
@@ -40,7 +47,6 @@
 #include "pcap_handle.h"
 #include "pcap_ipv6_form.h"
 #include "pcap_list.h"
-#include "pcap_loads.h"
 #include "scratch_flow.h"
 
 namespace cbpfc {
@@ -220,54 +226,40 @@ std::string_view reason_alone(std::string_view error) {
   return reason == kReasons.end() ? "libpcap does not take it" : *reason;
 }
 
-std::unexpected<Error> fail_without_quotes(const std::optional<Place>& place,
-                                           std::string_view reason) {
-  const bool is_at_end = place && place->word.empty();
-  std::unexpected<Error> failure =
-      fail(Errc::Syntax, fmt::format("{}{}", reason, is_at_end ? ", at the end" : ""));
-  if (place) {
-    failure.error().offset = place->offset;
-  }
-  return failure;
-}
-
-std::unexpected<Error> fail_in(std::string_view expression, const std::optional<Place>& place,
-                               std::string_view error) {
+/// The error `reason`, without quotes as `unquoted`.
+std::unexpected<Error> fail_for(std::string_view expression, const std::optional<Place>& place,
+                                std::string_view reason, std::string_view unquoted,
+                                const ExpressionOptions& options) {
   constexpr std::size_t kLongestInMessage = 60;
   constexpr std::size_t kLongestInDetail = 76;
   constexpr std::size_t kLongestWord = 30;
   const std::size_t offset = place ? place->offset : 0;
-  std::string message = fmt::format("expression \"{}\": {}",
-                                    excerpt(expression, offset, kLongestInMessage).text, error);
-  if (!place) {
-    return fail(Errc::Syntax, std::move(message));
+  const bool is_at_end = place && place->word.empty();
+  std::string message(unquoted);
+  std::string detail;
+  if (options.quotes) {
+    message = fmt::format("expression \"{}\": {}",
+                          excerpt(expression, offset, kLongestInMessage).text, reason);
   }
-  if (place->word.empty()) {
-    message += fmt::format(" at column {}, at the end", offset + 1);
-  } else {
-    message += fmt::format(" at column {}, at \"{}\"", offset + 1,
-                           excerpt(place->word, 0, kLongestWord).text);
+  if (options.quotes && place) {
+    const Excerpt shown = excerpt(expression, offset, kLongestInDetail);
+    detail = fmt::format("  {}\n  {:>{}}", shown.text, "^", shown.caret + 1);
+    message += fmt::format(" at column {}", offset + 1);
+    message +=
+        is_at_end ? "" : fmt::format(", at \"{}\"", excerpt(place->word, 0, kLongestWord).text);
   }
-  const Excerpt shown = excerpt(expression, offset, kLongestInDetail);
-  std::unexpected<Error> failure =
-      fail(Errc::Syntax, std::move(message), 0,
-           fmt::format("  {}\n  {:>{}}", shown.text, "^", shown.caret + 1));
-  failure.error().offset = offset;
+  message += is_at_end ? ", at the end" : "";
+  std::unexpected<Error> failure = fail(Errc::Syntax, std::move(message), 0, std::move(detail));
+  if (place) {
+    failure.error().offset = offset;
+  }
   return failure;
 }
 
 /// Of a fault that we have found ourselves; `reason` has nothing of the expression.
 std::unexpected<Error> fail_for(std::string_view expression, const std::optional<Place>& place,
                                 std::string_view reason, const ExpressionOptions& options) {
-  return options.quotes ? fail_in(expression, place, reason) : fail_without_quotes(place, reason);
-}
-
-/// Of one that libpcap has found.
-std::unexpected<Error> fail_as_libpcap(std::string_view expression,
-                                       const std::optional<Place>& place, std::string_view error,
-                                       const ExpressionOptions& options) {
-  return options.quotes ? fail_in(expression, place, error)
-                        : fail_without_quotes(place, reason_alone(error));
+  return fail_for(expression, place, reason, reason, options);
 }
 
 /// Stores 0 to the slots in `unset` before anything else; A is 0 afterwards, as it was.
@@ -305,18 +297,6 @@ Result<void> check_length(std::string_view expression, const std::vector<Word>& 
   return {};
 }
 
-Result<std::vector<RawInsn>> compile_whole(std::string_view expression,
-                                           const std::vector<Word>& words,
-                                           const ExpressionOptions& options) {
-  TRY(check_length(expression, words, options));
-  Compiled program = compile(std::string(expression), options);
-  if (!program) {
-    return fail_as_libpcap(expression, find_place(expression, words, options, program.error()),
-                           program.error(), options);
-  }
-  return *std::move(program);
-}
-
 using Programs = std::vector<std::vector<RawInsn>>;
 
 Result<Programs> compile_parts(std::string_view expression, const std::vector<ListPart>& parts,
@@ -331,7 +311,7 @@ Result<Programs> compile_parts(std::string_view expression, const std::vector<Li
       if (place) {
         place->offset = part.place(place->offset);
       }
-      return fail_as_libpcap(expression, place, program.error(), options);
+      return fail_for(expression, place, program.error(), reason_alone(program.error()), options);
     }
     programs.push_back(*std::move(program));
   }
@@ -383,6 +363,23 @@ std::vector<bool> shortest_way(const std::vector<ListPart>& parts, const Program
     is_on_way[at] = true;
   }
   return is_on_way;
+}
+
+/// Replaces loads that the kernel takes for others.
+void settle_loads(std::vector<RawInsn>& program) {
+  for (RawInsn& insn : program) {
+    if ((insn.code & opcode::kClassMask) != opcode::kLd) {
+      continue;
+    }
+    const int mode = insn.code & opcode::kModeMask;
+    const bool is_ancillary = is_ancillary_load(insn.k);
+    if (mode == opcode::kInd && is_ancillary) {
+      insn.code =
+          static_cast<std::uint16_t>(opcode::kLd | opcode::kAbs | (insn.code & opcode::kSizeMask));
+    } else if (mode == opcode::kAbs && insn.k >= kAncillaryOffset && !is_ancillary) {
+      insn = {.code = opcode::kRet};
+    }
+  }
 }
 
 /// A program that the kernel takes, but for its length and loops, and that returns what the caller wants.
@@ -446,18 +443,15 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
   const std::vector<Word> words = split(expression);
   const std::vector<ListPart> parts =
       list_parts(expression, words, kMostTermsOfPart, is_libpcap_keyword);
-  std::vector<RawInsn> program;
+  const Programs programs = TRY(compile_parts(expression, parts, options));
+  std::vector<RawInsn> program = join(parts, programs, std::vector<bool>(parts.size(), true));
+  settle(program, options.match_value);
   bool has_short_match = false;  // found in a small part of a long list
-  if (parts.empty()) {
-    program = TRY(compile_whole(expression, words, options));
-  } else {
-    const Programs programs = TRY(compile_parts(expression, parts, options));
-    program = join(parts, programs, std::vector<bool>(parts.size(), true));
+  if (!options.may_match_nothing && parts.size() > 1) {
     std::vector<RawInsn> way = join(parts, programs, shortest_way(parts, programs));
     settle(way, options.match_value);
-    has_short_match = !options.may_match_nothing && !matches_nothing(way);
+    has_short_match = !matches_nothing(way);
   }
-  settle(program, options.match_value);
   if (!options.may_match_nothing && !has_short_match && matches_nothing(program)) {
     const std::string advice =
         options.quotes ? ipv6_advice(expression, words, options) : std::string();

@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "pcap_terms.h"
+#include "pcap_list.h"
 
 namespace cbpfc {
 

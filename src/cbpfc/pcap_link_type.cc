@@ -17,9 +17,9 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -28,61 +28,44 @@
 namespace cbpfc {
 namespace {
 
-/// The header of a pcap file, in the byte order of the machine.
-struct FileHeader {
-  std::uint32_t magic = 0xa1b2c3d4;
-  std::uint16_t version_major = 2;
-  std::uint16_t version_minor = 4;
-  std::uint32_t time_zone = 0;
-  std::uint32_t accuracy = 0;
-  std::uint32_t snaplen_bytes = 262144;
-  std::uint32_t linktype = 0;  ///< the upper half may hold other things
-};
-static_assert(sizeof(FileHeader) == 24);
+/// The header of a pcap file in words of the machine: the link type is the last, and may have other things in its upper half.
+using FileHeader = std::array<std::uint32_t, 6>;
 
-FileHeader swapped(const FileHeader& header) {
-  return {.magic = __builtin_bswap32(header.magic),
-          .version_major = __builtin_bswap16(header.version_major),
-          .version_minor = __builtin_bswap16(header.version_minor),
-          .time_zone = __builtin_bswap32(header.time_zone),
-          .accuracy = __builtin_bswap32(header.accuracy),
-          .snaplen_bytes = __builtin_bswap32(header.snaplen_bytes),
-          .linktype = __builtin_bswap32(header.linktype)};
+FileHeader header_of(std::uint16_t linktype, bool is_swapped) {
+  constexpr std::uint32_t kMagic = 0xa1b2c3d4;
+  constexpr std::uint32_t kSnapshotBytes = 262144;
+  constexpr std::uint16_t kMajor = 2;
+  constexpr std::uint16_t kMinor = 4;
+  const auto version = std::array{kMajor, kMinor};
+  const auto swapped_version = std::array{std::byteswap(kMajor), std::byteswap(kMinor)};
+  const auto word = [&](std::uint32_t value) { return is_swapped ? std::byteswap(value) : value; };
+  return {word(kMagic),
+          std::bit_cast<std::uint32_t>(is_swapped ? swapped_version : version),
+          0,
+          0,
+          word(kSnapshotBytes),
+          word(linktype)};
 }
 
 }  // namespace
 
 std::optional<std::uint16_t> linktype_of(int dlt) {
   const PcapHandle handle(pcap_open_dead(dlt, 262144));
-  char* bytes = nullptr;
-  std::size_t size_bytes = 0;
-  FILE* file = open_memstream(&bytes, &size_bytes);
-  if (!handle || file == nullptr) {
+  std::array<std::uint32_t, FileHeader().size() + 1> bytes = {};  // and room for a NUL
+  FILE* file = fmemopen(bytes.data(), sizeof bytes, "w");
+  pcap_dumper_t* dumper = handle && file != nullptr ? pcap_dump_fopen(handle.get(), file) : nullptr;
+  if (dumper == nullptr) {
     if (file != nullptr) {
       std::fclose(file);
-      std::free(bytes);
     }
     return std::nullopt;
   }
-  if (pcap_dumper_t* dumper = pcap_dump_fopen(handle.get(), file); dumper != nullptr) {
-    pcap_dump_close(dumper);  // closes the file, after which `bytes` is complete
-  } else {
-    std::fclose(file);
-  }
-  FileHeader header;
-  const bool complete = size_bytes >= sizeof header;
-  if (complete) {
-    std::memcpy(&header, bytes, sizeof header);
-  }
-  std::free(bytes);
-  return complete ? std::optional(static_cast<std::uint16_t>(header.linktype)) : std::nullopt;
+  pcap_dump_close(dumper);  // closes the file, after which the bytes are there
+  return static_cast<std::uint16_t>(bytes[FileHeader().size() - 1]);
 }
 
 PcapHandle open_empty_file(std::uint16_t linktype, bool is_swapped) {
-  FileHeader header{.linktype = linktype};
-  if (is_swapped) {
-    header = swapped(header);
-  }
+  const FileHeader header = header_of(linktype, is_swapped);
   // A copy, because it lives longer, with room for the NUL that flushing puts behind the header.
   FILE* file = fmemopen(nullptr, sizeof header + 1, "w+");
   if (file == nullptr) {

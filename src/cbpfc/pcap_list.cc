@@ -128,17 +128,21 @@ std::size_t ListPart::place(std::size_t offset) const {
 std::vector<ListPart> list_parts(std::string_view expression, std::span<const Word> words,
                                  std::size_t most_terms,
                                  const std::function<bool(std::string_view)>& is_keyword) {
-  auto whole = read_terms(expression, words);
-  if (!whole || whole->terms <= most_terms) {
-    return {};
-  }
+  std::vector<ListPart> parts;
   const auto may_move_what_follows = [&](const Word& word) {
     const std::string_view text = expression.substr(word.start, word.end - word.start);
     return !is_harmless(text) && is_keyword(text);
   };
-  return std::ranges::any_of(words, may_move_what_follows)
-             ? std::vector<ListPart>()
-             : Cutter(expression, words, most_terms).run(*std::move(whole));
+  auto whole = read_terms(expression, words);
+  if (whole && whole->terms > most_terms && std::ranges::none_of(words, may_move_what_follows)) {
+    parts = Cutter(expression, words, most_terms).run(*std::move(whole));
+  }
+  if (parts.empty()) {
+    parts.push_back({.text = std::string(expression),
+                     .on_match = ListPart::kMatch,
+                     .on_miss = ListPart::kNoMatch});
+  }
+  return parts;
 }
 
 }  // namespace cbpfc

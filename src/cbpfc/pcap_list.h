@@ -28,15 +28,46 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "pcap_terms.h"
-
 namespace cbpfc {
+
+/// The words of an expression, as offsets into it.
+struct Word {
+  std::size_t start;
+  std::size_t end;
+};
+
+/// A list, or a term of one.
+struct ListNode {
+  enum class Kind : std::uint8_t { Term, MovesHeaders, And, Or, Not };
+  enum class Start : std::uint8_t {
+    Known,    ///< says what it looks for
+    Value,    ///< has its qualifier from before
+    Unknown,  ///< may have anything from before
+  };
+  Kind kind = Kind::Term;
+  Start start = Start::Unknown;
+  std::size_t first = 0;  ///< of its words
+  std::size_t end = 0;
+  std::size_t terms = 1;
+  std::string_view qualifier = {};  ///< what a Value has it from
+  bool sets_qualifier = true;       ///< of values behind it; brackets do not
+  std::vector<ListNode> children = {};
+};
+
+/// Whether `word` cannot change the meaning of another term unnoticed: it is not a name, or a keyword of libpcap that
+/// affects its own term only or is known here to move headers.
+bool is_harmless(std::string_view word);
+
+/// Reads an expression; nullopt for what cannot be one, is not understood, or may not be cut.
+std::optional<ListNode> read_terms(std::string_view expression, std::span<const Word> words);
 
 /// A part of an expression, an expression by itself.
 struct ListPart {
@@ -56,7 +87,7 @@ struct ListPart {
 };
 
 /// The parts of an expression with more than `most_terms` terms, each of no more than that if it can be cut, the
-/// first of them the one to begin with; empty for an expression that is short or cannot be cut at all.
+/// first of them the one to begin with; one for an expression that is short or cannot be cut at all.
 /// `is_keyword` says of a word whether it is libpcap's.
 std::vector<ListPart> list_parts(std::string_view expression, std::span<const Word> words,
                                  std::size_t most_terms,

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
-#include "pcap_terms.h"
+//
+// The terms and lists that an expression is made of, as far as pcap_list.h has to know them to cut it.
+//
+//     tcp and not (port 1 or 2)     And: tcp
+//                                        Not: Or: port 1
+//                                                 2        a Value, whose qualifier is "port"
+//
+// Source: libpcap 1.10.3 grammar.y.  Tested by: pcap_list_test.cc.
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "pcap_list.h"
 #include "text_cursor.h"
 
 namespace cbpfc {

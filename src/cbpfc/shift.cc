@@ -23,62 +23,21 @@
 #include <algorithm>
 #include <string>
 
-#include "overloaded.h"
+#include "cfg.h"
 
 namespace cbpfc {
 namespace {
 
-constexpr std::uint8_t kNone = 0;
-constexpr std::uint8_t kA = 1;
-constexpr std::uint8_t kX = 2;
-
-std::uint8_t bit(Register reg) {
-  return reg == Register::A ? kA : kX;
-}
-std::uint8_t bit(const Operand& operand) {
-  return operand.is_x ? kX : kNone;
-}
-
-/// The registers an instruction reads, and those it writes afterwards.
-struct Use {
-  std::uint8_t reads;
-  std::uint8_t writes;
-};
-
-Use use_of(const Insn& insn) {
-  const auto use = [](int reads, int writes) {
-    return Use{.reads = static_cast<std::uint8_t>(reads),
-               .writes = static_cast<std::uint8_t>(writes)};
-  };
-  return std::visit(
-      Overloaded{
-          [&](const LoadImmediate& i) { return use(kNone, bit(i.dst)); },
-          [&](const LoadAbsolute&) { return use(kNone, kA); },
-          [&](const LoadIndirect&) { return use(kX, kA); },
-          [&](const LoadHeaderLength&) { return use(kNone, kX); },
-          [&](const LoadLength& i) { return use(kNone, bit(i.dst)); },
-          [&](const LoadAncillary&) { return use(kA | kX, kA); },
-          [&](const LoadScratch& i) { return use(kNone, bit(i.dst)); },
-          [&](const StoreScratch& i) { return use(bit(i.src), kNone); },
-          [&](const Alu& i) { return use(kA | bit(i.operand), kA); },
-          [&](const Negate&) { return use(kA, kA); },
-          [&](const Transfer& i) { return use(i.dst == Register::A ? kX : kA, bit(i.dst)); },
-          [&](const Jump&) { return use(kNone, kNone); },
-          [&](const JumpIf& i) { return use(kA | bit(i.operand), kNone); },
-          [&](const ReturnA&) { return use(kA, kNone); },
-          [&](const ReturnConstant&) { return use(kNone, kNone); },
-      },
-      insn);
-}
+constexpr std::uint8_t kBothRegisters = RegisterUse::kA | RegisterUse::kX;
 
 /// The registers that some path reads before it writes them.
 std::uint8_t read_unset(const std::vector<Insn>& insns) {
-  std::vector<std::uint8_t> written_at(insns.size(), kA | kX);
-  std::uint8_t written = kNone;
-  std::uint8_t unset = kNone;
+  std::vector<std::uint8_t> written_at(insns.size(), kBothRegisters);
+  std::uint8_t written = 0;
+  std::uint8_t unset = 0;
   for (std::size_t pc = 0; pc < insns.size(); ++pc) {
     written &= written_at[pc];
-    const Use use = use_of(insns[pc]);
+    const RegisterUse use = use_of(insns[pc]);
     unset |= static_cast<std::uint8_t>(use.reads & ~written);
     written |= use.writes;
     if (const auto* jump = std::get_if<Jump>(&insns[pc])) {
@@ -90,7 +49,7 @@ std::uint8_t read_unset(const std::vector<Insn>& insns) {
                !std::holds_alternative<ReturnConstant>(insns[pc])) {
       continue;
     }
-    written = kA | kX;  // the next instruction is reached by jumps only
+    written = kBothRegisters;  // the next instruction is reached by jumps only
   }
   return unset;
 }
@@ -179,10 +138,10 @@ Result<Filter> shift_filter(const Filter& filter, std::span<const std::uint32_t>
   const std::uint8_t unset = read_unset(filter.insns());
   std::vector<RawInsn> shifted;
   for (const std::uint32_t offset : offsets) {
-    if (!shifted.empty() && (unset & kA) != 0) {
+    if (!shifted.empty() && (unset & RegisterUse::kA) != 0) {
       shifted.push_back(encode_insn(LoadImmediate{.dst = Register::A, .value = 0}));
     }
-    if (!shifted.empty() && (unset & kX) != 0) {
+    if (!shifted.empty() && (unset & RegisterUse::kX) != 0) {
       shifted.push_back(encode_insn(LoadImmediate{.dst = Register::X, .value = 0}));
     }
     TRY(append_copy(shifted, filter.insns(), offset, offset == offsets.back())

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A place in a program's text, shared by the readers of the four forms.  Moves forward only, so
-// that reading is linear; line and column are counted when an error needs them.
+// A place in a program's text, shared by the readers of the forms (text.cc), and the listing form, which is read by a grammar
+// that the others do not share (text_listing.cc).
 
 #pragma once
 
-#include <cbpfc/result.h>
+#include <cbpfc/cbpf.h>
 
 #include <cstdint>
+#include <limits>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace cbpfc::text {
 
+/// Of an instruction's fields.
+inline constexpr std::uint64_t kLargestK = std::numeric_limits<std::uint32_t>::max();
+inline constexpr std::uint64_t kLargestSkip = std::numeric_limits<std::uint8_t>::max();
+
+/// Moves forward only, so that reading is linear; line and column are counted when an error needs them.
 class Cursor {
  public:
   explicit Cursor(std::string_view text) : text_(text) {}
@@ -76,5 +84,15 @@ enum class Notation : std::uint8_t {
 /// Reads a number of at most `largest`; `what` names it in messages ("jt").
 Result<std::uint64_t> take_number(Cursor& cursor, Notation notation, std::uint64_t largest,
                                   std::string_view what);
+
+/// Whether `text` begins like a listing: "(000) ldh", and not like the expression "(1) and tcp".
+bool looks_like_listing(std::string_view text);
+
+/// Reads a listing, one instruction a line.
+/// Errors: Errc::Syntax with line and column.
+Result<std::vector<RawInsn>> parse_listing(std::string_view text);
+
+/// One line of a listing.
+std::string listing_line(const RawInsn& insn, std::size_t index);
 
 }  // namespace cbpfc::text

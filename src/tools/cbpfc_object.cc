@@ -26,7 +26,7 @@
 #include <memory>
 #include <string_view>
 
-#include "cbpfc/function_name.h"
+#include "cbpfc/emit/emit_c.h"
 #include "kernel/unique_fd.h"
 
 namespace command {

@@ -34,7 +34,7 @@ class GraphEmitter {
   };
 
   /// Whether the verifier's limits count.  Of a comparison for any bit, which cannot be turned, it keeps one way for later,
-  /// and of those 8,192 (ebpf_pending.h).  Where ways meet, it goes on once for each that knows less than those before:
+  /// and of those 8,192 (ebpf_pending.cc).  Where ways meet, it goes on once for each that knows less than those before:
   /// so the way past a question, on which it learns least, should be the first it walks.
   bool is_large() const { return order_.size() > 8'000; }
   bool is_end(NodeId id) const { return graph_.returned_constant(id).has_value(); }

@@ -40,11 +40,8 @@ struct Access {
 };
 
 Access access_of(const Step& step) {
-  Access access;
-  for (const Register r : {Register::A, Register::X}) {
-    access.reads |= reads(step, r) ? 1U << variable(r) : 0U;
-    access.writes |= writes(step, r) ? 1U << variable(r) : 0U;
-  }
+  const RegisterUse use = use_of(step);  // A and X have the same numbers there
+  Access access{.reads = use.reads, .writes = use.writes};
   if (const auto* load = std::get_if<LoadScratch>(&step)) {
     access.reads |= 1U << (kScratch + load->slot);
   } else if (const auto* store = std::get_if<StoreScratch>(&step)) {

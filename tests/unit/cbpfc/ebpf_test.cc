@@ -226,7 +226,7 @@ TEST(Ebpf, IslandsOfManyTargets) {
   std::uint32_t jumps = 0;
   for (std::size_t pc = 0; pc < insns->size(); ++pc) {
     const Insn& insn = (*insns)[pc];
-    // Of this many branches some are turned: a jump around a jump (ebpf_pending.h).
+    // Of this many branches some are turned: a jump around a jump (ebpf_pending.cc).
     const bool is_turned = insn.opcode == 0x56;
     if (insn.opcode == 0x16 || is_turned) {
       ++jumps;

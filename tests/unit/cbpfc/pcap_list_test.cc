@@ -43,9 +43,11 @@ struct Row {
   std::vector<std::string> parts;
 };
 
+/// Empty for an expression that is not cut.
 std::vector<std::string> described(std::string_view expression) {
+  const std::vector<ListPart> all = list_parts(expression, words_of(expression), 2, is_keyword);
   std::vector<std::string> parts;
-  for (const ListPart& part : list_parts(expression, words_of(expression), 2, is_keyword)) {
+  for (const ListPart& part : all.size() > 1 ? all : std::vector<ListPart>()) {
     const auto target = [](std::size_t next) {
       return next == ListPart::kMatch     ? std::string("T")
              : next == ListPart::kNoMatch ? std::string("F")
@@ -324,7 +326,7 @@ TEST(PcapList, CutsWhatLibpcapUnderstandsAndAsItDoes) {
     SCOPED_TRACE(text);
     const std::vector<ListPart> parts =
         list_parts(text, words_of(text), dice.between(1, 3), is_keyword);
-    if (parts.empty()) {
+    if (parts.size() == 1) {
       continue;
     }
     const std::optional<Filter> whole = compile(text);

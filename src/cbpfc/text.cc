@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Reads programs as text.  The first character decides on the form: '(' a listing, '{' a C array, a
+// Programs as text.  The first character decides on the form: '(' a listing, '{' a C array, a
 // digit the decimal forms, which are one form: a count, then four numbers an instruction, with line
 // breaks or commas between.  So what scripts make of tcpdump's output is read as well:
 //
@@ -9,18 +9,17 @@
 // Cost: linear in the text, one vector growing with the instructions read; a stated count reserves
 // nothing.  No recursion.
 // Does not: look at what the instructions mean; Filter::decode does.
-// Tested by: text_test.cc.
+// Tested by: text_test.cc, which compares what is printed with bpf_dump().
 
 #include <cbpfc/text.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 
 #include "text_cursor.h"
-#include "text_names.h"
-#include "text_parse_listing.h"
 
 namespace cbpfc {
 namespace text {
@@ -231,6 +230,31 @@ Result<std::vector<RawInsn>> parse_program(std::string_view text) {
   return cursor.fail_expected(
       "a program as tcpdump -d, -dd or -ddd prints it: \"(000)\", \"{\" or the number of "
       "instructions");
+}
+
+std::string print_program(std::span<const RawInsn> program, TextForm form) {
+  std::string printed;
+  if (form == TextForm::Decimal || form == TextForm::OneLine) {
+    printed = fmt::format("{}{}", program.size(), form == TextForm::Decimal ? "\n" : "");
+  }
+  auto out = std::back_inserter(printed);
+  for (std::size_t i = 0; i < program.size(); ++i) {
+    const RawInsn& insn = program[i];
+    switch (form) {
+      case TextForm::Listing: printed += text::listing_line(insn, i); break;
+      case TextForm::CArray:
+        fmt::format_to(out, "{{ {:#x}, {}, {}, 0x{:08x} }},\n", insn.code, insn.jt, insn.jf,
+                       insn.k);
+        break;
+      case TextForm::Decimal:
+        fmt::format_to(out, "{} {} {} {}\n", insn.code, insn.jt, insn.jf, insn.k);
+        break;
+      case TextForm::OneLine:
+        fmt::format_to(out, ",{} {} {} {}", insn.code, insn.jt, insn.jf, insn.k);
+        break;
+    }
+  }
+  return printed;
 }
 
 }  // namespace cbpfc

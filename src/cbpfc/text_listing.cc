@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Reads the listing form, the inverse of libpcap's bpf_image():
+// The listing form, as libpcap's bpf_image() prints it:
 //
 //     (001) jeq      #0x86dd          jt 2    jf 8        21 0 6 34525
 //
@@ -9,21 +9,71 @@
 // without a gap.  A `ja` may go backwards, as libpcap's do for "protochain"; a distance that
 // conditional jumps cannot hold is an error.
 //
-// Tested by: text_test.cc, which reads back every opcode that print_program() prints.
-
-#include "text_parse_listing.h"
+// Constants of comparisons and of bit operations are hexadecimal, all others signed decimal numbers.  An opcode libpcap does
+// not know is "unimp"; ldx #pktlen is one.
+//
+// Source: libpcap 1.10.3 bpf_image.c bpf_image().
+// Tested by: text_test.cc, which compares every opcode with bpf_image() and reads it back.
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "ancillary.h"
+#include "classic_opcodes.h"
 #include "text_cursor.h"
-#include "text_names.h"
 
 namespace cbpfc::text {
 namespace {
+
+enum class OperandKind : std::uint8_t {
+  None,          ///< nothing
+  Hex,           ///< #0x1f
+  Number,        ///< #31
+  Absolute,      ///< [12], or [proto]
+  Indirect,      ///< [x + 14]
+  HeaderLength,  ///< 4*([14]&0xf)
+  Scratch,       ///< M[3]
+  Length,        ///< #pktlen
+  X,             ///< x
+  Target,        ///< 7, the instruction jumped to
+};
+
+struct Opcode {
+  std::uint16_t code;
+  std::string_view mnemonic;
+  OperandKind operand;
+};
+
+/// All opcodes a listing can show, by opcode.
+inline constexpr std::array kOpcodes = {
+    Opcode{0x00, "ld", OperandKind::Hex},       Opcode{0x01, "ldx", OperandKind::Hex},
+    Opcode{0x02, "st", OperandKind::Scratch},   Opcode{0x03, "stx", OperandKind::Scratch},
+    Opcode{0x04, "add", OperandKind::Number},   Opcode{0x05, "ja", OperandKind::Target},
+    Opcode{0x06, "ret", OperandKind::Number},   Opcode{0x07, "tax", OperandKind::None},
+    Opcode{0x0c, "add", OperandKind::X},        Opcode{0x14, "sub", OperandKind::Number},
+    Opcode{0x15, "jeq", OperandKind::Hex},      Opcode{0x16, "ret", OperandKind::None},
+    Opcode{0x1c, "sub", OperandKind::X},        Opcode{0x1d, "jeq", OperandKind::X},
+    Opcode{0x20, "ld", OperandKind::Absolute},  Opcode{0x24, "mul", OperandKind::Number},
+    Opcode{0x25, "jgt", OperandKind::Hex},      Opcode{0x28, "ldh", OperandKind::Absolute},
+    Opcode{0x2c, "mul", OperandKind::X},        Opcode{0x2d, "jgt", OperandKind::X},
+    Opcode{0x30, "ldb", OperandKind::Absolute}, Opcode{0x34, "div", OperandKind::Number},
+    Opcode{0x35, "jge", OperandKind::Hex},      Opcode{0x3c, "div", OperandKind::X},
+    Opcode{0x3d, "jge", OperandKind::X},        Opcode{0x40, "ld", OperandKind::Indirect},
+    Opcode{0x44, "or", OperandKind::Hex},       Opcode{0x45, "jset", OperandKind::Hex},
+    Opcode{0x48, "ldh", OperandKind::Indirect}, Opcode{0x4c, "or", OperandKind::X},
+    Opcode{0x4d, "jset", OperandKind::X},       Opcode{0x50, "ldb", OperandKind::Indirect},
+    Opcode{0x54, "and", OperandKind::Hex},      Opcode{0x5c, "and", OperandKind::X},
+    Opcode{0x60, "ld", OperandKind::Scratch},   Opcode{0x61, "ldx", OperandKind::Scratch},
+    Opcode{0x64, "lsh", OperandKind::Number},   Opcode{0x6c, "lsh", OperandKind::X},
+    Opcode{0x74, "rsh", OperandKind::Number},   Opcode{0x7c, "rsh", OperandKind::X},
+    Opcode{0x80, "ld", OperandKind::Length},    Opcode{0x84, "neg", OperandKind::None},
+    Opcode{0x87, "txa", OperandKind::None},     Opcode{0x94, "mod", OperandKind::Number},
+    Opcode{0x9c, "mod", OperandKind::X},        Opcode{0xa4, "xor", OperandKind::Hex},
+    Opcode{0xac, "xor", OperandKind::X},        Opcode{0xb1, "ldxb", OperandKind::HeaderLength},
+};
 
 constexpr std::uint64_t kLargestNegative = 0x80000000;
 
@@ -115,23 +165,11 @@ Result<Operand> take_operand(Cursor& cursor) {
 
 /// The opcode of `mnemonic` with an operand like that; constants are one kind here.
 const Opcode* find_opcode(std::string_view mnemonic, OperandKind kind) {
-  for (const Opcode& opcode : kOpcodes) {
-    const OperandKind wanted =
-        opcode.operand == OperandKind::Hex ? OperandKind::Number : opcode.operand;
-    if (opcode.mnemonic == mnemonic && wanted == kind) {
-      return &opcode;
-    }
-  }
-  return nullptr;
-}
-
-bool is_mnemonic(std::string_view mnemonic) {
-  for (const Opcode& opcode : kOpcodes) {
-    if (opcode.mnemonic == mnemonic) {
-      return true;
-    }
-  }
-  return false;
+  const auto* const found = std::ranges::find_if(kOpcodes, [&](const Opcode& opcode) {
+    return opcode.mnemonic == mnemonic &&
+           (opcode.operand == OperandKind::Hex ? OperandKind::Number : opcode.operand) == kind;
+  });
+  return found != kOpcodes.end() ? found : nullptr;
 }
 
 /// Reads "jt 8" (`name` is "jt") of instruction `index`, and returns the distance.
@@ -184,7 +222,7 @@ Result<RawInsn> take_line(Cursor& cursor, std::size_t index) {
     return cursor.fail_at(start,
                           fmt::format("opcode {:#04x} is unknown to libpcap's listing", code));
   }
-  if (!is_mnemonic(mnemonic)) {
+  if (std::ranges::find(kOpcodes, mnemonic, &Opcode::mnemonic) == kOpcodes.end()) {
     constexpr std::size_t kLongestQuote = 20;
     return cursor.fail_at(mnemonic_place, fmt::format("unknown instruction \"{}\"",
                                                       mnemonic.substr(0, kLongestQuote)));
@@ -210,10 +248,6 @@ Result<RawInsn> take_line(Cursor& cursor, std::size_t index) {
   return insn;
 }
 
-}  // namespace
-
-namespace {
-
 /// Takes `rest` and the line's end, and goes to where the next line begins.
 bool take_rest_of_line(Cursor& cursor, std::string_view rest) {
   if (!cursor.take(rest)) {
@@ -225,6 +259,36 @@ bool take_rest_of_line(Cursor& cursor, std::string_view rest) {
   }
   cursor.skip_space();
   return true;
+}
+
+std::int32_t as_signed(std::uint32_t k) {
+  return static_cast<std::int32_t>(k);
+}
+
+std::string print_operand(const RawInsn& insn, OperandKind kind, std::size_t index) {
+  using enum OperandKind;
+  switch (kind) {
+    case None: return "";
+    case Hex: return fmt::format("#{:#x}", insn.k);
+    case Number: return fmt::format("#{}", as_signed(insn.k));
+    case Absolute:
+      if (is_ancillary_load(insn.k)) {
+        return fmt::format("[{}]", ancillary::at(insn.k - kAncillaryOffset).listing);
+      }
+      return fmt::format("[{}]", as_signed(insn.k));
+    case Indirect: return fmt::format("[x + {}]", as_signed(insn.k));
+    case HeaderLength: return fmt::format("4*([{}]&0xf)", as_signed(insn.k));
+    case Scratch: return fmt::format("M[{}]", as_signed(insn.k));
+    case Length: return "#pktlen";
+    case X: return "x";
+    case Target:
+      return fmt::format("{}", as_signed(static_cast<std::uint32_t>(index) + 1 + insn.k));
+  }
+  return "";
+}
+
+bool is_conditional_jump(std::uint16_t code) {
+  return (code & opcode::kClassMask) == opcode::kJmp && (code & opcode::kOpMask) != opcode::kJa;
 }
 
 }  // namespace
@@ -253,6 +317,19 @@ Result<std::vector<RawInsn>> parse_listing(std::string_view text) {
     program.push_back(TRY(take_line(cursor, program.size())));
   }
   return program;
+}
+
+std::string listing_line(const RawInsn& insn, std::size_t index) {
+  const auto* const known = std::ranges::find(kOpcodes, insn.code, &Opcode::code);
+  const bool is_known = known != kOpcodes.end();
+  const std::string_view mnemonic = is_known ? known->mnemonic : "unimp";
+  const std::string shown =
+      is_known ? print_operand(insn, known->operand, index) : fmt::format("{:#x}", insn.code);
+  if (is_conditional_jump(insn.code)) {
+    return fmt::format("({:03}) {:<8} {:<16} jt {}\tjf {}\n", index, mnemonic, shown,
+                       index + 1 + insn.jt, index + 1 + insn.jf);
+  }
+  return fmt::format("({:03}) {:<8} {}\n", index, mnemonic, shown);
 }
 
 }  // namespace cbpfc::text

@@ -14,7 +14,7 @@
 //
 // Source: Linux v6.18 kernel/bpf/verifier.c check_cond_jmp_op().  Tested by: ebpf_test.cc.
 
-#include "ebpf_branches.h"
+#include "ebpf_jumps.h"
 
 #include <algorithm>
 #include <optional>
@@ -22,11 +22,6 @@
 #include "ebpf_opcodes.h"
 
 namespace cbpfc::ebpf {
-namespace {
-
-constexpr int kComparison = 0xf0;
-
-}  // namespace
 
 bool is_goto(const Insn& insn) {
   return insn.opcode == (opcode::kJmp | opcode::kJa);
@@ -34,9 +29,9 @@ bool is_goto(const Insn& insn) {
 
 std::optional<std::uint8_t> inverse(std::uint8_t code) {
   const auto with = [&](Cmp condition) {
-    return static_cast<std::uint8_t>((code & ~kComparison) | static_cast<int>(condition));
+    return static_cast<std::uint8_t>((code & ~opcode::kOpMask) | static_cast<int>(condition));
   };
-  switch (static_cast<Cmp>(code & kComparison)) {
+  switch (static_cast<Cmp>(code & opcode::kOpMask)) {
     case Cmp::Equal: return with(Cmp::NotEqual);
     case Cmp::NotEqual: return with(Cmp::Equal);
     case Cmp::Greater: return with(Cmp::LessEqual);
@@ -46,6 +41,37 @@ std::optional<std::uint8_t> inverse(std::uint8_t code) {
     case Cmp::Any: break;
   }
   return std::nullopt;
+}
+
+void insert_gotos(Unplaced& program, const std::vector<NewGoto>& gotos) {
+  std::vector<Insn> insns;
+  std::vector<Unplaced::Jump> jumps;
+  std::vector<std::size_t> moved;  // by the instruction's old place
+  std::vector<std::size_t> new_labels;
+  insns.reserve(program.insns.size() + gotos.size());
+  auto next = gotos.begin();
+  auto jump = program.jumps.begin();
+  for (std::size_t insn = 0; insn <= program.insns.size(); ++insn) {
+    for (; next != gotos.end() && next->before == insn; ++next) {
+      new_labels.push_back(insns.size());
+      jumps.push_back({.insn = insns.size(), .label = next->label});
+      insns.push_back({.opcode = opcode::kJmp | opcode::kJa});
+    }
+    moved.push_back(insns.size());
+    if (jump != program.jumps.end() && jump->insn == insn) {
+      jump->insn = insns.size();
+      jumps.push_back(*jump++);
+    }
+    if (insn < program.insns.size()) {
+      insns.push_back(program.insns[insn]);
+    }
+  }
+  for (std::size_t& label : program.labels) {
+    label = moved[label];
+  }
+  program.labels.insert(program.labels.end(), new_labels.begin(), new_labels.end());
+  program.insns = std::move(insns);
+  program.jumps = std::move(jumps);
 }
 
 void turn_branches(Unplaced& program) {

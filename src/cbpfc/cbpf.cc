@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// struct sock_filter to Insn, and the checks that make a Filter: the same three, in the same order,
+// struct sock_filter to Insn and back (up to fields the kernel ignores), and the checks that make a Filter: the same three, in the same order,
 // as the kernel's, so that the first fault we name is the one the kernel stops at.
 //
 //     1. every instruction: known opcode, constants in range, jumps inside the program
@@ -23,6 +23,7 @@
 #include <string>
 
 #include "classic_opcodes.h"
+#include "overloaded.h"
 #include "scratch_flow.h"
 
 namespace cbpfc {
@@ -30,6 +31,10 @@ namespace {
 
 std::unexpected<Error> invalid(std::string message) {
   return fail(Errc::InvalidProgram, std::move(message));
+}
+
+std::unexpected<Error> unknown_opcode(const RawInsn& raw) {
+  return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
 }
 
 std::optional<Size> load_size(std::uint16_t code) {
@@ -52,65 +57,47 @@ Result<Insn> decode_absolute(const RawInsn& raw, Size size) {
   return LoadAncillary{.size = size, .offset = offset};
 }
 
-Result<Insn> decode_load(const RawInsn& raw) {
-  const std::optional<Size> size = load_size(raw.code);
-  const bool is_word = size == Size::Word;
-  switch (raw.code & opcode::kModeMask) {
-    case opcode::kAbs:
-      if (size) {
-        return decode_absolute(raw, *size);
-      }
-      break;
-    case opcode::kInd:
-      if (size) {
-        return LoadIndirect{.size = *size, .offset = raw.k};
-      }
-      break;
-    case opcode::kImm:
-      if (is_word) {
-        return LoadImmediate{.dst = Register::A, .value = raw.k};
-      }
-      break;
-    case opcode::kLen:
-      if (is_word) {
-        return LoadLength{.dst = Register::A};
-      }
-      break;
-    default: break;
-  }
-  return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
-}
-
-Result<Insn> decode_load_x(const RawInsn& raw) {
-  switch (raw.code) {
-    case opcode::kLdx | opcode::kImm: return LoadImmediate{.dst = Register::X, .value = raw.k};
-    case opcode::kLdx | opcode::kLen: return LoadLength{.dst = Register::X};
-    case opcode::kLdx | opcode::kMsh | opcode::kByte: return LoadHeaderLength{.offset = raw.k};
-    default: return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
-  }
-}
-
-Result<Insn> decode_scratch(const RawInsn& raw) {
+Result<std::uint8_t> decode_slot(const RawInsn& raw) {
   if (raw.k >= kScratchSlots) {
     return invalid(fmt::format("scratch slot M[{}] does not exist, the last is M[{}]", raw.k,
                                kScratchSlots - 1));
   }
-  const auto slot = static_cast<std::uint8_t>(raw.k);
-  switch (raw.code) {
-    case opcode::kLd | opcode::kMem: return LoadScratch{.dst = Register::A, .slot = slot};
-    case opcode::kLdx | opcode::kMem: return LoadScratch{.dst = Register::X, .slot = slot};
-    case opcode::kSt: return StoreScratch{.src = Register::A, .slot = slot};
-    default: return StoreScratch{.src = Register::X, .slot = slot};
+  return static_cast<std::uint8_t>(raw.k);
+}
+
+Result<Insn> decode_load(const RawInsn& raw) {
+  const bool to_a = (raw.code & opcode::kClassMask) == opcode::kLd;
+  const Register dst = to_a ? Register::A : Register::X;
+  const std::optional<Size> size = load_size(raw.code);
+  const int mode = raw.code & opcode::kModeMask;
+  if (size == Size::Word && mode == opcode::kImm) {
+    return LoadImmediate{.dst = dst, .value = raw.k};
   }
+  if (size == Size::Word && mode == opcode::kLen) {
+    return LoadLength{.dst = dst};
+  }
+  if (size == Size::Word && mode == opcode::kMem) {
+    return LoadScratch{.dst = dst, .slot = TRY(decode_slot(raw))};
+  }
+  if (to_a && size && mode == opcode::kAbs) {
+    return decode_absolute(raw, *size);
+  }
+  if (to_a && size && mode == opcode::kInd) {
+    return LoadIndirect{.size = *size, .offset = raw.k};
+  }
+  if (!to_a && size == Size::Byte && mode == opcode::kMsh) {
+    return LoadHeaderLength{.offset = raw.k};
+  }
+  return unknown_opcode(raw);
 }
 
 Result<Insn> decode_alu(const RawInsn& raw) {
   if (raw.code == (opcode::kAlu | opcode::kNeg)) {
     return Negate{};
   }
-  const auto op = opcode::alu_op(raw.code & opcode::kOpMask);
+  const auto op = opcode::meaning_of<AluOp>(opcode::kAluOps, raw.code);
   if (!op) {
-    return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
+    return unknown_opcode(raw);
   }
   const bool is_x = (raw.code & opcode::kSourceX) != 0;
   if (!is_x && (*op == AluOp::Div || *op == AluOp::Mod) && raw.k == 0) {
@@ -126,9 +113,9 @@ Result<Insn> decode_jump(const RawInsn& raw) {
   if (raw.code == (opcode::kJmp | opcode::kJa)) {
     return Jump{.skip = raw.k};
   }
-  const auto condition = opcode::condition(raw.code & opcode::kOpMask);
+  const auto condition = opcode::meaning_of<Condition>(opcode::kConditions, raw.code);
   if (!condition) {
-    return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
+    return unknown_opcode(raw);
   }
   const bool is_x = (raw.code & opcode::kSourceX) != 0;
   return JumpIf{.condition = *condition,
@@ -152,20 +139,18 @@ Result<void> check_backward(const Jump& jump, std::size_t pc, Accept accept) {
 /// Whether the jumps of instruction `pc` stay inside a program of `count` instructions.
 Result<void> check_jumps(const Insn& insn, std::size_t pc, std::size_t count, Accept accept) {
   const std::size_t reach = count - pc - 1;
-  if (const auto* jump = std::get_if<Jump>(&insn); jump != nullptr && jump->skip >= reach) {
-    if (jump->is_backward()) {
-      return check_backward(*jump, pc, accept);
-    }
-    return invalid(
-        fmt::format("jump over {} leaves the program of {} instructions", jump->skip, count));
+  const auto check = [&](std::uint32_t skip) -> Result<void> {
+    return skip < reach ? Result<void>()
+                        : invalid(fmt::format("jump over {} leaves the program of {} instructions",
+                                              skip, count));
+  };
+  if (const auto* jump = std::get_if<Jump>(&insn)) {
+    return jump->is_backward() && jump->skip >= reach ? check_backward(*jump, pc, accept)
+                                                      : check(jump->skip);
   }
   if (const auto* branch = std::get_if<JumpIf>(&insn)) {
-    for (const std::size_t skip : {branch->skip_true, branch->skip_false}) {
-      if (skip >= reach) {
-        return invalid(
-            fmt::format("jump over {} leaves the program of {} instructions", skip, count));
-      }
-    }
+    TRY(check(branch->skip_true));
+    TRY(check(branch->skip_false));
   }
   return {};
 }
@@ -176,14 +161,34 @@ Result<Insn> decode_at(std::span<const RawInsn> raw, std::size_t pc, Accept acce
   return insn;
 }
 
+std::uint16_t size_bits(Size size) {
+  switch (size) {
+    case Size::Byte: return opcode::kByte;
+    case Size::Half: return opcode::kHalf;
+    case Size::Word: return opcode::kWord;
+  }
+  return opcode::kWord;
+}
+
+RawInsn raw(int code, std::uint32_t k = 0) {
+  return RawInsn{.code = static_cast<std::uint16_t>(code), .k = k};
+}
+
+int load_class(Register dst) {
+  return dst == Register::A ? opcode::kLd : opcode::kLdx;
+}
+int source_bit(const Operand& operand) {
+  return operand.is_x ? opcode::kSourceX : 0;
+}
+
 }  // namespace
 
 Result<Insn> decode_insn(const RawInsn& raw) {
   switch (raw.code) {
-    case opcode::kLd | opcode::kMem:
-    case opcode::kLdx | opcode::kMem:
     case opcode::kSt:
-    case opcode::kStx: return decode_scratch(raw);
+    case opcode::kStx:
+      return StoreScratch{.src = raw.code == opcode::kSt ? Register::A : Register::X,
+                          .slot = TRY(decode_slot(raw))};
     case opcode::kRet | opcode::kReturnsA: return ReturnA{};
     case opcode::kRet: return ReturnConstant{.value = raw.k};
     case opcode::kMisc | opcode::kTax: return Transfer{.dst = Register::X};
@@ -192,14 +197,14 @@ Result<Insn> decode_insn(const RawInsn& raw) {
   }
   if (raw.code <= 0xff) {
     switch (raw.code & opcode::kClassMask) {
-      case opcode::kLd: return decode_load(raw);
-      case opcode::kLdx: return decode_load_x(raw);
+      case opcode::kLd:
+      case opcode::kLdx: return decode_load(raw);
       case opcode::kAlu: return decode_alu(raw);
       case opcode::kJmp: return decode_jump(raw);
       default: break;
     }
   }
-  return invalid(fmt::format("unknown opcode {:#04x}", raw.code));
+  return unknown_opcode(raw);
 }
 
 Result<Filter> Filter::decode(std::span<const RawInsn> raw, Accept accept) {
@@ -213,12 +218,8 @@ Result<Filter> Filter::decode(std::span<const RawInsn> raw, Accept accept) {
   std::vector<Insn> insns;
   insns.reserve(raw.size());
   for (std::size_t pc = 0; pc < raw.size(); ++pc) {
-    Result<Insn> insn = decode_at(raw, pc, accept);
-    if (!insn) {
-      return std::unexpected(
-          std::move(insn).with_context(fmt::format("instruction {}", pc)).error());
-    }
-    insns.push_back(*insn);
+    insns.push_back(
+        TRY(decode_at(raw, pc, accept).with_context(fmt::format("instruction {}", pc))));
   }
   if (!std::holds_alternative<ReturnA>(insns.back()) &&
       !std::holds_alternative<ReturnConstant>(insns.back())) {
@@ -241,6 +242,61 @@ std::optional<std::size_t> Filter::first_backward_jump() const {
     }
   }
   return std::nullopt;
+}
+
+RawInsn encode_insn(const Insn& insn) {
+  return std::visit(
+      Overloaded{
+          [](const LoadImmediate& i) { return raw(load_class(i.dst) | opcode::kImm, i.value); },
+          [](const LoadAbsolute& i) {
+            return raw(opcode::kLd | opcode::kAbs | size_bits(i.size), i.offset);
+          },
+          [](const LoadIndirect& i) {
+            return raw(opcode::kLd | opcode::kInd | size_bits(i.size), i.offset);
+          },
+          [](const LoadHeaderLength& i) {
+            return raw(opcode::kLdx | opcode::kMsh | opcode::kByte, i.offset);
+          },
+          [](const LoadLength& i) { return raw(load_class(i.dst) | opcode::kLen); },
+          [](const LoadAncillary& i) {
+            return raw(opcode::kLd | opcode::kAbs | size_bits(i.size), kAncillaryOffset + i.offset);
+          },
+          [](const LoadScratch& i) { return raw(load_class(i.dst) | opcode::kMem, i.slot); },
+          [](const StoreScratch& i) {
+            return raw(i.src == Register::A ? opcode::kSt : opcode::kStx, i.slot);
+          },
+          [](const Alu& i) {
+            return raw(opcode::kAlu | opcode::kAluOps[static_cast<std::size_t>(i.op)] |
+                           source_bit(i.operand),
+                       i.operand.k);
+          },
+          [](const Negate&) { return raw(opcode::kAlu | opcode::kNeg); },
+          [](const Transfer& i) {
+            return raw(opcode::kMisc | (i.dst == Register::X ? opcode::kTax : opcode::kTxa));
+          },
+          [](const Jump& i) { return raw(opcode::kJmp | opcode::kJa, i.skip); },
+          [](const JumpIf& i) {
+            RawInsn out =
+                raw(opcode::kJmp | opcode::kConditions[static_cast<std::size_t>(i.condition)] |
+                        source_bit(i.operand),
+                    i.operand.k);
+            out.jt = i.skip_true;
+            out.jf = i.skip_false;
+            return out;
+          },
+          [](const ReturnA&) { return raw(opcode::kRet | opcode::kReturnsA); },
+          [](const ReturnConstant& i) { return raw(opcode::kRet, i.value); },
+      },
+      insn);
+}
+
+std::vector<RawInsn> Filter::encode() const {
+  std::vector<RawInsn> raw_insns;
+  raw_insns.reserve(insns_.size());
+  for (const Insn& insn : insns_) {
+    raw_insns.push_back(encode_insn(insn));
+  }
+  return raw_insns;
 }
 
 }  // namespace cbpfc
