@@ -10,10 +10,9 @@
 #include "block_order.h"
 
 #include <algorithm>
+#include <functional>
 #include <queue>
 #include <utility>
-
-#include "overloaded.h"
 
 namespace cbpfc {
 namespace {
@@ -110,8 +109,7 @@ std::vector<std::size_t> find_loops(const Cfg& cfg) {
   return loop_of;
 }
 
-}  // namespace
-
+/// Whether some edge leads to the same or a lower number.
 bool has_downward_edges(const Cfg& cfg) {
   for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
     if (std::ranges::any_of(successors(cfg.blocks[id].exit),
@@ -122,6 +120,7 @@ bool has_downward_edges(const Cfg& cfg) {
   return false;
 }
 
+/// Gives every target of an exit another number.
 void retarget(Exit& exit, const std::function<BlockId(BlockId)>& moved) {
   if (auto* jump = std::get_if<Goto>(&exit)) {
     jump->target = moved(jump->target);
@@ -131,6 +130,10 @@ void retarget(Exit& exit, const std::function<BlockId(BlockId)>& moved) {
   }
 }
 
+/// Numbers the reachable blocks anew, keeping their order where it can be kept, and drops the others.
+///
+/// Ensures: the edges that lead downwards are those that close a cycle on a walk from the entry; a program
+/// without cycles has none.
 void order_blocks(Cfg& cfg) {
   const Walk walked = walk(cfg);
   std::vector<std::size_t> predecessors(cfg.blocks.size());
@@ -160,7 +163,12 @@ void order_blocks(Cfg& cfg) {
   cfg = std::move(ordered);
 }
 
+}  // namespace
+
 void unroll_loops(Cfg& cfg) {
+  if (!has_downward_edges(cfg)) {
+    return;
+  }
   order_blocks(cfg);
   const std::vector<std::size_t> loop_of = find_loops(cfg);
   const auto copies_of = [&](BlockId id) {

@@ -226,11 +226,10 @@ Result<Filter> Filter::decode(std::span<const RawInsn> raw, Accept accept) {
     return invalid(
         fmt::format("instruction {}: the last instruction does not return", raw.size() - 1));
   }
-  // The jumps have been checked, so the walk has an answer.
-  if (const auto reads = unset_scratch_reads(raw); reads && !reads->empty()) {
+  if (const auto reads = unset_scratch_reads(raw); !reads.empty()) {
     return invalid(
         fmt::format("instruction {}: reads scratch slot M[{}], which not every path has written",
-                    reads->front().pc, reads->front().slot));
+                    reads.front().pc, reads.front().slot));
   }
   return Filter(std::move(insns));
 }

@@ -34,9 +34,7 @@ class Builder {
         fill(cfg_.blocks[block_at_[at]], at);
       }
     }
-    if (has_downward_edges(cfg_)) {
-      unroll_loops(cfg_);
-    }
+    unroll_loops(cfg_);
     return std::move(cfg_);
   }
 

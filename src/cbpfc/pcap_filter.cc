@@ -390,13 +390,11 @@ void settle(std::vector<RawInsn>& program, std::uint32_t match_value) {
       insn.k = match_value;
     }
   }
-  if (const auto reads = unset_scratch_reads(program)) {
-    std::uint16_t unset = 0;
-    for (const UnsetRead& read : *reads) {
-      unset |= static_cast<std::uint16_t>(1U << read.slot);
-    }
-    clear_slots(program, unset);
+  std::uint16_t unset = 0;
+  for (const UnsetRead& read : unset_scratch_reads(program)) {
+    unset |= static_cast<std::uint16_t>(1U << read.slot);
   }
+  clear_slots(program, unset);
 }
 
 bool matches_nothing(const std::vector<RawInsn>& program) {

@@ -15,7 +15,6 @@
 #include <cbpfc/cbpf.h>
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,8 +25,8 @@ struct UnsetRead {
   std::uint8_t slot;
 };
 
-/// The refused reads in program order; nullopt when a jump leaves the program, where the walk has no
-/// meaning.  Slots that do not exist are left out.
-std::optional<std::vector<UnsetRead>> unset_scratch_reads(std::span<const RawInsn> program);
+/// The refused reads in program order, but for those of slots that do not exist.
+/// Requires: every jump stays inside the program.
+std::vector<UnsetRead> unset_scratch_reads(std::span<const RawInsn> program);
 
 }  // namespace cbpfc
