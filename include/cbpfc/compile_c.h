@@ -28,7 +28,7 @@ namespace cbpfc {
 
 struct COptions {
   std::string function_name = "filter";  ///< an identifier of C, no keyword
-  bool no_inline = false;  ///< a function under BPF too, rather than `static inline`
+  bool no_inline = false;                ///< a function under BPF too, rather than `static inline`
   /// A third parameter, uint32_t packet_length: what LoadLength gives, for packets of which
   /// data .. data_end is only a part.  Otherwise it gives that part's length.
   bool packet_length = false;
