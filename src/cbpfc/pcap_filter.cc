@@ -26,7 +26,7 @@
 // network header, libpcap's offset of it is -1: outside every packet for libpcap's interpreter, which ends with 0.
 //
 // Expressions that can match nothing.  libpcap's optimiser finds them; we look for a way to a match
-// (optimizer/matches_nothing.h), and where IPv6 is the cause say how to write it (pcap_ipv6_form.h).
+// (optimizer/matches_nothing.cc), and where IPv6 is the cause say how to write it (pcap_ipv6_form.h).
 //
 // Limits: kMostWords words for libpcap at a time; what is cut into parts (pcap_list.h) may have any number.  libpcap
 // recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host".
@@ -43,7 +43,7 @@
 #include <span>
 
 #include "classic_opcodes.h"
-#include "optimizer/matches_nothing.h"
+#include "optimizer/optimize.h"
 #include "pcap_handle.h"
 #include "pcap_ipv6_form.h"
 #include "pcap_list.h"

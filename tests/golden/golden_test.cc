@@ -15,7 +15,6 @@
 
 #include "cbpfc/optimizer/emit_graph.h"
 #include "cbpfc/optimizer/graph_passes.h"
-#include "cbpfc/optimizer/split.h"
 #include "golden/options_text.h"
 #include "support/graph_reader.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"

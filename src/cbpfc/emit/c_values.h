@@ -29,7 +29,6 @@
 #include <vector>
 
 #include "../optimizer/graph.h"
-#include "../optimizer/phi_cells.h"
 
 namespace cbpfc {
 

@@ -49,7 +49,6 @@
 #include <set>
 #include <string_view>
 
-#include "../optimizer/phi_cells.h"
 #include "c_values.h"
 
 namespace cbpfc {

@@ -10,7 +10,6 @@
 
 #include "../ebpf_options.h"
 #include "graph_emitter.h"
-#include "phi_cells.h"
 
 namespace cbpfc::optimizer {
 namespace {
@@ -193,7 +192,7 @@ void GraphEmitter::emit(const AnyBit& node) {
   const std::uint32_t mask = byte_order_.number(node.value, node.mask);
   if (is_large()) {
     values_.pin(reg);
-    const Reg bits = values_.scratch();
+    const Reg bits = values_.allocate();
     values_.code.add(ebpf::mov32(bits, reg));
     values_.code.add(ebpf::alu32(ebpf::Alu::And, bits, mask));
     jump_if(ebpf::Cmp::NotEqual, bits, 0, node.if_set);
@@ -240,7 +239,7 @@ void GraphEmitter::emit(const WideEqual& node) {
                          way_to(target, values_.state));
   } else {
     values_.pin(loaded);
-    const Reg expected = values_.scratch();
+    const Reg expected = values_.allocate();
     values_.code.add_constant64(expected, static_cast<std::uint64_t>(number));
     values_.code.jump_if(condition, loaded, expected, way_to(target, values_.state));
   }

@@ -100,6 +100,16 @@ bool is_question(const Node& node) {
                     node);
 }
 
+std::optional<NodeId> only_target(const Node& node) {
+  std::optional<NodeId> only;
+  bool is_one = is_question(node);
+  for_each_edge(node, [&](NodeId target) {
+    is_one = is_one && only.value_or(target) == target;
+    only = target;
+  });
+  return is_one ? only : std::nullopt;
+}
+
 std::vector<ValueId> values_of(const Node& node) {
   std::vector<ValueId> values;
   for_each_value(node, [&](ValueId value) { values.push_back(value); });
@@ -200,18 +210,14 @@ std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& o
 Questions count_questions(const Graph& graph) {
   Questions count;
   for (const NodeId id : topological_order(graph)) {
-    std::visit(Overloaded{
-                   [&](const Switch& n) { count.decisions += n.cases.size(); },
-                   [&](const AnyBit&) { ++count.decisions; },
-                   [&](const Compare&) { ++count.decisions; },
-                   [&](const Fits&) { ++count.guards; },
-                   [&](const WideEqual&) { ++count.decisions; },
-                   [](const SetPhi&) {},
-                   [](const Call&) {},
-                   [](const Return&) {},
-                   [](const Forward&) {},
-               },
-               graph.nodes[id]);
+    const Node& node = graph.nodes[id];
+    if (const auto* many = std::get_if<Switch>(&node)) {
+      count.decisions += many->cases.size();
+    } else if (std::holds_alternative<Fits>(node)) {
+      ++count.guards;
+    } else if (is_question(node)) {
+      ++count.decisions;
+    }
   }
   return count;
 }

@@ -176,6 +176,9 @@ void for_each_value(N& node, F&& f) {
 /// Whether a node does nothing but choose between its edges, so that it goes when they are one.
 bool is_question(const Node& node);
 
+/// The one node a question leads to, if it is only one.
+std::optional<NodeId> only_target(const Node& node);
+
 /// The values of for_each_value().
 std::vector<ValueId> values_of(const Node& node);
 
@@ -194,6 +197,12 @@ std::vector<std::uint32_t> longest_ways(const Graph& graph, const std::vector<No
 
 /// Whether each value is wanted by a living node, directly or as a part.
 std::vector<bool> living_values(const Graph& graph, const std::vector<NodeId>& order);
+
+/// By cell, its slot on the stack; no slot for a cell that nothing sets.
+using CellSlots = std::vector<std::optional<std::uint16_t>>;
+
+/// Where cells (Phi) lie on the stack (phi_cells.cc).
+CellSlots place_cells(const Graph& graph, const std::vector<NodeId>& order);
 
 /// The graph as text, one node a line, numbered in order of appearance; a value that is nested deeply has a line
 /// before, "v0 = ...".  Complete but for what is dead: tests/support/graph_reader.h reads it back.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "graph.h"
 #include "question.h"
@@ -45,5 +46,12 @@ void widen_compares(Graph& graph);
 ///
 /// Requires: to be the last, the others see no further than a cell.
 void share_lists(Graph& graph);
+
+/// `graph` behind one guard for the furthest byte it looks at from the packet's start, with a copy for packets
+/// that have it; nullopt where fewer than three guards would be saved.
+std::optional<Graph> split_short_packets(const Graph& graph, const PacketRules& rules);
+
+/// Questions on the longest way through a graph for packets that are long enough.
+std::uint32_t longest_way_of_long_packets(const Graph& graph);
 
 }  // namespace cbpfc::optimizer

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 
@@ -54,32 +55,18 @@ std::string title(const Graph& graph, const Node& node, const Values::Namer& nam
 }
 
 std::vector<Edge> edges(const Node& node) {
-  return std::visit(
-      Overloaded{
-          [](const Switch& n) {
-            std::vector<Edge> all;
-            for (const Case& one : n.cases) {
-              all.push_back({.when = print_case(one), .target = one.target});
-            }
-            all.push_back({.when = "else", .target = n.otherwise});
-            return all;
-          },
-          [](const AnyBit& n) { return std::vector<Edge>{{"yes", n.if_set}, {"no", n.if_clear}}; },
-          [](const Compare& n) {
-            return std::vector<Edge>{{"yes", n.if_true}, {"no", n.if_false}};
-          },
-          [](const Fits& n) {
-            return std::vector<Edge>{{"yes", n.if_inside}, {"no", n.if_outside}};
-          },
-          [](const WideEqual& n) {
-            return std::vector<Edge>{{"yes", n.if_equal}, {"no", n.otherwise}};
-          },
-          [](const SetPhi& n) { return std::vector<Edge>{{"", n.next}}; },
-          [](const Call& n) { return std::vector<Edge>{{"", n.next}}; },
-          [](const Return&) { return std::vector<Edge>{}; },
-          [](const Forward& n) { return std::vector<Edge>{{"", n.next}}; },
-      },
-      node);
+  std::vector<Edge> all;
+  for_each_edge(node, [&](NodeId target) { all.push_back({.when = "", .target = target}); });
+  if (const auto* many = std::get_if<Switch>(&node)) {
+    std::ranges::transform(many->cases, all.begin(), [](const Case& one) {
+      return Edge{.when = print_case(one), .target = one.target};
+    });
+    all.back().when = "else";
+  } else if (all.size() == 2) {
+    all.front().when = "yes";
+    all.back().when = "no";
+  }
+  return all;
 }
 
 /// The first edges, if there are many, and the last.

@@ -72,32 +72,31 @@ MachineState ValueCode::guard(std::uint32_t end, const std::string& outside) {
 /// The largest number the verifier knows a value to be; it forgets at byte swaps, products, divisions and
 /// loads from the stack, and after comparisons remembers no more than bits.
 std::uint32_t ValueCode::verifier_max(ValueId value, int depth) const {
-  constexpr std::uint32_t kUnknown = 0xffffffff;
   const Values& values = graph_.values;
   if (const auto k = values.known(value)) {
     return *k;
   }
   if (depth == 0) {
-    return kUnknown;
+    return kMostU32;
   }
   if (const auto* load = std::get_if<PacketLoad>(&values[value])) {
-    return load->size == Size::Byte ? 0xff : kUnknown;
+    return load->size == Size::Byte ? 0xff : kMostU32;
   }
   const auto* arithmetic = std::get_if<Arithmetic>(&values[value]);
   if (arithmetic == nullptr) {
-    return kUnknown;
+    return kMostU32;
   }
   const auto fits = [](std::uint64_t most) {
-    return most >= kUnknown ? kUnknown : bits_of(static_cast<std::uint32_t>(most));
+    return most >= kMostU32 ? kMostU32 : bits_of(static_cast<std::uint32_t>(most));
   };
   const std::uint64_t left = verifier_max(arithmetic->left, depth - 1);
   const auto k = values.known(arithmetic->right);
   switch (arithmetic->op) {
     case AluOp::Add: return fits(left + verifier_max(arithmetic->right, depth - 1));
-    case AluOp::And: return k ? fits(std::min<std::uint64_t>(left, *k)) : kUnknown;
-    case AluOp::Lsh: return k ? fits(left << *k) : kUnknown;
-    case AluOp::Rsh: return k ? fits(left >> *k) : kUnknown;
-    default: return kUnknown;
+    case AluOp::And: return k ? fits(std::min<std::uint64_t>(left, *k)) : kMostU32;
+    case AluOp::Lsh: return k ? fits(left << *k) : kMostU32;
+    case AluOp::Rsh: return k ? fits(left >> *k) : kMostU32;
+    default: return kMostU32;
   }
 }
 

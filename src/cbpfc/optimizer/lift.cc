@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <ranges>
+#include <utility>
 
 #include "../overloaded.h"
-#include "effort.h"
+#include "registers.h"
 
 namespace cbpfc::optimizer {
 namespace {
@@ -90,15 +92,22 @@ std::size_t count_ahead(const Cfg& cfg, BlockId from, std::size_t most) {
   return seen.size();
 }
 
+/// The node at which a path that returns a value goes on.
+using Exits = std::function<NodeId(ValueId)>;
+
 class Lifter {
  public:
-  Lifter(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph)
-      : cfg_(cfg), rules_(rules), ends_(ends), graph_(graph), efforts_(graph.values, rules) {}
+  Lifter(const Cfg& cfg, const PacketRules& rules, Exits exit, Graph& graph)
+      : cfg_(cfg),
+        rules_(rules),
+        exit_(std::move(exit)),
+        graph_(graph),
+        zero_(graph.values.constant(0)),
+        live_(live_at_entry(cfg)),
+        arrivals_(cfg.blocks.size()),
+        efforts_(graph.values, rules) {}
 
   NodeId run() {
-    live_ = live_at_entry(cfg_);
-    arrivals_.resize(cfg_.blocks.size());
-    zero_ = graph_.values.constant(0);
     Variables start;
     start.fill(zero_);
     const NodeId entry = arrive(0, start);
@@ -119,15 +128,19 @@ class Lifter {
   };
 
   NodeId arrive(BlockId block, const Variables& variables) {
-    const NodeId from = graph_.add(Forward{.next = 0});
+    const NodeId from = forward();
     arrivals_[block].push_back({.from = from, .variables = variables});
+    // What is not read any more does not tell arrivals apart.
     for (std::size_t i = 0; i < kVariables; ++i) {
       if ((live_[block] >> i & 1) == 0) {
-        arrivals_[block].back().variables[i] = zero_;  // nobody will ask
+        arrivals_[block].back().variables[i] = zero_;
       }
     }
     return from;
   }
+
+  /// A node to be led somewhere.
+  NodeId forward() { return graph_.add(Forward{.next = 0}); }
 
   void lead(NodeId from, NodeId to) { std::get<Forward>(graph_.nodes[from]).next = to; }
 
@@ -143,7 +156,7 @@ class Lifter {
       return;
     }
     for (const auto& [variables, sources] : groups) {
-      const NodeId entry = graph_.add(Forward{.next = 0});
+      const NodeId entry = forward();
       for (const NodeId from : sources) {
         lead(from, entry);
       }
@@ -163,7 +176,7 @@ class Lifter {
         merged[i] = graph_.values.new_phi();
       }
     }
-    const NodeId entry = graph_.add(Forward{.next = 0});
+    const NodeId entry = forward();
     for (const Arrival& arrival : arrivals) {
       NodeId next = entry;
       for (const std::size_t i : differ) {
@@ -177,32 +190,35 @@ class Lifter {
   /// Fills in `from` with what block `id` asks.
   void lift_block(BlockId id, NodeId from, Variables variables) {
     const Block& block = cfg_.blocks[id];
+    has_ended_ = false;
     for (const Step& step : block.steps) {
       std::visit([&](const auto& s) { lift_step(s, from, variables); }, step);
+      if (has_ended_) {
+        return;
+      }
     }
     const auto to_block = [&](BlockId next) { return arrive(next, variables); };
-    std::visit(Overloaded{
-                   [&](const Goto& e) { lead(from, to_block(e.target)); },
-                   [&](const Branch& e) {
-                     const NodeId if_true = graph_.add(Forward{.next = 0});
-                     const NodeId if_false = graph_.add(Forward{.next = 0});
-                     const NodeId next = ask(graph_, rules_, e.condition, variables[kA],
-                                             operand(e.operand, variables), if_true, if_false);
-                     lead(from, next);
-                     // Of a comparison of constants, one arm: the other must not meet others' values.
-                     if (next != if_false) {
-                       lead(if_true, to_block(e.if_true));
-                     }
-                     if (next != if_true) {
-                       lead(if_false, to_block(e.if_false));
-                     }
-                   },
-                   [&](const ReturnA&) { lead(from, ends_.end(graph_, variables[kA])); },
-                   [&](const ReturnConstant& e) {
-                     lead(from, ends_.end(graph_, graph_.values.constant(e.value)));
-                   },
-               },
-               block.exit);
+    std::visit(
+        Overloaded{
+            [&](const Goto& e) { lead(from, to_block(e.target)); },
+            [&](const Branch& e) {
+              const NodeId if_true = forward();
+              const NodeId if_false = forward();
+              const NodeId next = ask(graph_, rules_, e.condition, variables[kA],
+                                      operand(e.operand, variables), if_true, if_false);
+              lead(from, next);
+              // Of a comparison of constants, one arm: the other must not meet others' values.
+              if (next != if_false) {
+                lead(if_true, to_block(e.if_true));
+              }
+              if (next != if_true) {
+                lead(if_false, to_block(e.if_false));
+              }
+            },
+            [&](const ReturnA&) { lead(from, exit_(variables[kA])); },
+            [&](const ReturnConstant& e) { lead(from, exit_(graph_.values.constant(e.value))); },
+        },
+        block.exit);
   }
 
   ValueId operand(const Operand& operand, const Variables& variables) {
@@ -218,7 +234,7 @@ class Lifter {
       return value;
     }
     const ValueId phi = graph_.values.new_phi();
-    const NodeId next = graph_.add(Forward{.next = 0});
+    const NodeId next = forward();
     lead(from, graph_.add(SetPhi{.phi = phi, .value = value, .next = next}));
     from = next;
     return phi;
@@ -226,11 +242,17 @@ class Lifter {
 
   /// Goes on only if the bytes are there; otherwise the filter ends with 0.
   void need(NodeId& from, std::optional<ValueId> index, std::uint32_t offset, std::uint32_t size) {
-    const NodeId inside = graph_.add(Forward{.next = 0});
+    const NodeId inside = forward();
     const auto begin = index ? std::int64_t{static_cast<std::int32_t>(offset)} : 0;
     const auto end = index ? begin + size : std::int64_t{offset} + size;
-    lead(from, ask_fits(graph_, rules_, index, begin, end, inside, ends_.end(graph_, zero_)));
+    go_on(from, ask_fits(graph_, rules_, index, begin, end, inside, exit_(zero_)), inside);
+  }
+
+  /// From `from` to `asked`, and on at `inside`, unless `asked` is the exit, since there is only one answer.
+  void go_on(NodeId& from, NodeId asked, NodeId inside) {
+    lead(from, asked);
     from = inside;
+    has_ended_ = has_ended_ || asked == exit_(zero_);
   }
 
   /// The value of a load, after asking for its bytes.
@@ -267,9 +289,8 @@ class Lifter {
   void lift_step(const Alu& s, NodeId& from, Variables& v) {
     const ValueId right = operand(s.operand, v);
     if (s.op == AluOp::Div || s.op == AluOp::Mod) {
-      const NodeId divisible = graph_.add(Forward{.next = 0});
-      lead(from, ask_interval(graph_, rules_, right, 0, 0, ends_.end(graph_, zero_), divisible));
-      from = divisible;
+      const NodeId divisible = forward();
+      go_on(from, ask_interval(graph_, rules_, right, 0, 0, exit_(zero_), divisible), divisible);
     }
     v[kA] = kept(from, graph_.values.arithmetic(s.op, v[kA], right));
   }
@@ -285,57 +306,21 @@ class Lifter {
   /// Not a value: each call may return another number.
   void lift_step(const CallHelper& s, NodeId& from, Variables& v) {
     v[kA] = graph_.values.new_phi();
-    const NodeId next = graph_.add(Forward{.next = 0});
+    const NodeId next = forward();
     lead(from, graph_.add(Call{.phi = v[kA], .helper = s.helper, .next = next}));
     from = next;
   }
 
   const Cfg& cfg_;
   const PacketRules& rules_;
-  Ends& ends_;
+  Exits exit_;
   Graph& graph_;
-  ValueId zero_ = 0;
+  ValueId zero_;
   std::vector<VariableSet> live_;
   std::vector<std::vector<Arrival>> arrivals_;
   Efforts efforts_;
+  bool has_ended_ = false;  ///< the block that is being lifted, before its exit
 };
-
-/// A filter alone: a Return for each value.
-class Returns : public Ends {
- public:
-  NodeId end(Graph& graph, ValueId value) override {
-    const auto [place, is_new] = returns_.try_emplace(value, 0);
-    if (is_new) {
-      place->second = graph.add(Return{.value = value});
-    }
-    return place->second;
-  }
-
- private:
-  std::map<ValueId, NodeId> returns_;
-};
-
-/// One filter of a set: what does not match goes on to the next.
-class NextInSet : public Ends {
- public:
-  NextInSet(const PacketRules& rules, NodeId match, NodeId next)
-      : rules_(rules), match_(match), next_(next) {}
-
-  NodeId end(Graph& graph, ValueId value) override {
-    return ask_interval(graph, rules_, value, 0, 0, next_, match_);
-  }
-
- private:
-  const PacketRules& rules_;
-  NodeId match_;
-  NodeId next_;
-};
-
-}  // namespace
-
-NodeId lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph) {
-  return Lifter(cfg, rules, ends, graph).run();
-}
 
 void remove_forwards(Graph& graph) {
   // Forward nodes form chains; each is followed once and then leads straight to the end of its chain.
@@ -357,23 +342,34 @@ void remove_forwards(Graph& graph) {
   graph.entry = end_of_chain(graph.entry);
 }
 
+}  // namespace
+
 Graph lift_filter(const Cfg& cfg, const PacketRules& rules) {
   Graph graph;
-  Returns returns;
-  graph.entry = lift(cfg, rules, returns, graph);
+  std::map<ValueId, NodeId> returns;
+  const auto exit = [&](ValueId value) {
+    const auto [place, is_new] = returns.try_emplace(value, 0);
+    if (is_new) {
+      place->second = graph.add(Return{.value = value});
+    }
+    return place->second;
+  };
+  graph.entry = Lifter(cfg, rules, exit, graph).run();
   remove_forwards(graph);
   return graph;
 }
 
 Graph lift_set(std::span<const Cfg> cfgs, const PacketRules& rules) {
   Graph graph;
-  NodeId next = graph.add(Return{.value = graph.values.constant(0)});
+  graph.entry = graph.add(Return{.value = graph.values.constant(0)});
   for (std::size_t i = cfgs.size(); i-- > 0;) {
     const auto number = static_cast<std::uint32_t>(i + 1);
-    NextInSet ends(rules, graph.add(Return{.value = graph.values.constant(number)}), next);
-    next = lift(cfgs[i], rules, ends, graph);
+    const NodeId match = graph.add(Return{.value = graph.values.constant(number)});
+    const auto exit = [&, next = graph.entry](ValueId value) {
+      return ask_interval(graph, rules, value, 0, 0, next, match);
+    };
+    graph.entry = Lifter(cfgs[i], rules, exit, graph).run();
   }
-  graph.entry = next;
   remove_forwards(graph);
   return graph;
 }

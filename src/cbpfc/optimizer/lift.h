@@ -28,17 +28,6 @@
 
 namespace cbpfc::optimizer {
 
-/// Where the ways through a filter end.
-class Ends {
- public:
-  virtual ~Ends() = default;
-  /// The node at which a path that returns `value` goes on.
-  virtual NodeId end(Graph& graph, ValueId value) = 0;
-};
-
-/// Adds `cfg` to `graph`; `ends` says where a way goes on that returns a value.  Returns the entry.
-NodeId lift(const Cfg& cfg, const PacketRules& rules, Ends& ends, Graph& graph);
-
 /// The decision graph of one filter.
 Graph lift_filter(const Cfg& cfg, const PacketRules& rules);
 

@@ -1,41 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The phases and their passes, in the order they run.
+// The phases and their passes, in the order they run; and for <cbpfc/inspect.h>, a filter's graph after each.
+// Tested by: inspect_test.cc.
 
 #include "optimize.h"
 
 #include <cassert>
 
+#include "../ebpf_options.h"
 #include "emit_graph.h"
 #include "graph_passes.h"
 #include "lift.h"
-#include "split.h"
 
 namespace cbpfc::optimizer {
 namespace {
 
 using Pass = void (*)(Graph&, const PacketRules&);
 
-void merge(Graph& graph, const PacketRules&) {
-  merge_equal(graph);
-}
-void widen(Graph& graph, const PacketRules&) {
-  widen_guards(graph);
-}
-void gather(Graph& graph, const PacketRules&) {
-  gather_switches(graph);
-}
-void mask(Graph& graph, const PacketRules&) {
-  choose_masks(graph);
-}
-void join(Graph& graph, const PacketRules& rules) {
+constexpr Pass merge = [](Graph& graph, const PacketRules&) { merge_equal(graph); };
+constexpr Pass widen = [](Graph& graph, const PacketRules&) { widen_guards(graph); };
+constexpr Pass gather = [](Graph& graph, const PacketRules&) { gather_switches(graph); };
+constexpr Pass mask = [](Graph& graph, const PacketRules&) { choose_masks(graph); };
+constexpr Pass join = [](Graph& graph, const PacketRules& rules) {
   if (rules.has_wide_loads) {
     widen_compares(graph);
   }
-}
-void share(Graph& graph, const PacketRules&) {
-  share_lists(graph);
-}
+};
+constexpr Pass share = [](Graph& graph, const PacketRules&) { share_lists(graph); };
 
 constexpr Pass kSettle[] = {thread_edges, merge};
 constexpr Pass kWidenGuards[] = {widen, thread_edges};
@@ -63,6 +54,8 @@ constexpr Phase kPhases[] = {
 
 /// Those after which only guards that are needed are left.
 constexpr std::size_t kPhasesBeforeSplit = 2;
+/// Questions that a way for long packets must have to be worth a copy of the graph.
+constexpr std::uint32_t kLeastWay = 16;
 
 void run(std::span<const Phase> phases, Graph& graph, const PacketRules& rules,
          const std::function<void(const PhaseDescription&)>& watch = nullptr) {
@@ -79,26 +72,11 @@ void run(std::span<const Phase> phases, Graph& graph, const PacketRules& rules,
 
 }  // namespace
 
-std::vector<PhaseDescription> phases() {
-  std::vector<PhaseDescription> all;
-  for (const Phase& phase : kPhases) {
-    all.push_back(phase.description);
-  }
-  return all;
-}
-
 void run_phases(Graph& graph, const PacketRules& rules,
                 const std::function<void(const PhaseDescription&)>& watch) {
   assert(check_graph(graph).empty());
   run(kPhases, graph, rules, watch);
 }
-
-namespace {
-
-/// Questions that a way for long packets must have to be worth a copy of the graph.
-constexpr std::uint32_t kLeastWay = 16;
-
-}  // namespace
 
 Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
                                      const EbpfOptions& options) {
@@ -127,3 +105,37 @@ Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
 }
 
 }  // namespace cbpfc::optimizer
+
+namespace cbpfc {
+
+std::vector<PhaseDescription> optimizer_phases() {
+  std::vector<PhaseDescription> all;
+  for (const optimizer::Phase& phase : optimizer::kPhases) {
+    all.push_back(phase.description);
+  }
+  return all;
+}
+
+Result<std::vector<GraphView>> inspect_phases(const Filter& filter, const EbpfOptions& options) {
+  TRY(check_options(options));
+  const optimizer::PacketRules rules = optimizer::rules_for(options);
+  const Cfg cfg = TRY(
+      build_cfg(filter, rules.max_packet_offset, options.ancillary).with_context("inspect filter"));
+  optimizer::Graph graph = optimizer::lift_filter(cfg, rules);
+  std::vector<GraphView> views;
+  const auto view = [&](std::string_view phase) {
+    auto code = optimizer::emit_graph(graph, options);
+    const optimizer::Questions questions = optimizer::count_questions(graph);
+    views.push_back({.phase = std::string(phase),
+                     .text = optimizer::dump(graph),
+                     .dot = optimizer::dump_dot(graph),
+                     .decisions = questions.decisions,
+                     .guards = questions.guards,
+                     .code = code ? std::optional(*std::move(code)) : std::nullopt});
+  };
+  view(kLiftedPhase);
+  optimizer::run_phases(graph, rules, [&](const PhaseDescription& phase) { view(phase.name); });
+  return views;
+}
+
+}  // namespace cbpfc

@@ -8,18 +8,13 @@
 #include <cbpfc/inspect.h>
 
 #include <functional>
-#include <optional>
 #include <span>
-#include <vector>
 
 #include "../cfg.h"
 #include "graph.h"
 #include "question.h"
 
 namespace cbpfc::optimizer {
-
-/// The phases in the order they run.
-std::vector<PhaseDescription> phases();
 
 /// Runs all phases; `watch`, if there is one, sees the graph after each.
 void run_phases(Graph& graph, const PacketRules& rules,
@@ -29,5 +24,9 @@ void run_phases(Graph& graph, const PacketRules& rules,
 /// Errors: those of emit_graph().
 Result<ebpf::Assembly> compile_graph(std::span<const Cfg> cfgs, bool is_set,
                                      const EbpfOptions& options);
+
+/// Whether it is certain that `filter` returns 0 for every packet, of any length.  What the facts (facts.h) cannot
+/// tell, and filters of very many ways, may match.
+bool matches_nothing(const Filter& filter);
 
 }  // namespace cbpfc::optimizer

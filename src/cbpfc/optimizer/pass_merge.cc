@@ -61,17 +61,6 @@ void simplify_cases(Switch& node, std::uint32_t max) {
   }
 }
 
-/// The one node a question leads to, if it is only one.
-std::optional<NodeId> only_target(const Node& node) {
-  std::optional<NodeId> only;
-  bool is_one = is_question(node);
-  for_each_edge(node, [&](NodeId target) {
-    is_one = is_one && (!only || *only == target);
-    only = target;
-  });
-  return is_one ? only : std::nullopt;
-}
-
 }  // namespace
 
 void merge_equal(Graph& graph) {

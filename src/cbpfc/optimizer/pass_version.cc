@@ -82,20 +82,16 @@ class Copier {
     }
     Node node = graph_.nodes[id];
     std::size_t slot = 0;
-    std::optional<NodeId> only;
-    bool is_one = is_question(node);
     bool is_the_same = true;
     for_each_edge(node, [&](NodeId& target) {
       const NodeId before = target;
       target = visit(target, facts_on_edge(graph_.values, graph_.nodes[id], slot++, facts));
       is_the_same = is_the_same && target == before;
-      is_one = is_one && (!only || *only == target);
-      only = target;
     });
     if (is_the_same) {
       return id;  // the facts change nothing from here on
     }
-    if (is_one) {
+    if (const auto only = only_target(node)) {
       return *only;
     }
     if (auto* many = std::get_if<Switch>(&node)) {

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
-#include "phi_cells.h"
+//
+// Two cells may share a slot unless one is set while the other is still needed.  A cell that is set to another
+// cell, which is not needed afterwards, gets that one's slot where it can.
+//
+// Tested by: lift_test.cc.
 
 #include <algorithm>
 #include <iterator>
 #include <optional>
+
+#include "graph.h"
 
 namespace cbpfc::optimizer {
 namespace {
@@ -35,15 +40,14 @@ std::vector<Cells> cells_below(const Values& values) {
 /// The cell a node sets.
 std::optional<Cell> cell_set(const Values& values, const Node& node) {
   using Set = std::optional<Cell>;
-  const auto number = [&](ValueId phi) { return Set(std::get<Phi>(values[phi]).number); };
   return std::visit(Overloaded{
                         [](const Switch&) { return Set(); },
                         [](const AnyBit&) { return Set(); },
                         [](const Compare&) { return Set(); },
                         [](const Fits&) { return Set(); },
                         [](const WideEqual&) { return Set(); },
-                        [&](const SetPhi& n) { return number(n.phi); },
-                        [&](const Call& n) { return number(n.phi); },
+                        [&](const SetPhi& n) { return Set(values.cell(n.phi)); },
+                        [&](const Call& n) { return Set(values.cell(n.phi)); },
                         [](const Return&) { return Set(); },
                         [](const Forward&) { return Set(); },
                     },

@@ -25,31 +25,19 @@ MachineState MachineState::meet(const MachineState& left, const MachineState& ri
 Uses::Uses(const Graph& graph, const std::vector<NodeId>& order)
     : graph_(graph), values_(graph.values.size()), pointers_(graph.values.size()) {
   for (std::size_t position = 0; position < order.size(); ++position) {
-    std::visit(Overloaded{
-                   [&](const Switch& n) { want(n.value, position); },
-                   [&](const AnyBit& n) { want(n.value, position); },
-                   [&](const Compare& n) {
-                     want(n.left, position);
-                     want(n.right, position);
-                   },
-                   [&](const Fits& n) {
-                     if (n.index) {
-                       want_pointer(*n.index, position);
-                     } else {
-                       guards_.push_back(position);
-                     }
-                   },
-                   [&](const WideEqual& n) {
-                     if (n.index) {
-                       want_pointer(*n.index, position);
-                     }
-                   },
-                   [&](const SetPhi& n) { want(n.value, position); },
-                   [](const Call&) {},
-                   [&](const Return& n) { want(n.value, position); },
-                   [](const Forward&) {},
-               },
-               graph.nodes[order[position]]);
+    const Node& node = graph.nodes[order[position]];
+    if (const auto* fits = std::get_if<Fits>(&node); fits != nullptr && !fits->index) {
+      guards_.push_back(position);
+    }
+    const bool is_index =
+        std::holds_alternative<Fits>(node) || std::holds_alternative<WideEqual>(node);
+    for_each_value(node, [&](ValueId value) {
+      if (is_index) {
+        want_pointer(value, position);
+      } else {
+        want(value, position);
+      }
+    });
   }
 }
 
@@ -100,6 +88,40 @@ std::size_t Uses::next(const Held& held, std::size_t position) const {
     case Held::Kind::Start: return next_in(guards_, position);
   }
   return kNever;
+}
+
+const Effort& Efforts::of(ValueId value) {
+  while (efforts_.size() <= value) {
+    efforts_.push_back(compute(static_cast<ValueId>(efforts_.size())));
+  }
+  return efforts_[value];
+}
+
+Effort Efforts::compute(ValueId value) const {
+  return std::visit(
+      Overloaded{
+          [](const Constant&) { return Effort{}; },
+          [](const PacketLength&) { return Effort{}; },
+          [](const ContextWord&) { return Effort{}; },
+          [](const Phi&) { return Effort{.cells = 1}; },
+          [&](const PacketLoad& v) {
+            Effort effort = v.index ? efforts_[*v.index] : Effort{.parts = 0};
+            effort.registers = std::max(
+                effort.registers, v.index ? rules_.indexed_load_registers : rules_.load_registers);
+            ++effort.parts;
+            return effort;
+          },
+          [&](const Arithmetic& v) {
+            const Effort& left = efforts_[v.left];
+            const Effort& right = efforts_[v.right];
+            const auto [less, more] = std::minmax(left.registers, right.registers);
+            const bool is_constant = values_.known(v.right).has_value();
+            return Effort{.registers = is_constant ? left.registers : std::max(more, less + 1),
+                          .parts = 1 + left.parts + (is_constant ? 0 : right.parts),
+                          .cells = left.cells + right.cells};
+          },
+      },
+      values_[value]);
 }
 
 }  // namespace cbpfc::optimizer

@@ -21,7 +21,7 @@
 #include <optional>
 #include <vector>
 
-#include "graph.h"
+#include "question.h"
 
 namespace cbpfc::optimizer {
 
@@ -81,6 +81,30 @@ class Uses {
   std::vector<std::vector<std::size_t>> values_;
   std::vector<std::vector<std::size_t>> pointers_;  ///< by index value
   std::vector<std::size_t> guards_;                 ///< comparisons of packet_start + something
+};
+
+/// What it takes to compute a value of which no part lies in a register.
+struct Effort {
+  std::uint32_t registers = 1;  ///< at a time
+  std::uint32_t parts = 1;      ///< values that are computed
+  std::uint32_t cells = 0;      ///< cells among them
+};
+
+/// Of two operands the one that takes more registers is computed first (Sethi and Ullman, 1970), so that a chain of
+/// sums takes two however long it is, and a balanced tree one more for each level.
+class Efforts {
+ public:
+  /// `values` may grow.
+  Efforts(const Values& values, const PacketRules& rules) : values_(values), rules_(rules) {}
+
+  const Effort& of(ValueId value);
+
+ private:
+  Effort compute(ValueId value) const;
+
+  const Values& values_;
+  PacketRules rules_;
+  std::vector<Effort> efforts_;
 };
 
 }  // namespace cbpfc::optimizer

@@ -112,7 +112,7 @@ void GraphEmitter::emit_hashed_cases(Reg reg, std::span<const Case> cases, NodeI
     buckets[hash.bucket(one.low)].push_back(one);
   }
   values_.pin(reg);
-  const Reg bucket = values_.scratch();
+  const Reg bucket = values_.allocate();
   values_.code.add(ebpf::mov32(bucket, reg));
   if (hash.multiplier != 1) {
     values_.code.add(ebpf::alu32(ebpf::Alu::Mul, bucket, hash.multiplier));

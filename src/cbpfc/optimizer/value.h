@@ -110,6 +110,8 @@ class Values {
 
   /// The constant a value is, if it is one.
   std::optional<std::uint32_t> known(ValueId id) const;
+  /// The number of the cell a value is, which is a Phi.
+  std::uint32_t cell(ValueId phi) const { return std::get<Phi>(values_[phi]).number; }
   /// The largest number the value can be.
   std::uint32_t max(ValueId id) const { return max_[id]; }
   /// The values of for_each_operand().

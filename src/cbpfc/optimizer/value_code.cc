@@ -149,10 +149,6 @@ std::optional<Reg> ValueCode::last_free() const {
   return place != pool_.rend() ? std::optional(*place) : std::nullopt;
 }
 
-Reg ValueCode::scratch() {
-  return allocate();
-}
-
 Reg ValueCode::value(ValueId value) {
   if (const auto reg = find_value(value)) {
     return *reg;
@@ -195,7 +191,7 @@ std::int16_t ValueCode::slot_offset(std::uint32_t cell) const {
 }
 
 void ValueCode::store_cell(ValueId phi, Reg reg) {
-  const std::uint32_t cell = std::get<Phi>(graph_.values[phi]).number;
+  const std::uint32_t cell = graph_.values.cell(phi);
   stores_.push_back({.insn = code.size(), .cell = cell});
   code.add(ebpf::store(Width::Word, Reg::R10, slot_offset(cell), reg));
 }

@@ -7,7 +7,7 @@
 //     pointer to p[that + ..]   r5 += r2
 //
 // A value that lies in a register is not computed again (registers.h).  What is computed takes over the
-// register of an operand that nobody wants afterwards.
+// register of an operand that is not wanted afterwards.
 //
 // A load is emitted only where the machine state says that the verifier has been shown its bytes; a pointer
 // that had to make way is made and shown again.
@@ -21,14 +21,10 @@
 
 #include <cbpfc/compile.h>
 
-#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "byte_order.h"
-#include "effort.h"
-#include "phi_cells.h"
 #include "registers.h"
 
 namespace cbpfc::optimizer {
@@ -50,7 +46,7 @@ class ValueCode {
   /// A register that holds `value`, in the byte order that ByteOrder says.
   ebpf::Reg value(ValueId value);
   /// A register that holds nothing, for use until the next call.
-  ebpf::Reg scratch();
+  ebpf::Reg allocate();
   /// Forbids to reuse `reg` until unpin_all().
   void pin(ebpf::Reg reg) { pinned_ |= 1U << static_cast<unsigned>(reg); }
   void unpin_all() { pinned_ = 0; }
@@ -96,7 +92,6 @@ class ValueCode {
   bool is_pinned(ebpf::Reg reg) const;
   ebpf::Reg allocate_for(ValueId value);
   std::optional<ebpf::Reg> find_free() const;
-  ebpf::Reg allocate();
   std::optional<ebpf::Reg> last_free() const;
   ebpf::Reg give_up();
   void call(std::int32_t helper);

@@ -4,7 +4,6 @@
 
 #include "cbpfc/optimizer/lift.h"
 
-#include "cbpfc/optimizer/phi_cells.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"
 
 namespace cbpfc::optimizer {
