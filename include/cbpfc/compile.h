@@ -77,7 +77,7 @@ struct AncillaryOptions {
   /// queue is the XDP program's, from 0; a packet socket is told that number plus 1.
   std::optional<ebpf::Reg> context = std::nullopt;
   /// Calls of helpers are allowed (R0 to R5 are overwritten): cpu, random.  What must survive them,
-  /// packet_start, packet_end, working[1], packet_length and context, must be among R6 to R9.
+  /// packet_start, packet_end, packet_length and context, must be among R6 to R9.
   bool helpers = false;
 };
 

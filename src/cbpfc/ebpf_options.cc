@@ -99,8 +99,8 @@ Result<void> check_calls(const EbpfOptions& options) {
   TRY(check("packet_end", options.packet_end));
   if (probes) {
     TRY(check("working", options.working[0]));
+    TRY(check("working", options.working[1]));
   }
-  TRY(check("working", options.working[1]));
   TRY(check("packet_length", options.packet_length));
   TRY(check("ancillary.context", options.ancillary.context));
   return {};

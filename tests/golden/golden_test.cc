@@ -13,8 +13,8 @@
 #include <map>
 #include <sstream>
 
-#include "cbpfc/optimizer/emit_graph.h"
 #include "cbpfc/optimizer/graph_passes.h"
+#include "cbpfc/optimizer/optimize.h"
 #include "golden/options_text.h"
 #include "support/graph_reader.h"
 #include "unit/cbpfc/optimizer/optimizer_support.h"

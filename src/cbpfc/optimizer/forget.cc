@@ -2,11 +2,8 @@
 //
 // What the verifier must forget (part of GraphEmitter).
 //
-// Behind `if w4 != 0x0a000001 goto next` the verifier knows what w4 is, and takes that along when a later question
-// leads to `next` after all.  There it decides the next comparison of w4 by it, and the one after that: a thousand
-// rules that ask for one address each are walked a thousand times, and its limit is a million instructions.
-//
-// So where such a way meets others, the value is loaded again, which tells it nothing:
+// Behind `if w4 != 0x0a000001 goto next` the verifier knows what w4 is, and by it decides every comparison of w4 behind
+// `next`, should a later question lead there after all.  Where such a way meets others, the value is loaded again:
 //
 //         if w4 != 0x0a000001 goto next
 //         if w5 != 17 goto pad

@@ -14,9 +14,6 @@
 
 namespace cbpfc::optimizer {
 
-/// Furthest that bytes may lie apart under one guard, the reach of an instruction's signed offset.
-inline constexpr std::int64_t kMaxSpan = 32767;
-
 /// Leads each edge past questions whose answer is known on the way, and drops arms that cannot be taken.
 void thread_edges(Graph& graph, const PacketRules& rules);
 

@@ -10,11 +10,9 @@
 //     pointer for any index                  w5 = 14; w5 += index; w5 += unknown 0;
 //                                            if r5 > 65531 goto outside; r5 += r2; ...
 //
-// The verifier gives a packet pointer a range only when offset plus largest variable part stay within 65,535
-// (MAX_PACKET_OFF), so an index it knows no small bound of is compared first; what it knows of the index may
-// contradict that comparison, and it would follow the impossible branch with made-up values: the unknown 0
-// makes it forget.  A pointer to an index with a bound starts at the index, one to any other at the lowest
-// byte wanted: with 32-bit wrap nothing is known of what lies before.
+// An index that the verifier knows no small bound of is compared first; the unknown 0 makes it forget what it knows.
+// A pointer to an index with a bound starts at the index, one to any other at the lowest byte wanted: with 32-bit
+// wrap nothing is known of what lies before.
 //
 // Buffer, of a size that the verifier knows, with a number of valid bytes of which it knows nothing: an index is
 // compared with both.  The number makes it right, the size makes it allowed:
@@ -26,15 +24,11 @@
 //
 // Probe: addresses are numbers, and the verifier need not be shown anything.
 //
-// Where the comparison of a Direct pointer fails, the pointer is given up: the verifier remembers that it lies beyond the packet's
-// end, still does so when something is subtracted from it, and takes out the "dead" code behind a second
-// comparison that could well succeed.
-//
+// Where the comparison of a Direct pointer fails, the pointer is given up.  Why: docs/compiler.md, "Facts about the verifier".
 // Source: Linux v6.18 kernel/bpf/verifier.c find_good_pkt_pointers(), mark_pkt_end(),
 // is_pkt_ptr_branch_taken(), adjust_ptr_min_max_vals().
 
 #include <algorithm>
-#include <limits>
 
 #include "value_code.h"
 
@@ -51,9 +45,7 @@ MachineState ValueCode::guard(std::uint32_t end, const std::string& outside) {
   }
   Reg last{};
   std::int64_t shift = 0;
-  const auto old =
-      std::ranges::find_if(pool_, [&](Reg reg) { return held(reg).kind == Held::Kind::Start; });
-  if (old != pool_.end()) {
+  if (const auto old = find([](const Held& it) { return it.kind == Held::Kind::Start; })) {
     last = *old;
     shift = held(last).shift;
   } else {
@@ -102,10 +94,8 @@ std::uint32_t ValueCode::verifier_max(ValueId value, int depth) const {
 
 /// packet_start + index, for an index with a bound.
 Reg ValueCode::small_pointer(ValueId index) {
-  for (const Reg reg : pool_) {
-    if (held(reg).is_pointer(index) && held(reg).base == 0) {
-      return reg;
-    }
+  if (const auto old = find([&](const Held& it) { return it.is_pointer(index) && it.base == 0; })) {
+    return *old;
   }
   const Reg reg = own(index);
   code.add(ebpf::alu(ebpf::Alu::Add, reg, options_.packet_start));
@@ -176,7 +166,7 @@ MachineState ValueCode::guard_index(ValueId index, std::int64_t begin, std::int6
     return state;
   }
   const bool is_small =
-      begin >= 0 && end <= std::numeric_limits<std::int16_t>::max() &&
+      begin >= 0 && end <= kReach &&
       std::uint64_t{verifier_max(index)} + static_cast<std::uint64_t>(end) <= max_packet_offset_;
   const MachineState before = state;
   if (is_small && access() == PacketAccess::Buffer) {

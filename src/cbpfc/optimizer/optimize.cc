@@ -8,7 +8,6 @@
 #include <cassert>
 
 #include "../ebpf_options.h"
-#include "emit_graph.h"
 #include "graph_passes.h"
 #include "lift.h"
 
@@ -17,22 +16,22 @@ namespace {
 
 using Pass = void (*)(Graph&, const PacketRules&);
 
-constexpr Pass merge = [](Graph& graph, const PacketRules&) { merge_equal(graph); };
-constexpr Pass widen = [](Graph& graph, const PacketRules&) { widen_guards(graph); };
-constexpr Pass gather = [](Graph& graph, const PacketRules&) { gather_switches(graph); };
-constexpr Pass mask = [](Graph& graph, const PacketRules&) { choose_masks(graph); };
-constexpr Pass join = [](Graph& graph, const PacketRules& rules) {
+constexpr Pass kMerge = [](Graph& graph, const PacketRules&) { merge_equal(graph); };
+constexpr Pass kWiden = [](Graph& graph, const PacketRules&) { widen_guards(graph); };
+constexpr Pass kGather = [](Graph& graph, const PacketRules&) { gather_switches(graph); };
+constexpr Pass kMask = [](Graph& graph, const PacketRules&) { choose_masks(graph); };
+constexpr Pass kJoin = [](Graph& graph, const PacketRules& rules) {
   if (rules.has_wide_loads) {
     widen_compares(graph);
   }
 };
-constexpr Pass share = [](Graph& graph, const PacketRules&) { share_lists(graph); };
+constexpr Pass kShare = [](Graph& graph, const PacketRules&) { share_lists(graph); };
 
-constexpr Pass kSettle[] = {thread_edges, merge};
-constexpr Pass kWidenGuards[] = {widen, thread_edges};
-constexpr Pass kVersionGuards[] = {version_guards, thread_edges, merge};
-constexpr Pass kLists[] = {gather, thread_edges, merge, gather};
-constexpr Pass kFinalForm[] = {mask, join, share};
+constexpr Pass kSettle[] = {thread_edges, kMerge};
+constexpr Pass kWidenGuards[] = {kWiden, thread_edges};
+constexpr Pass kVersionGuards[] = {version_guards, thread_edges, kMerge};
+constexpr Pass kLists[] = {kGather, thread_edges, kMerge, kGather};
+constexpr Pass kFinalForm[] = {kMask, kJoin, kShare};
 
 struct Phase {
   PhaseDescription description;

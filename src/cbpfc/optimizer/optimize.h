@@ -11,10 +11,14 @@
 #include <span>
 
 #include "../cfg.h"
-#include "graph.h"
 #include "question.h"
 
 namespace cbpfc::optimizer {
+
+/// The fragment of a graph.
+/// Errors: Errc::InvalidArgument when the stack has no room for the filter's cells; Errc::TooLarge when a value takes
+/// more registers than there are, which lifting prevents.
+Result<ebpf::Assembly> emit_graph(const Graph& graph, const EbpfOptions& options);
 
 /// Runs all phases; `watch`, if there is one, sees the graph after each.
 void run_phases(Graph& graph, const PacketRules& rules,

@@ -120,7 +120,7 @@ std::optional<Fits> find_wider(const Graph& graph, const Fits& own) {
       wider.end = std::max(own.end, fits->end);
       const std::int64_t span = wider.end - wider.begin;
       const bool is_too_wide =
-          span - (own.end - own.begin) > kMostWidened || (wider.index && span > kMaxSpan);
+          span - (own.end - own.begin) > kMostWidened || (wider.index && span > kReach);
       return is_too_wide ? std::nullopt : std::optional(wider);
     }
     for_each_edge(node, [&](NodeId target) {

@@ -47,12 +47,8 @@ struct FieldTest {
 std::optional<std::pair<PacketLoad, std::uint32_t>> masked_load(const Values& values,
                                                                 ValueId value) {
   std::uint32_t mask = bits_of(values.max(value));
-  if (const auto* outer = std::get_if<Arithmetic>(&values[value])) {
-    const auto k = values.known(outer->right);
-    if (outer->op != AluOp::And || !k) {
-      return std::nullopt;
-    }
-    mask = *k;
+  if (const auto outer = values.with_constant(value); outer && outer->op == AluOp::And) {
+    mask = outer->k;
     value = outer->left;
   }
   const auto* load = std::get_if<PacketLoad>(&values[value]);

@@ -66,7 +66,7 @@ Need joined(const Fits& own, const Need& later) {
   if (!later.any && later.some) {
     const std::int64_t begin = std::min(own.begin, later.begin);
     const std::int64_t end = std::max(own.end, later.end);
-    if (end - begin <= kMaxSpan) {
+    if (end - begin <= kReach) {
       need.begin = begin;
       need.end = end;
     }

@@ -3,7 +3,6 @@
 #include "question.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "../ebpf_options.h"
 
@@ -20,35 +19,35 @@ struct Interval {
 /// Rewrites a question about arithmetic with a constant as one about its left side.  False: it is as simple
 /// as it gets.
 bool peel(const Values& values, Interval& asked) {
-  const auto* outer = std::get_if<Arithmetic>(&values[asked.value]);
-  const auto k = outer != nullptr ? values.known(outer->right) : std::nullopt;
-  if (!k) {
+  const auto outer = values.with_constant(asked.value);
+  if (!outer) {
     return false;
   }
-  const std::uint64_t inner_max = values.max(outer->left);
+  const std::uint32_t k = outer->k;
+  const std::uint32_t inner_max = values.max(outer->left);
   switch (outer->op) {
     case AluOp::Add:
       if (asked.low != asked.high) {
         return false;
       }
-      asked.low = asked.high = static_cast<std::uint32_t>(asked.low - *k);
+      asked.low = asked.high = static_cast<std::uint32_t>(asked.low - k);
       break;
     case AluOp::Rsh:
-      asked.low <<= *k;
-      asked.high = asked.high << *k | ((std::uint64_t{1} << *k) - 1);
+      asked.low <<= k;
+      asked.high = asked.high << k | ((std::uint64_t{1} << k) - 1);
       break;
     case AluOp::Lsh:
-      if (inner_max << *k > kMostU32) {
+      if (std::uint64_t{inner_max} << k > kMostU32) {
         return false;
       }
-      asked.low = (asked.low + (std::uint64_t{1} << *k) - 1) >> *k;
-      asked.high >>= *k;
+      asked.low = (asked.low + (std::uint64_t{1} << k) - 1) >> k;
+      asked.high >>= k;
       break;
     case AluOp::And: {
-      if (!is_prefix_mask(*k, values.max(outer->left))) {
+      if (!is_prefix_mask(k, inner_max)) {
         return false;
       }
-      const std::uint64_t zeros = ~*k & bits_of(values.max(outer->left));
+      const std::uint64_t zeros = ~k & bits_of(inner_max);
       asked.low = (asked.low + zeros) & ~zeros;
       asked.high |= zeros;
       break;
@@ -64,12 +63,13 @@ NodeId ask_any_bit(Graph& graph, const PacketRules& rules, ValueId value, std::u
   const Values& values = graph.values;
   for (;;) {
     mask &= bits_of(values.max(value));
-    const auto* outer = std::get_if<Arithmetic>(&values[value]);
-    const auto k = outer != nullptr ? values.known(outer->right) : std::nullopt;
-    if (!k || (outer->op != AluOp::And && outer->op != AluOp::Rsh && outer->op != AluOp::Lsh)) {
+    const auto outer = values.with_constant(value);
+    if (!outer || (outer->op != AluOp::And && outer->op != AluOp::Rsh && outer->op != AluOp::Lsh)) {
       break;
     }
-    mask = outer->op == AluOp::And ? mask & *k : outer->op == AluOp::Rsh ? mask << *k : mask >> *k;
+    mask = outer->op == AluOp::And   ? mask & outer->k
+           : outer->op == AluOp::Rsh ? mask << outer->k
+                                     : mask >> outer->k;
     value = outer->left;
   }
   if (mask == 0 || if_set == if_clear) {
@@ -136,9 +136,8 @@ NodeId ask_interval(Graph& graph, const PacketRules& rules, ValueId value, std::
   if (const auto node = ask_length(graph, rules, asked, if_true, if_false)) {
     return *node;
   }
-  if (const auto* outer = std::get_if<Arithmetic>(&values[asked.value]);
-      outer != nullptr && outer->op == AluOp::And && values.known(outer->right)) {
-    if (least == most && (most & ~*values.known(outer->right)) != 0) {
+  if (const auto outer = values.with_constant(asked.value); outer && outer->op == AluOp::And) {
+    if (least == most && (most & ~outer->k) != 0) {
       return if_false;  // a bit that the mask takes away
     }
     if (most == 0) {
@@ -206,8 +205,7 @@ NodeId ask_fits(Graph& graph, const PacketRules& rules, std::optional<ValueId> i
     begin = 0;
     index.reset();
   }
-  constexpr std::int64_t kNear = 0x7fff;  // as far as a load reaches from a pointer to the index
-  if (index && begin > 0 && end <= kNear && graph.values.max(*index) <= kMostU32 - kNear) {
+  if (index && begin > 0 && end <= kReach && graph.values.max(*index) <= kMostU32 - kReach) {
     begin = 0;  // offsets do not wrap, so what lies before these bytes is there, too
   }
   if (!index && end <= 0) {

@@ -23,6 +23,9 @@
 
 namespace cbpfc::optimizer {
 
+/// As far as a load reaches from a pointer: its offset is signed, of 16 bits.
+inline constexpr std::int64_t kReach = 0x7fff;
+
 /// What a graph may take for granted.
 struct PacketRules {
   /// No packet reaches beyond this offset.

@@ -17,7 +17,6 @@
 #include <cbpfc/ebpf.h>
 
 #include <array>
-#include <cstdint>
 #include <optional>
 #include <vector>
 

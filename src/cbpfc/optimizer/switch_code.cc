@@ -10,10 +10,9 @@
 //     goto F                                bucket 7: if w4 == 0x0035 goto T  ...
 //     right: ...
 //
-// What decides is how often the processor guesses a branch wrongly when the key changes from packet to packet.
-// One wrong guess costs as much as some forty comparisons that fail as expected.  A tree has half a wrong guess a
-// level; finding one of many buckets has one in all, however many there are.  Where one packet repeats nothing
-// is guessed wrongly, and few comparisons count: hence trees for short lists.
+// A tree has half a wrong guess of the branch predictor a level, finding one of many buckets one in all; each costs as
+// much as some forty comparisons that fail as expected.  Where one packet repeats nothing is guessed wrongly, and few
+// comparisons count: hence trees for short lists.
 //
 // Values kept raw are compared, ordered and hashed by their raw numbers.  Where a list is followed one by one, the
 // arm with more ahead of it goes first.  An interval takes one comparison or two, depending on what the bounds on

@@ -112,6 +112,12 @@ std::optional<std::uint32_t> Values::known(ValueId id) const {
   return constant != nullptr ? std::optional(constant->value) : std::nullopt;
 }
 
+std::optional<Values::WithConstant> Values::with_constant(ValueId id) const {
+  const auto* it = std::get_if<Arithmetic>(&values_[id]);
+  const auto k = it != nullptr ? known(it->right) : std::nullopt;
+  return k ? std::optional(WithConstant{.op = it->op, .left = it->left, .k = *k}) : std::nullopt;
+}
+
 ValueId Values::load(Size size, std::optional<ValueId> index, std::uint32_t offset) {
   while (index) {
     if (const auto k = known(*index)) {
@@ -119,11 +125,11 @@ ValueId Values::load(Size size, std::optional<ValueId> index, std::uint32_t offs
       index.reset();
       break;
     }
-    const auto* sum = std::get_if<Arithmetic>(&values_[*index]);
-    if (sum == nullptr || sum->op != AluOp::Add || !known(sum->right)) {
+    const auto sum = with_constant(*index);
+    if (!sum || sum->op != AluOp::Add) {
       break;
     }
-    offset += *known(sum->right);
+    offset += sum->k;
     index = sum->left;
   }
   return add(PacketLoad{.size = size, .index = index, .offset = offset});
@@ -154,10 +160,8 @@ std::optional<ValueId> Values::simplify_mask(ValueId left, std::uint32_t mask) {
   if ((mask & bits) == 0) {
     return constant(0);
   }
-  if (const auto* inner = std::get_if<Arithmetic>(&values_[left])) {
-    if (inner->op == AluOp::And && known(inner->right)) {
-      return arithmetic(AluOp::And, inner->left, constant(mask & *known(inner->right)));
-    }
+  if (const auto inner = with_constant(left); inner && inner->op == AluOp::And) {
+    return arithmetic(AluOp::And, inner->left, constant(mask & inner->k));
   }
   if (mask != (mask & bits)) {
     return arithmetic(AluOp::And, left, constant(mask & bits));
@@ -197,9 +201,8 @@ std::optional<ValueId> Values::simplify(AluOp op, ValueId left, ValueId right) {
   if (op == AluOp::Rsh && max_[left] >> *k == 0) {
     return constant(0);
   }
-  if (const auto* sum = std::get_if<Arithmetic>(&values_[left]);
-      op == AluOp::Add && sum != nullptr && sum->op == AluOp::Add && known(sum->right)) {
-    return arithmetic(AluOp::Add, sum->left, constant(*k + *known(sum->right)));
+  if (const auto sum = with_constant(left); op == AluOp::Add && sum && sum->op == AluOp::Add) {
+    return arithmetic(AluOp::Add, sum->left, constant(*k + sum->k));
   }
   return std::nullopt;
 }

@@ -10,7 +10,7 @@
 //     ldb [14]; and #0xf; lsh #2; tax
 //     ldx 4*([14]&0xf)                 the same value
 //
-// Values say nothing about whether the packet is long enough: that is a question of its own in the graph
+// Values say nothing about whether the packet is long enough: that is a separate question in the graph
 // (graph.h, Fits), asked before.
 //
 // Where paths with different values meet, the value behind is a Phi: a cell that each path sets.
@@ -108,6 +108,13 @@ class Values {
   std::size_t size() const { return values_.size(); }
   std::uint32_t phis() const { return phis_; }
 
+  /// `left` op `k`, if a value is that.
+  struct WithConstant {
+    AluOp op;
+    ValueId left;
+    std::uint32_t k;
+  };
+  std::optional<WithConstant> with_constant(ValueId id) const;
   /// The constant a value is, if it is one.
   std::optional<std::uint32_t> known(ValueId id) const;
   /// The number of the cell a value is, which is a Phi.

@@ -3,7 +3,6 @@
 #include "value_code.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "../ebpf_options.h"
@@ -80,24 +79,14 @@ Reg ValueCode::give_up() {
 }
 
 std::optional<Reg> ValueCode::find_value(ValueId value) const {
-  for (const Reg reg : pool_) {
-    if (state.held[static_cast<std::size_t>(reg)].is_value(value)) {
-      return reg;
-    }
-  }
-  return std::nullopt;
+  return find([&](const Held& it) { return it.is_value(value); });
 }
 
 /// A pointer that the verifier lets read [begin, end) relative to `index`.
 std::optional<Reg> ValueCode::find_pointer(ValueId index, std::int64_t begin,
                                            std::int64_t end) const {
-  for (const Reg reg : pool_) {
-    const Held& it = state.held[static_cast<std::size_t>(reg)];
-    if (it.is_pointer(index) && it.begin <= begin && end <= it.end) {
-      return reg;
-    }
-  }
-  return std::nullopt;
+  return find(
+      [&](const Held& it) { return it.is_pointer(index) && it.begin <= begin && end <= it.end; });
 }
 
 bool ValueCode::is_pinned(Reg reg) const {
@@ -124,7 +113,7 @@ std::optional<Reg> ValueCode::find_free() const {
     if (is_pinned(reg)) {
       continue;
     }
-    const std::size_t next = uses_.next(state.held[static_cast<std::size_t>(reg)], position);
+    const std::size_t next = uses_.next(held(reg), position);
     if (!best || next > best_next) {
       best = reg;
       best_next = next;
@@ -144,7 +133,7 @@ Reg ValueCode::allocate() {
 
 std::optional<Reg> ValueCode::last_free() const {
   const auto place = std::find_if(pool_.rbegin(), pool_.rend(), [&](Reg reg) {
-    return uses_.next(state.held[static_cast<std::size_t>(reg)], position) == Uses::kNever;
+    return uses_.next(held(reg), position) == Uses::kNever;
   });
   return place != pool_.rend() ? std::optional(*place) : std::nullopt;
 }
@@ -337,12 +326,11 @@ bool ValueCode::can_reload(ValueId value, const MachineState& there) const {
     return false;
   }
   if (const auto* load = std::get_if<PacketLoad>(&graph_.values[value])) {
-    return !load->index && load->offset <= std::numeric_limits<std::int16_t>::max() &&
+    return !load->index && load->offset <= kReach &&
            load->offset + static_cast<std::uint32_t>(load->size) <= there.bytes_proven;
   }
-  const auto* arithmetic = std::get_if<Arithmetic>(&graph_.values[value]);
-  return arithmetic != nullptr && graph_.values.known(arithmetic->right) &&
-         can_reload(arithmetic->left, there);
+  const auto arithmetic = graph_.values.with_constant(value);
+  return arithmetic && can_reload(arithmetic->left, there);
 }
 
 void ValueCode::reload(Reg reg, ValueId value) {
@@ -352,10 +340,9 @@ void ValueCode::reload(Reg reg, ValueId value) {
     add_byte_swap(reg, value, *load);
     return;
   }
-  const auto& arithmetic = std::get<Arithmetic>(graph_.values[value]);
+  const auto arithmetic = *graph_.values.with_constant(value);
   reload(reg, arithmetic.left);
-  const std::uint32_t right = *graph_.values.known(arithmetic.right);
-  code.add(ebpf::alu32(alu_op(arithmetic.op), reg, byte_order_.number(value, right)));
+  code.add(ebpf::alu32(alu_op(arithmetic.op), reg, byte_order_.number(value, arithmetic.k)));
 }
 
 Reg ValueCode::raw_load(Width width, std::uint32_t size_bytes, std::optional<ValueId> index,
@@ -395,7 +382,7 @@ ValueCode::Address ValueCode::address(std::uint32_t size_bytes, std::optional<Va
     used_never_label_ = true;
     guard(offset + size_bytes, never_label);
   }
-  if (offset > std::numeric_limits<std::int16_t>::max()) {
+  if (offset > kReach) {
     const Reg far = allocate();
     code.add(ebpf::mov(far, options_.packet_start));
     code.add(ebpf::alu(ebpf::Alu::Add, far, static_cast<std::int32_t>(offset)));

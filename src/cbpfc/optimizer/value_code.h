@@ -21,6 +21,7 @@
 
 #include <cbpfc/compile.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,13 @@ class ValueCode {
 
   PacketAccess access() const { return options_.access; }
   Held& held(ebpf::Reg reg) { return state.held[static_cast<std::size_t>(reg)]; }
+  const Held& held(ebpf::Reg reg) const { return state.held[static_cast<std::size_t>(reg)]; }
+  /// The first register of which `is_it` holds.
+  template <typename F>
+  std::optional<ebpf::Reg> find(F&& is_it) const {
+    const auto place = std::ranges::find_if(pool_, [&](ebpf::Reg reg) { return is_it(held(reg)); });
+    return place != pool_.end() ? std::optional(*place) : std::nullopt;
+  }
   std::optional<ebpf::Reg> find_value(ValueId value) const;
   std::optional<ebpf::Reg> find_pointer(ValueId index, std::int64_t begin, std::int64_t end) const;
   bool is_pinned(ebpf::Reg reg) const;

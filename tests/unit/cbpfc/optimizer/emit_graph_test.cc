@@ -2,7 +2,7 @@
 //
 // What emitted code does; tests/golden/emit has what it looks like.
 
-#include "cbpfc/optimizer/emit_graph.h"
+#include "cbpfc/optimizer/optimize.h"
 
 #include <algorithm>
 
