@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "build_times.h"
+#include "bench/build_times.h"
 
 #include <cbpfc/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "filter_list.h"
-#include "kernel/program.h"
-#include "programs.h"
-#include "stopwatch.h"
-#include "support/drop_rules.h"
+#include "base/testing/drop_rules.h"
+#include "bench/filter_list.h"
+#include "bench/programs.h"
+#include "bench/stopwatch.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 namespace {

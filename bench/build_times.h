@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "subjects.h"
+#include "bench/subjects.h"
 
 namespace bench {
 

@@ -8,12 +8,12 @@
 
 #include <chrono>
 
-#include "capture_options.h"
-#include "capture_report.h"
-#include "cli/report.h"
-#include "live_soak.h"
-#include "placement.h"
-#include "write_file.h"
+#include "base/report.h"
+#include "bench/capture_options.h"
+#include "bench/capture_report.h"
+#include "bench/live_soak.h"
+#include "bench/placement.h"
+#include "bench/write_file.h"
 
 namespace {
 

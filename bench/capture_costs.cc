@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "capture_costs.h"
+#include "bench/capture_costs.h"
 
 #include <algorithm>
 #include <array>
 #include <numeric>
 #include <random>
 
-#include "cost_cases.h"
-#include "hook_target.h"
-#include "kernel_timer.h"
+#include "bench/cost_cases.h"
+#include "bench/hook_target.h"
+#include "bench/kernel_timer.h"
 
 namespace bench {
 namespace {

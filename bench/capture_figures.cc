@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "capture_figures.h"
+#include "bench/capture_figures.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "cost_cases.h"
-#include "live_summary.h"
-#include "statistics.h"
+#include "bench/cost_cases.h"
+#include "bench/live_summary.h"
+#include "bench/statistics.h"
 
 namespace bench {
 namespace {

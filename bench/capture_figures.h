@@ -2,7 +2,7 @@
 //
 // The figures captures are held to, with what was measured.  Pure.
 //
-// Tested by: tests/unit/bench/live_summary_test.cc.
+// Tested by: bench/tests/live_summary_test.cc.
 
 #pragma once
 
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "capture_costs.h"
-#include "live_rounds.h"
+#include "bench/capture_costs.h"
+#include "bench/live_rounds.h"
 
 namespace bench {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "capture_options.h"
+#include "bench/capture_options.h"
 
 #include <fmt/format.h>
 
-#include "cli/numbers.h"
-#include "cli/options.h"
+#include "base/numbers.h"
+#include "base/options.h"
 
 namespace bench {
 namespace {

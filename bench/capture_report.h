@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "capture_figures.h"
+#include "bench/capture_figures.h"
 
 namespace bench {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "capture_report.h"
-#include "csv.h"
+#include "bench/capture_report.h"
+#include "bench/csv.h"
 
 namespace bench {
 namespace {

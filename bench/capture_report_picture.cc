@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include "capture_report.h"
-#include "cost_cases.h"
-#include "gnuplot.h"
-#include "live_summary.h"
-#include "statistics.h"
+#include "bench/capture_report.h"
+#include "bench/cost_cases.h"
+#include "bench/gnuplot.h"
+#include "bench/live_summary.h"
+#include "bench/statistics.h"
 
 namespace bench {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <array>
 
-#include "capture_report.h"
-#include "live_summary.h"
-#include "statistics.h"
+#include "bench/capture_report.h"
+#include "bench/live_summary.h"
+#include "bench/statistics.h"
 
 namespace bench {
 namespace {

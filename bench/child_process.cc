@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "child_process.h"
+#include "bench/child_process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,8 +19,8 @@
 #include <csignal>
 #include <ctime>
 
-#include "kernel/errors.h"
-#include "placement.h"
+#include "bench/placement.h"
+#include "xdpcap/kernel/errors.h"
 
 namespace bench {
 namespace {

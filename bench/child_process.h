@@ -2,7 +2,7 @@
 //
 // A child process: started, stopped by a signal, and what it used.
 //
-// The tests' Process (tests/kernel/end_to_end/process.h) ends its program when the machine refuses something; here
+// The tests' Process (xdpcap/tests/kernel/end_to_end/process.h) ends its program when the machine refuses something; here
 // that is an Error, and the child can be a function as well, is put beside the generator's CPU, and leaves its usage.
 //
 // Ownership: the child is killed with the object, and by the kernel if this process dies first.
@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "clang.h"
+#include "bench/clang.h"
 
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 #include <optional>
 #include <sstream>
 
-#include "kernel/libbpf_quiet.h"
+#include "xdpcap/kernel/libbpf_quiet.h"
 
 namespace bench {
 namespace {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "programs.h"
+#include "bench/programs.h"
 
 namespace bench {
 

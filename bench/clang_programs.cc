@@ -10,7 +10,7 @@
 // The addition is an asm statement, too, so that a match is one instruction more, as it is for the fragments,
 // and not a selection that clang makes of what happens to be in registers.
 
-#include "clang_programs.h"
+#include "bench/clang_programs.h"
 
 #include <cbpfc/compile_c.h>
 #include <fmt/format.h>

@@ -8,8 +8,8 @@
 
 #include <string>
 
-#include "clang.h"
-#include "programs.h"
+#include "bench/clang.h"
+#include "bench/programs.h"
 
 namespace bench {
 

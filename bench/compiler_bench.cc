@@ -11,14 +11,14 @@
 #include <algorithm>
 #include <optional>
 
-#include "build_times.h"
-#include "cli/report.h"
-#include "filter_list.h"
-#include "options.h"
-#include "report.h"
-#include "subjects.h"
-#include "timing.h"
-#include "write_file.h"
+#include "base/report.h"
+#include "bench/build_times.h"
+#include "bench/filter_list.h"
+#include "bench/options.h"
+#include "bench/report.h"
+#include "bench/subjects.h"
+#include "bench/timing.h"
+#include "bench/write_file.h"
 
 namespace {
 

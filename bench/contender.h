@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "per_enum.h"
+#include "bench/per_enum.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "cost_cases.h"
+#include "bench/cost_cases.h"
 
 #include <cbpfc/ebpf.h>
 #include <cbpfc/pcap_filter.h>
@@ -11,16 +11,16 @@
 #include <array>
 #include <iterator>
 
-#include "attach/abi.h"
-#include "attach/capture_program.h"
-#include "attach/chain_state.h"
-#include "attach/counters.h"
-#include "attach/filter_code.h"
-#include "kernel/cpus.h"
-#include "kernel/map.h"
-#include "kernel/mapping.h"
-#include "kernel/program.h"
-#include "udp_packet.h"
+#include "bench/udp_packet.h"
+#include "xdpcap/kernel/cpus.h"
+#include "xdpcap/kernel/map.h"
+#include "xdpcap/kernel/mapping.h"
+#include "xdpcap/kernel/program.h"
+#include "xdpcap/program/abi.h"
+#include "xdpcap/program/capture_program.h"
+#include "xdpcap/program/chain_state.h"
+#include "xdpcap/program/counters.h"
+#include "xdpcap/program/filter_code.h"
 
 namespace bench {
 

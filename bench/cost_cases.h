@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "attach/hook.h"
-#include "attach/limits.h"
-#include "attach/ring_set.h"
-#include "attach/transport.h"
-#include "capture/record_reader.h"
-#include "kernel/unique_fd.h"
-#include "perf_reference.h"
+#include "base/unique_fd.h"
+#include "bench/perf_reference.h"
+#include "xdpcap/hook/hook.h"
+#include "xdpcap/program/limits.h"
+#include "xdpcap/program/ring_set.h"
+#include "xdpcap/program/transport.h"
+#include "xdpcap/ring/record_reader.h"
 
 namespace bench {
 

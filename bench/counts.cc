@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "counts.h"
+#include "bench/counts.h"
 
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
-#include "verify/ebpf_interpret.h"
+#include "verify/interpreter/ebpf_interpret.h"
 
 namespace bench {
 

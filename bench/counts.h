@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include "programs.h"
+#include "bench/programs.h"
 
 namespace bench {
 

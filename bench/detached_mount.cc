@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "detached_mount.h"
+#include "bench/detached_mount.h"
 
 #include <fmt/format.h>
 #include <sys/mount.h>
@@ -8,8 +8,8 @@
 #include <array>
 #include <cerrno>
 
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
+#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
 
 namespace bench {
 

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <string>
 
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace bench {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "figures.h"
+#include "bench/figures.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
 
-#include "filter_list.h"
+#include "bench/filter_list.h"
 
 namespace bench {
 namespace {

@@ -6,7 +6,7 @@
 // filter on both of its packets; a filter that costs less than kFloorNs counts as that much, since
 // no difference of two noisy times tells such costs apart.
 //
-// Tested by: tests/unit/bench/figures_test.cc.
+// Tested by: bench/tests/figures_test.cc.
 
 #pragma once
 
@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "results.h"
+#include "bench/results.h"
 
 namespace bench {
 

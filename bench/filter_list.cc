@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "filter_list.h"
+#include "bench/filter_list.h"
 
 #include <cbpfc/pcap_filter.h>
 #include <fmt/format.h>

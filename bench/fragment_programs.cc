@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "programs.h"
+#include "bench/programs.h"
 
 namespace bench {
 namespace {

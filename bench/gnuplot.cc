@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "gnuplot.h"
+#include "bench/gnuplot.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>

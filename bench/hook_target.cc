@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "hook_target.h"
+#include "bench/hook_target.h"
 
 #include <bpf/bpf.h>
 #include <cbpfc/ebpf.h>
 
 #include <cerrno>
 
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
-#include "kernel/map.h"
-#include "kernel/program.h"
+#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/map.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 

@@ -8,8 +8,8 @@
 
 #include <cstdint>
 
-#include "attach/action.h"
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
+#include "xdpcap/kernel/action.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "kernel_timer.h"
+#include "bench/kernel_timer.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -15,11 +15,11 @@
 #include <chrono>
 #include <limits>
 
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
-#include "kernel/map.h"
-#include "kernel/program.h"
-#include "placement.h"
+#include "bench/placement.h"
+#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/map.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 namespace {

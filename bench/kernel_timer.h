@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "lists.h"
+#include "bench/lists.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <set>
 #include <span>
 
-#include "verify/interpret.h"
+#include "verify/interpreter/interpret.h"
 
 namespace bench {
 namespace {

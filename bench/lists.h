@@ -21,8 +21,8 @@
 #include <string>
 #include <vector>
 
-#include "packets.h"
-#include "programs.h"
+#include "bench/packets.h"
+#include "bench/programs.h"
 
 namespace bench {
 

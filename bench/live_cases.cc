@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_cases.h"
+#include "bench/live_cases.h"
 
 #include <array>
 
-#include "placement.h"
+#include "bench/placement.h"
 
 namespace bench {
 namespace {

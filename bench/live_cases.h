@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "attach/action.h"
-#include "perf_reference.h"
+#include "bench/perf_reference.h"
+#include "xdpcap/kernel/action.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_reader.h"
+#include "bench/live_reader.h"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -12,10 +12,10 @@
 #include <sstream>
 #include <thread>
 
-#include "cli/report.h"
-#include "kernel/map.h"
-#include "live_text.h"
-#include "perf_reader.h"
+#include "base/report.h"
+#include "bench/live_text.h"
+#include "bench/perf_reader.h"
+#include "xdpcap/kernel/map.h"
 
 namespace bench {
 namespace {

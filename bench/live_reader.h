@@ -8,9 +8,9 @@
 
 #include <string>
 
-#include "child_process.h"
-#include "live_cases.h"
-#include "live_stage.h"
+#include "bench/child_process.h"
+#include "bench/live_cases.h"
+#include "bench/live_stage.h"
 
 namespace bench {
 

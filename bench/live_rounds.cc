@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_rounds.h"
+#include "bench/live_rounds.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 #include <random>
 #include <sstream>
 
-#include "placement.h"
+#include "bench/placement.h"
 
 namespace bench {
 namespace {

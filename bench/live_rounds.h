@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "live_run.h"
+#include "bench/live_run.h"
 
 namespace bench {
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_run.h"
+#include "bench/live_run.h"
 
 #include <fmt/format.h>
 
 #include <chrono>
 #include <filesystem>
 
-#include "live_reader.h"
-#include "udp_packet.h"
+#include "bench/live_reader.h"
+#include "bench/udp_packet.h"
 
 namespace bench {
 namespace {

@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <string>
 
-#include "detached_mount.h"
-#include "live_cases.h"
-#include "live_stage.h"
-#include "live_text.h"
+#include "bench/detached_mount.h"
+#include "bench/live_cases.h"
+#include "bench/live_stage.h"
+#include "bench/live_text.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_soak.h"
+#include "bench/live_soak.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <limits>
 
-#include "live_reader.h"
-#include "placement.h"
-#include "udp_packet.h"
+#include "bench/live_reader.h"
+#include "bench/placement.h"
+#include "bench/udp_packet.h"
 
 namespace bench {
 namespace {

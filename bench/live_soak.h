@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string>
 
-#include "live_text.h"
+#include "bench/live_text.h"
 
 namespace bench {
 

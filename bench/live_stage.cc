@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_stage.h"
+#include "bench/live_stage.h"
 
 #include <bpf/bpf.h>
 #include <cbpfc/ebpf.h>
@@ -15,12 +15,12 @@
 #include <array>
 #include <cerrno>
 
-#include "child_process.h"
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
-#include "kernel/program.h"
-#include "live_text.h"
-#include "placement.h"
+#include "bench/child_process.h"
+#include "bench/live_text.h"
+#include "bench/placement.h"
+#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 namespace {

@@ -28,10 +28,10 @@
 #include <span>
 #include <string>
 
-#include "attach/action.h"
-#include "detached_mount.h"
-#include "hook_target.h"
-#include "kernel/unique_fd.h"
+#include "base/unique_fd.h"
+#include "bench/detached_mount.h"
+#include "bench/hook_target.h"
+#include "xdpcap/kernel/action.h"
 
 namespace bench {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_summary.h"
+#include "bench/live_summary.h"
 
 #include <algorithm>
 
-#include "statistics.h"
+#include "bench/statistics.h"
 
 namespace bench {
 namespace {

@@ -2,7 +2,7 @@
 //
 // Rounds of live cases, summed up.  Pure.
 //
-// Tested by: tests/unit/bench/live_summary_test.cc.
+// Tested by: bench/tests/live_summary_test.cc.
 
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "live_run.h"
+#include "bench/live_run.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "live_text.h"
+#include "bench/live_text.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 //
 // Numbers out of what others print: a capture's last line, /proc.  Pure.
 //
-// Tested by: tests/unit/bench/live_text_test.cc.
+// Tested by: bench/tests/live_text_test.cc.
 
 #pragma once
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "options.h"
+#include "bench/options.h"
 
 #include <fmt/format.h>
 
 #include <optional>
 
-#include "cli/numbers.h"
-#include "cli/options.h"
+#include "base/numbers.h"
+#include "base/options.h"
 
 namespace bench {
 namespace {
@@ -30,7 +30,7 @@ std::vector<Option> option_table(Options& options) {
   return {
       {.name = "filters",
        .argument = "FILE",
-       .help = "expressions, one a line; else tests/data/filters.txt",
+       .help = "expressions, one a line; else verify/data/filters.txt",
        .set = into_text(options.filters)},
       {.name = "only",
        .argument = "TEXT",

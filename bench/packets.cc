@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "packets.h"
+#include "bench/packets.h"
 
 #include <fmt/format.h>
 
-#include "differential/ebpf_engine.h"
-#include "differential/packet_maker.h"
-#include "verify/interpret.h"
-#include "verify/machine.h"
+#include "verify/differential/ebpf_engine.h"
+#include "verify/differential/packet_maker.h"
+#include "verify/interpreter/interpret.h"
+#include "verify/interpreter/machine.h"
 
 namespace bench {
 namespace {

@@ -11,8 +11,8 @@
 #include <array>
 #include <string_view>
 
-#include "differential/engines.h"
-#include "per_enum.h"
+#include "bench/per_enum.h"
+#include "verify/differential/engines.h"
 
 namespace bench {
 

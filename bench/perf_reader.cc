@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "perf_reader.h"
+#include "bench/perf_reader.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,9 +15,9 @@
 #include <ctime>
 #include <numeric>
 
-#include "kernel/errors.h"
-#include "kernel/quiesce.h"
-#include "placement.h"
+#include "bench/placement.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/quiesce.h"
 
 namespace bench {
 namespace {

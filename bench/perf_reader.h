@@ -16,8 +16,8 @@
 
 #include <string>
 
-#include "hook_target.h"
-#include "perf_reference.h"
+#include "bench/hook_target.h"
+#include "bench/perf_reference.h"
 
 namespace bench {
 

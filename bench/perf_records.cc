@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "perf_records.h"
+#include "bench/perf_records.h"
 
 #include <linux/perf_event.h>
 

@@ -10,7 +10,7 @@
 //     type, misc, size | id, number of records lost                  PERF_RECORD_LOST
 //
 // Source: perf_event_open(2); Linux v6.18 include/uapi/linux/perf_event.h enum perf_event_type.
-// Tested by: tests/unit/bench/perf_records_test.cc.
+// Tested by: bench/tests/perf_records_test.cc.
 
 #pragma once
 
@@ -20,7 +20,7 @@
 #include <span>
 #include <vector>
 
-#include "capture/perf_reader.h"
+#include "xdpcap/ring/perf_reader.h"
 
 namespace bench {
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "perf_reference.h"
+#include "bench/perf_reference.h"
 
 #include <bpf/bpf.h>
 #include <cbpfc/ebpf.h>
 #include <fmt/format.h>
 
-#include "kernel/cpus.h"
-#include "kernel/map.h"
-#include "kernel/program.h"
+#include "xdpcap/kernel/cpus.h"
+#include "xdpcap/kernel/map.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 

@@ -14,10 +14,10 @@
 #include <span>
 #include <vector>
 
-#include "attach/action.h"
-#include "kernel/perf_buffer.h"
-#include "kernel/unique_fd.h"
-#include "perf_records.h"
+#include "base/unique_fd.h"
+#include "bench/perf_records.h"
+#include "xdpcap/kernel/action.h"
+#include "xdpcap/kernel/perf_buffer.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "placement.h"
+#include "bench/placement.h"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -9,7 +9,7 @@
 
 #include <cerrno>
 
-#include "kernel/errors.h"
+#include "xdpcap/kernel/errors.h"
 
 namespace bench {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "programs.h"
+#include "bench/programs.h"
 
 #include <linux/bpf.h>
 

@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "results.h"
+#include "bench/results.h"
 
 namespace bench {
 

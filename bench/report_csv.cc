@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "csv.h"
-#include "report.h"
+#include "bench/csv.h"
+#include "bench/report.h"
 
 namespace bench {
 namespace {

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <functional>
 
-#include "figures.h"
-#include "filter_list.h"
-#include "gnuplot.h"
-#include "report.h"
+#include "bench/figures.h"
+#include "bench/filter_list.h"
+#include "bench/gnuplot.h"
+#include "bench/report.h"
 
 namespace bench {
 namespace {

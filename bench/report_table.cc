@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <functional>
 
-#include "figures.h"
-#include "report.h"
+#include "bench/figures.h"
+#include "bench/report.h"
 
 namespace bench {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "contender.h"
-#include "packets.h"
-#include "statistics.h"
+#include "bench/contender.h"
+#include "bench/packets.h"
+#include "bench/statistics.h"
 
 namespace bench {
 

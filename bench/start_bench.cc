@@ -8,14 +8,14 @@
 
 #include <array>
 
-#include "cli/numbers.h"
-#include "cli/options.h"
-#include "cli/report.h"
-#include "csv.h"
-#include "placement.h"
-#include "start_times.h"
-#include "statistics.h"
-#include "write_file.h"
+#include "base/numbers.h"
+#include "base/options.h"
+#include "base/report.h"
+#include "bench/csv.h"
+#include "bench/placement.h"
+#include "bench/start_times.h"
+#include "bench/statistics.h"
+#include "bench/write_file.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "start_times.h"
+#include "bench/start_times.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
@@ -17,14 +17,14 @@
 #include <string_view>
 #include <thread>
 
-#include "child_process.h"
-#include "detached_mount.h"
-#include "hook_target.h"
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
-#include "kernel/map.h"
-#include "kernel/test_run.h"
-#include "udp_packet.h"
+#include "bench/child_process.h"
+#include "bench/detached_mount.h"
+#include "bench/hook_target.h"
+#include "bench/udp_packet.h"
+#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/map.h"
+#include "xdpcap/kernel/test_run.h"
 
 namespace bench {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "statistics.h"
+#include "bench/statistics.h"
 
 #include <algorithm>
 #include <cassert>

@@ -4,7 +4,7 @@
 // code, much can be slower), so quantiles, no means; ratios are averaged geometrically, so that "twice
 // as fast" and "half as fast" cancel.
 //
-// Tested by: tests/unit/bench/statistics_test.cc.
+// Tested by: bench/tests/statistics_test.cc.
 
 #pragma once
 

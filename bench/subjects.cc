@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "subjects.h"
+#include "bench/subjects.h"
 
 #include <cbpfc/compile.h>
 #include <fmt/format.h>
 
-#include "clang_programs.h"
-#include "counts.h"
-#include "filter_list.h"
-#include "stopwatch.h"
+#include "bench/clang_programs.h"
+#include "bench/counts.h"
+#include "bench/filter_list.h"
+#include "bench/stopwatch.h"
 
 namespace bench {
 namespace {

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "clang.h"
-#include "lists.h"
-#include "results.h"
+#include "bench/clang.h"
+#include "bench/lists.h"
+#include "bench/results.h"
 
 namespace bench {
 

@@ -6,8 +6,8 @@
 #include <numeric>
 #include <random>
 
-#include "kernel/program.h"
-#include "timing.h"
+#include "bench/timing.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 namespace {

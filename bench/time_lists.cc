@@ -8,10 +8,10 @@
 #include <numeric>
 #include <random>
 
-#include "kernel/capabilities.h"
-#include "kernel/errors.h"
-#include "kernel/program.h"
-#include "timing.h"
+#include "bench/timing.h"
+#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 namespace {

@@ -21,8 +21,8 @@
 #include <functional>
 #include <span>
 
-#include "kernel_timer.h"
-#include "subjects.h"
+#include "bench/kernel_timer.h"
+#include "bench/subjects.h"
 
 namespace bench {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "udp_packet.h"
+#include "bench/udp_packet.h"
 
 #include <algorithm>
 #include <array>

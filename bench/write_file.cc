@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "write_file.h"
+#include "bench/write_file.h"
 
 #include <fmt/format.h>
 

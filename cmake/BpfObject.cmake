@@ -9,7 +9,7 @@ function(bpf_object name source)
   add_custom_command(
     OUTPUT ${object}
     COMMAND
-      ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror ${ARGN} -I${PROJECT_SOURCE_DIR}/include
+      ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror ${ARGN} -I${PROJECT_SOURCE_DIR}/xdpcap/include
       -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -c
       ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}

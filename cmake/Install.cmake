@@ -1,4 +1,4 @@
-# What `cmake --install` lays down, besides the commands (src/tools installs those):
+# What `cmake --install` lays down, besides the commands (their folders install those):
 #
 #   include/cbpfc/, lib/libcbpfc.a        the compiler library
 #   lib/cmake/cbpfc/                      find_package(cbpfc) -> cbpfc::cbpfc
@@ -56,7 +56,7 @@ Cflags: -I${includedir}
   @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cbpfc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-install(FILES include/xdpcap/hook.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xdpcap)
+install(FILES xdpcap/include/xdpcap/hook.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xdpcap)
 install(FILES LICENSE LICENSES/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(
   DIRECTORY examples/

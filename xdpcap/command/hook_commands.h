@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap does with hooks besides capturing: -list, -status, -detach.  Each returns the exit code.
+//
+// Tested by: xdpcap/tests/kernel/end_to_end/commands_test.cc, xdpcap/tests/cli/requests.bats.
+
+#pragma once
+
+#include "xdpcap/command/xdpcap_options.h"
+
+namespace xdpcap {
+
+/// All hooks of the machine.
+int list_hooks(const XdpcapOptions& options);
+
+/// One hook, and the captures of this user on it.  Without CAP_SYS_ADMIN what can be known without.
+int show_hook(const XdpcapOptions& options);
+
+/// Ends captures of this user, and takes all programs of captures out of the slots; fails if it cannot tell what is in one.  Other
+/// programs are named, and with -force removed: the kernel does not say whose they are.
+int detach_captures(const XdpcapOptions& options);
+
+}  // namespace xdpcap

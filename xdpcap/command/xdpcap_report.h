@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What xdpcap says on standard error before and after a capture, and the exit code that goes with it.
+
+#pragma once
+
+#include <string_view>
+
+#include "base/report.h"
+#include "xdpcap/capture/capture_loop.h"
+#include "xdpcap/command/xdpcap_options.h"
+#include "xdpcap/sharing/hook_capture.h"
+
+namespace xdpcap {
+
+/// A line.
+void say(std::string_view text);
+
+/// An error; `exit_code` again.
+int report(const Error& error, bool verbose, int exit_code = cli::kExitFailure);
+
+/// What -v says: what was chosen, and what memory it takes.
+void describe(const HookCapture& capture, const cbpfc::Filter& filter,
+              const XdpcapOptions& options);
+
+/// Whether captures behind this one saw every packet; says so if not.
+bool all_were_handed_on(const CaptureSummary& summary);
+
+/// The end of a capture in words and as exit code.  What was lost is said, whatever is quiet, and no failure.
+int conclude(const CaptureSummary& summary, const XdpcapOptions& options);
+
+}  // namespace xdpcap

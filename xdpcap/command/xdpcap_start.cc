@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "xdpcap/command/xdpcap_start.h"
+
+#include <cbpfc/pcap_filter.h>
+#include <cbpfc/text.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include "base/safe_path.h"
+#include "cbpfc/input/filter_text.h"
+#include "xdpcap/command/filter_loads.h"
+#include "xdpcap/command/original.h"
+#include "xdpcap/kernel/errors.h"
+
+namespace xdpcap {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRetryInterval{250};
+
+// "drop (1)"; the kernel has no name for 5 and above.
+std::string describe(Action action) {
+  const std::size_t number = index(action);
+  return number < kActions.size() ? fmt::format("{} ({})", short_name(action), number)
+                                  : std::to_string(number);
+}
+
+std::string list_names(const std::vector<Action>& actions) {
+  std::vector<std::string_view> names;
+  names.reserve(actions.size());
+  for (const Action action : actions) {
+    names.push_back(name(action));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::vector<Action> actions_without_slot(const Hook& hook, std::span<const Action> wanted) {
+  const std::vector<Action> present = hook.actions();
+  std::vector<Action> missing;
+  for (const Action action : wanted) {
+    if (std::ranges::find(present, action) == present.end()) {
+      missing.push_back(action);
+    }
+  }
+  return missing;
+}
+
+// The link type in the file: LINKTYPE_RAW as its DLT_* number.  libpcap compares the DLT_* of a file's
+// first interface with the LINKTYPE_* of the others, and so refuses a file with several interfaces of a
+// type whose numbers differ; for raw IP, Wireshark and libpcap know both.  Of other such types (a few
+// old ones) tcpdump reads only files of a single action; Wireshark reads all.
+// Source: libpcap 1.10.3 sf-pcapng.c pcap_ng_next_packet().
+std::uint16_t file_link_type(const cbpfc::LinkType& type) {
+  constexpr int kDltRaw = 12;
+  return type.dlt == kDltRaw ? kDltRaw : type.linktype;
+}
+
+std::string base_name(const std::string& path) {
+  const std::size_t end = path.find_last_not_of('/');
+  if (end == std::string::npos) {
+    return path;
+  }
+  const std::string trimmed = path.substr(0, end + 1);
+  return trimmed.substr(trimmed.rfind('/') + 1);  // npos + 1 is 0
+}
+
+Result<GivenFilter> filter_of_text(const std::string& text, const cbpfc::LinkType& link_type) {
+  const bool is_program = cbpfc::looks_like_program(text);
+  const std::string context = is_program ? "filter program" : "filter";
+  const std::vector<cbpfc::RawInsn> raw =
+      TRY((is_program ? cbpfc::parse_program(text)
+                      : cbpfc::compile_expression(text, {.dlt = link_type.dlt}))
+              .with_context(context));
+  GivenFilter given{
+      .text = text,
+      .filter = TRY(cbpfc::Filter::decode(raw, cbpfc::Accept::Compiler).with_context(context))};
+  TRY(check_loads(given.filter, link_type, is_program ? "" : text).with_context(context));
+  return given;
+}
+
+// The instructions in a file, or an error that quotes nothing of it.
+Result<std::vector<cbpfc::RawInsn>> compile_unquoted(const std::string& text,
+                                                     const cbpfc::LinkType& link_type) {
+  if (!cbpfc::looks_like_program(text)) {
+    return cbpfc::compile_expression(text, {.dlt = link_type.dlt, .quotes = false});
+  }
+  Result<std::vector<cbpfc::RawInsn>> raw = cbpfc::parse_program(text);
+  if (!raw) {
+    raw.error().message = "it begins like a program as tcpdump prints them, but is not one";
+  }
+  return raw;
+}
+
+Result<GivenFilter> filter_of_file(const FilterFile& file, const std::string& contents,
+                                   const cbpfc::LinkType& link_type) {
+  command::FilterText text = command::parse_filter_text(contents);
+  Result<std::vector<cbpfc::RawInsn>> raw = compile_unquoted(text.text, link_type);
+  if (!raw) {
+    const Error& error = raw.error();
+    const std::string place = error.offset ? ", " + text.describe(*error.offset) : "";
+    const std::string advice =
+        file.can_be_read_again() ? fmt::format("; `cbpfc -F {}` shows the text", file.name()) : "";
+    return fail(error.code,
+                fmt::format("filter in {}{}: {}{}", file.name(), place, error.message, advice));
+  }
+  cbpfc::Filter filter = TRY(cbpfc::Filter::decode(*raw, cbpfc::Accept::Compiler)
+                                 .with_context("filter in " + file.name()));
+  TRY(check_loads(filter, link_type, cbpfc::looks_like_program(text.text) ? "" : text.text)
+          .with_context("filter in " + file.name()));
+  return GivenFilter{.text = std::move(text.text), .filter = std::move(filter)};
+}
+
+}  // namespace
+
+TrustedUsers trusted_users(const std::optional<User>& user) {
+  return {.also = user ? std::optional(user->uid) : std::nullopt};
+}
+
+Result<CaptureFiles> find_files(const XdpcapOptions& options, const std::optional<User>& user) {
+  CaptureFiles files;
+  if (options.filter_file) {
+    files.filter = std::make_shared<const FilterFile>(
+        TRY(FilterFile::find(*options.filter_file, trusted_users(user)).with_context("option -F")));
+  }
+  if (!options.prometheus.empty()) {
+    files.statistics = std::make_shared<const StatisticsFile>(
+        TRY(StatisticsFile::find(options.prometheus, trusted_users(user))
+                .with_context("option -stats-prometheus")));
+  }
+  return files;
+}
+
+Result<GivenFilter> given_filter(const XdpcapOptions& options, const CaptureFiles& files) {
+  return files.filter == nullptr
+             ? filter_of_text(options.filter, options.link_type)
+             : filter_of_file(*files.filter, TRY(files.filter->read()), options.link_type);
+}
+
+Result<GivenFilter> filter_again(const FilterFile& file, const cbpfc::LinkType& link_type) {
+  return filter_of_file(file, TRY(file.read_again()), link_type);
+}
+
+std::vector<Action> choose_actions(const Hook& hook, const XdpcapOptions& options) {
+  return options.actions.value_or(hook.actions());
+}
+
+std::string missing_slots_warning(const Hook& hook) {
+  if (hook.slots() > kMostActions) {
+    return fmt::format(
+        "warning: hook {0} has {1} slots; xdpcap captures from the first {2}, packets with action {2} "
+        "and above cannot be seen",
+        hook.path(), hook.slots(), kMostActions);
+  }
+  const std::vector<Action> missing = actions_without_slot(hook, kActions);
+  if (missing.empty()) {
+    return {};
+  }
+  return fmt::format("warning: hook {} has {}; packets with {} cannot be seen", hook.path(),
+                     counted(hook.slots(), "slot"), list_names(missing));
+}
+
+Result<Waited> await_owner(const Hook& hook, const cli::StopSignals& signals) {
+  while (!TRY(hook.has_owner())) {
+    if (signals.wait(kRetryInterval)) {
+      return Waited::Stopped;
+    }
+  }
+  return Waited::Done;
+}
+
+namespace {
+
+bool is_pipe_without_name(const std::string& path) {
+  struct statfs status{};
+  return ::statfs(path.c_str(), &status) == 0 && status.f_type == PIPEFS_MAGIC;
+}
+
+}  // namespace
+
+Waited await_reader(const std::string& path, const TrustedUsers& trusted,
+                    const cli::StopSignals& signals, UniqueFd& keep) {
+  struct stat status{};
+  const Result<SafePlace> place = SafePlace::find(path, trusted);
+  if (!place || place->status(status) != 0 || !S_ISFIFO(status.st_mode)) {
+    return Waited::Done;
+  }
+  while (true) {
+    Result<UniqueFd> pipe = place->open_existing(O_WRONLY | O_NONBLOCK);
+    if (pipe) {
+      keep = *std::move(pipe);
+      return Waited::Done;
+    }
+    // Any other error is found again, and said, when the pipe is opened for good.
+    if (pipe.error().sys_errno != ENXIO) {
+      return Waited::Done;
+    }
+    // A pipe without a name gets no other reader, and one that has gone is a normal end.
+    if (is_pipe_without_name(path) || signals.wait(kRetryInterval)) {
+      return Waited::Stopped;
+    }
+  }
+}
+
+PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions,
+                           const std::vector<IngressInterface>& ingress) {
+  PcapngSection section;
+  utsname machine{};
+  if (::uname(&machine) == 0) {
+    section.hardware = machine.machine;
+    section.os = fmt::format("{} {} {}", machine.sysname, machine.release, machine.version);
+  }
+  section.application = "xdpcap " XDPCAP_VERSION;
+  section.linktype = file_link_type(options.link_type);
+  section.snaplen_bytes = options.snaplen_bytes;
+  for (const Action action : actions) {
+    section.interfaces.push_back(
+        {.name = options.like_original
+                     ? "XDP" + cli::original_name(action)
+                     : fmt::format("{}:{}", base_name(options.hook_path), name(action)),
+         .description = fmt::format("XDP action {}, hook {}; {}", describe(action),
+                                    options.hook_path, describe_ingress(ingress)),
+         .filter = options.filter});
+  }
+  return section;
+}
+
+}  // namespace xdpcap

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "xdpcap/privilege/reduce.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "xdpcap/privilege/capability_sets.h"
+
+namespace xdpcap {
+namespace {
+
+Result<void> set_keeps_capabilities(bool keeps) {
+  if (::prctl(PR_SET_KEEPCAPS, keeps ? 1 : 0, 0, 0, 0) != 0) {
+    return fail(Errc::Kernel,
+                fmt::format("keep capabilities over a change of user: {}", std::strerror(errno)),
+                errno);
+  }
+  return {};
+}
+
+Result<void> check_kept(const Privileges& left) {
+  if (left.user->uid == ::getuid()) {
+    return {};
+  }
+  for (const Capability capability : {Capability::SetUid, Capability::SetGid}) {
+    if (std::ranges::find(left.kept, capability) != left.kept.end()) {
+      return fail(Errc::InvalidArgument,
+                  fmt::format("become user {}: it could go back with {}; do not keep that",
+                              left.user->name, name(capability)));
+    }
+  }
+  return {};
+}
+
+Result<void> keep_memory_private() {
+  constexpr rlimit kNone{.rlim_cur = 0, .rlim_max = 0};
+  if (::setrlimit(RLIMIT_CORE, &kNone) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return fail(
+        Errc::Kernel,
+        fmt::format("keep packets out of core dumps and of debuggers: {}", std::strerror(errno)),
+        errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> reduce(const Privileges& left) {
+  if (!left.user) {
+    TRY(keep_capabilities(left.kept));
+    return keep_memory_private();
+  }
+  TRY(check_kept(left));
+  const uid_t before = ::getuid();
+  TRY(empty_bounding_set());
+  TRY(set_keeps_capabilities(true));
+  TRY(change_to(*left.user));
+  TRY(set_keeps_capabilities(false));
+  TRY(keep_capabilities(left.kept));
+  TRY(check_no_way_back(*left.user, before));
+  // Last: with the user, the kernel sets "dumpable" to what fs.suid_dumpable says.
+  return keep_memory_private();
+}
+
+}  // namespace xdpcap
