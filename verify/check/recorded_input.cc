@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-namespace command {
+namespace check {
 
 using cbpfc::Errc;
 using cbpfc::Result;
@@ -82,4 +82,4 @@ ssize_t RecordedInput::read(std::span<char> wanted) {
   return size;
 }
 
-}  // namespace command
+}  // namespace check

@@ -7,7 +7,7 @@
 // has been read.
 //
 // Cost: bytes are copied once more, and one call of ftello(3) a packet.
-// Tested by: verify/tests/pcap_file_test.cc.
+// Tested by: verify/tests/capture_file_test.cc.
 
 #pragma once
 
@@ -22,7 +22,7 @@
 
 #include "base/unique_fd.h"
 
-namespace command {
+namespace check {
 
 class RecordedInput {
  public:
@@ -51,4 +51,4 @@ class RecordedInput {
   std::int64_t end_ = 0;             ///< of given_, in the file
 };
 
-}  // namespace command
+}  // namespace check

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cbpfc/command/cbpfc_input.h"
+#include "cbpfc/command/subject.h"
 
 namespace command::test {
 

@@ -3,7 +3,7 @@
 #
 # cbpfc as a filter: what it reads, what it prints, what it exits with.
 
-load cbpfc_helper
+load helper
 
 setup() {
   world=$(mktemp -d)
@@ -18,6 +18,14 @@ teardown() { rm -rf "$world"; }
   run_cbpfc --help
   [ "$status" -eq 0 ]
   for line in "${lines[@]}"; do [ "${#line}" -le 80 ]; done
+  [ "$("$cbpfc" --help | wc -l)" -le 40 ]
+}
+
+@test "it needs neither Z3 nor what captures" {
+  for library in z3 seccomp; do
+    run bash -c "ldd '$cbpfc' | grep $library"
+    [ "$status" -eq 1 ]
+  done
 }
 
 @test "version names cbpfc and libpcap" {
@@ -39,7 +47,7 @@ teardown() { rm -rf "$world"; }
 }
 
 @test "the digits are those of the listing, and nothing else" {
-  for options in "" "--no-optimize" "--branch" "--result R0 --packet-start R8"; do
+  for options in "" "--no-optimize" "--branch" "--registers result=R0,start=R8"; do
     # shellcheck disable=SC2086
     "$cbpfc" --to ebpf-hex $options tcp port 80 >digits
     # shellcheck disable=SC2086
@@ -59,8 +67,7 @@ teardown() { rm -rf "$world"; }
 }
 
 @test "registers are as asked for" {
-  run_cbpfc --packet-start R6 --packet-end R7 --result R0 --working R0,R1,R8,R9 --spare R2,R3 \
-    --packet-length R5 greater 100
+  run_cbpfc --registers start=R6,end=R7,result=R0,working=R0:R1:R8:R9,spare=R2:R3,length=R5 greater 100
   [ "$status" -eq 0 ]
   [ "${lines[1]}" = "; before: r6 the packet's first byte, r7 behind its last, r5 its whole length" ]
   [ "${lines[3]}" = "; may overwrite r0 r1 r2 r3 r8 r9" ]
@@ -151,24 +158,10 @@ teardown() { rm -rf "$world"; }
 }
 
 @test "a graph is drawn" {
-  for arguments in "" "--dump-after lift"; do
-    # shellcheck disable=SC2086
-    run_cbpfc --to dot $arguments tcp port 80
-    [ "$status" -eq 0 ]
-    [[ ${lines[0]} == digraph* ]]
-    [ "${lines[-1]}" = "}" ]
-  done
-}
-
-@test "every phase that is listed can be looked at" {
-  run_cbpfc --passes
+  run_cbpfc --to dot tcp port 80
   [ "$status" -eq 0 ]
-  [ "${#lines[@]}" -gt 3 ]
-  for line in "${lines[@]}"; do
-    [[ $line =~ ^([a-z0-9-]+)\ +[^\ ].+$ ]]
-    [[ $("$cbpfc" --dump-after "${BASH_REMATCH[1]}" tcp port 80) == *"return "* ]]
-  done
-  refused 'option --dump-after: there is no phase "nonsense", only lift, .*' --dump-after nonsense ip
+  [[ ${lines[0]} == digraph* ]]
+  [ "${lines[-1]}" = "}" ]
 }
 
 @test "the optimiser and its absence make different code of the same filter" {
@@ -197,7 +190,7 @@ teardown() { rm -rf "$world"; }
 }
 
 @test "what cannot be written is an error, a reader that has gone is none" {
-  for arguments in --help --version --passes "ip" "--to object ip" "--to cbpf ip" "--prove ip"; do
+  for arguments in --help --version "ip" "--to object ip" "--to cbpf ip" "--explain ip"; do
     run bash -c "'$cbpfc' $arguments >/dev/full"
     [ "$status" -eq 1 ]
     [ "$output" = "cbpfc: write to standard output: No space left on device" ]
@@ -229,13 +222,14 @@ teardown() { rm -rf "$world"; }
   refused "unknown option --nonsense" --nonsense
   refused "option --to needs an argument" --to
   refused 'option --to: "x" is none of ebpf, ebpf-hex, c, cbpf, dot, object' --to x ip
-  refused "option --working: compile filter: R2 is already the packet's start" --working R2,R5,R6,R7 ip
-  refused "option --packet-end: compile filter: R10 is not one of R0 to R9" --packet-end R10 ip
+  refused "option --registers working=REG:REG:REG:REG: compile filter: R2 is already the packet's start" \
+    --registers working=R2:R5:R6:R7 ip
+  refused "option --registers end=REG: compile filter: R10 is not one of R0 to R9" --registers end=R10 ip
   refused "option --stack-offset: compile filter: 7 is not a multiple of 4" --stack-offset 7 ip
-  refused "option --buffer-size: compile filter: it is missing: access to a buffer needs its size, 1 to 65535 bytes" --access buffer ip
-  refused "option -w: it has a meaning only with --match" -w out ip
+  refused 'option --access: "buffer" is none of direct, buffer=BYTES, probe' --access buffer ip
+  refused "unknown option -w" -w out ip
   refused 'option --function: write object file: "0x" is not an identifier of C.*' --to object --function 0x -o out ip
-  refused "--explain and --prove do not go together, use one at a time" --explain --prove ip
+  refused "--explain and --to do not go together, use one at a time" --explain --to c ip
 }
 
 @test "a set of filters is one fragment" {
@@ -252,17 +246,4 @@ teardown() { rm -rf "$world"; }
   run_cbpfc --set rules
   [ "$status" -eq 1 ]
   [[ ${lines[0]} == 'cbpfc: rules, line 2: expression "ip and and": '* ]]
-}
-
-@test "proofs" {
-  run_cbpfc --prove ip and udp port 53
-  [ "$status" -eq 0 ]
-  [ "${lines[0]}" = proven ]
-  run_cbpfc --prove --no-optimize --branch --working R9,R8,R7,R6 ip and udp port 53
-  [ "$status" -eq 0 ]
-  [ "${lines[0]}" = proven ]
-  printf 'udp port 53\ntcp\n' >rules
-  run_cbpfc --prove --set rules
-  [ "$status" -eq 0 ]
-  [ "${lines[0]}" = proven ]
 }
