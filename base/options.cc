@@ -72,6 +72,13 @@ bool is_spelled_out(const Option& row, std::string_view word, int value) {
 
 }  // namespace
 
+std::function<Result<void>(std::string_view)> into(std::string& target) {
+  return [&target](std::string_view text) -> Result<void> {
+    target = text;
+    return {};
+  };
+}
+
 std::function<Result<void>(std::string_view)> into(bool& target) {
   return [&target](std::string_view text) -> Result<void> {
     target = TRY(parse_bool(text));

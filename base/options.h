@@ -41,6 +41,8 @@ struct Option {
 
 /// A setter that reads "true" or "false" into `target`, which must outlive the table.
 std::function<cbpfc::Result<void>(std::string_view)> into(bool& target);
+/// One that takes the text as it is.
+std::function<cbpfc::Result<void>(std::string_view)> into(std::string& target);
 
 /// How a program writes its options' names in help and messages; both are always understood.
 enum class Dashes : std::uint8_t { One, Two };  ///< "-name", or "--name" but "-n"

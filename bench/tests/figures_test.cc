@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "bench/figures.h"
+#include "bench/compiler/figures.h"
 
 #include <gtest/gtest.h>
 

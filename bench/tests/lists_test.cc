@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "bench/lists.h"
+#include "bench/programs/lists.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 
-#include "bench/build_times.h"
-#include "bench/filter_list.h"
+#include "bench/compiler/build_times.h"
+#include "bench/programs/filter_list.h"
 
 namespace bench {
 namespace {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "bench/live_summary.h"
+#include "bench/live/live_summary.h"
 
 #include <gtest/gtest.h>
 
-#include "bench/capture_figures.h"
-#include "bench/cost_cases.h"
+#include "bench/capture/capture_figures.h"
+#include "bench/capture/cost_cases.h"
 
 namespace bench {
 namespace {

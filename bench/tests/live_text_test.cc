@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "bench/live_text.h"
+#include "bench/live/live_text.h"
 
 #include <gtest/gtest.h>
 

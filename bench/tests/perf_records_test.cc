@@ -2,7 +2,7 @@
 //
 // A perf buffer in ordinary memory, filled as the kernel fills it.
 
-#include "bench/perf_records.h"
+#include "bench/live/perf_records.h"
 
 #include <gtest/gtest.h>
 #include <linux/perf_event.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "bench/statistics.h"
+#include "bench/support/statistics.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 
 #include <ctime>
 
-#include "verify/differential/packet_maker.h"
+#include "verify/differential/generators/packet_maker.h"
 #include "verify/interpreter/ebpf_interpret.h"
 #include "verify/interpreter/interpret.h"
 #include "xdpcap/privilege/sanitized.h"

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "base/testing/libpcap_program.h"
-#include "verify/differential/packet_maker.h"
+#include "verify/differential/generators/packet_maker.h"
 #include "verify/interpreter/interpret.h"
 
 namespace cbpfc {

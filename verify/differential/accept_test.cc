@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "verify/differential/generator.h"
+#include "verify/differential/generators/generator.h"
 
 namespace differential {
 namespace {

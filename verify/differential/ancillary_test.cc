@@ -27,8 +27,8 @@
 
 #include "base/testing/frame_maker.h"
 #include "base/testing/one_cpu.h"
-#include "verify/differential/generator.h"
-#include "verify/differential/xdp_runner.h"
+#include "verify/differential/engines/xdp_runner.h"
+#include "verify/differential/generators/generator.h"
 #include "verify/interpreter/interpret.h"
 #include "xdpcap/tests/kernel/netns.h"
 

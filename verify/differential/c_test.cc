@@ -17,12 +17,12 @@
 
 #include <fstream>
 
-#include "verify/differential/c_engine.h"
-#include "verify/differential/environment.h"
-#include "verify/differential/generator.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/shape_generator.h"
-#include "verify/differential/xdp_runner.h"
+#include "verify/differential/engines/c_engine.h"
+#include "verify/differential/engines/environment.h"
+#include "verify/differential/engines/xdp_runner.h"
+#include "verify/differential/generators/generator.h"
+#include "verify/differential/generators/packet_maker.h"
+#include "verify/differential/generators/shape_generator.h"
 #include "verify/interpreter/interpret.h"
 
 namespace differential {

@@ -11,9 +11,9 @@
 
 #include <set>
 
-#include "verify/differential/agreement.h"
-#include "verify/differential/dice.h"
-#include "verify/differential/set_engines.h"
+#include "verify/differential/engines/agreement.h"
+#include "verify/differential/engines/set_engines.h"
+#include "verify/differential/generators/dice.h"
 
 namespace differential {
 namespace {

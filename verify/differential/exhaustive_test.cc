@@ -16,8 +16,8 @@
 
 #include <functional>
 
-#include "verify/differential/environment.h"
-#include "verify/differential/trial.h"
+#include "verify/differential/engines/environment.h"
+#include "verify/differential/engines/trial.h"
 
 namespace differential {
 namespace {

@@ -12,10 +12,10 @@
 #include <optional>
 
 #include "base/testing/thread_time.h"
-#include "verify/differential/environment.h"
-#include "verify/differential/expression_generator.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/trial.h"
+#include "verify/differential/engines/environment.h"
+#include "verify/differential/engines/trial.h"
+#include "verify/differential/generators/expression_generator.h"
+#include "verify/differential/generators/packet_maker.h"
 
 namespace differential {
 namespace {

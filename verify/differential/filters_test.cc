@@ -10,8 +10,8 @@
 #include <fstream>
 #include <string>
 
-#include "verify/differential/all_engines.h"
-#include "verify/differential/packet_maker.h"
+#include "verify/differential/engines/all_engines.h"
+#include "verify/differential/generators/packet_maker.h"
 
 namespace differential {
 namespace {

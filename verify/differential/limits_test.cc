@@ -8,8 +8,8 @@
 
 #include <functional>
 
-#include "verify/differential/all_engines.h"
-#include "verify/differential/generator.h"
+#include "verify/differential/engines/all_engines.h"
+#include "verify/differential/generators/generator.h"
 
 namespace differential {
 namespace {

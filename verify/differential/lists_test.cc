@@ -11,11 +11,11 @@
 #include <functional>
 
 #include "base/testing/thread_time.h"
-#include "verify/differential/agreement.h"
-#include "verify/differential/dice.h"
-#include "verify/differential/ebpf_engine.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/set_engines.h"
+#include "verify/differential/engines/agreement.h"
+#include "verify/differential/engines/ebpf_engine.h"
+#include "verify/differential/engines/set_engines.h"
+#include "verify/differential/generators/dice.h"
+#include "verify/differential/generators/packet_maker.h"
 #include "verify/interpreter/interpret.h"
 
 namespace differential {

@@ -23,9 +23,9 @@
 #include <optional>
 
 #include "base/testing/thread_time.h"
-#include "verify/differential/chain_maker.h"
-#include "verify/differential/generator.h"
-#include "verify/differential/target_engine.h"
+#include "verify/differential/engines/target_engine.h"
+#include "verify/differential/generators/chain_maker.h"
+#include "verify/differential/generators/generator.h"
 #include "verify/interpreter/interpret.h"
 #include "verify/interpreter/machine.h"
 

@@ -3,7 +3,7 @@
 // An expression means what libpcap's own interpreter makes of libpcap's program for it, before libpcap's optimiser,
 // which miscompiles one in ten thousand random filters (random_filters_test.cc).
 
-#include "verify/differential/meaning.h"
+#include "verify/differential/engines/meaning.h"
 
 #include <cbpfc/compile.h>
 #include <gtest/gtest.h>

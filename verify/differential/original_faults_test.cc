@@ -14,8 +14,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "verify/differential/all_engines.h"
-#include "verify/differential/packet_maker.h"
+#include "verify/differential/engines/all_engines.h"
+#include "verify/differential/generators/packet_maker.h"
 #include "verify/interpreter/ebpf_interpret.h"
 #include "verify/interpreter/interpret.h"
 

@@ -9,7 +9,7 @@
 
 #include <array>
 
-#include "verify/differential/all_engines.h"
+#include "verify/differential/engines/all_engines.h"
 #include "verify/interpreter/interpret.h"
 
 namespace differential {

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "verify/differential/environment.h"
-#include "verify/differential/meaning.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/random_filter.h"
+#include "verify/differential/engines/environment.h"
+#include "verify/differential/engines/meaning.h"
+#include "verify/differential/generators/packet_maker.h"
+#include "verify/differential/generators/random_filter.h"
 
 namespace differential {
 namespace {

@@ -10,12 +10,12 @@
 
 #include <functional>
 
-#include "verify/differential/environment.h"
-#include "verify/differential/generator.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/set_engines.h"
-#include "verify/differential/shape_generator.h"
-#include "verify/differential/trial.h"
+#include "verify/differential/engines/environment.h"
+#include "verify/differential/engines/set_engines.h"
+#include "verify/differential/engines/trial.h"
+#include "verify/differential/generators/generator.h"
+#include "verify/differential/generators/packet_maker.h"
+#include "verify/differential/generators/shape_generator.h"
 
 namespace differential {
 namespace {

@@ -16,7 +16,7 @@
 #include <numeric>
 #include <sstream>
 
-#include "verify/differential/all_engines.h"
+#include "verify/differential/engines/all_engines.h"
 #include "verify/interpreter/interpret.h"
 
 namespace differential {

@@ -15,9 +15,9 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "verify/differential/generator.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/target_engine.h"
+#include "verify/differential/engines/target_engine.h"
+#include "verify/differential/generators/generator.h"
+#include "verify/differential/generators/packet_maker.h"
 #include "verify/interpreter/interpret.h"
 
 namespace differential {

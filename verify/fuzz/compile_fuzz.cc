@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <array>
 
-#include "verify/differential/agreement.h"
-#include "verify/differential/packet_maker.h"
+#include "verify/differential/engines/agreement.h"
+#include "verify/differential/generators/packet_maker.h"
 #include "verify/fuzz/fuzz.h"
 
 namespace {

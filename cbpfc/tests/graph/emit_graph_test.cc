@@ -6,7 +6,7 @@
 
 #include "cbpfc/compile/optimize.h"
 #include "cbpfc/tests/graph/optimizer_support.h"
-#include "verify/differential/dice.h"
+#include "verify/differential/generators/dice.h"
 #include "verify/interpreter/ebpf_interpret.h"
 #include "verify/interpreter/interpret.h"
 

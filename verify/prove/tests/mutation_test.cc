@@ -20,9 +20,9 @@
 
 #include <map>
 
-#include "verify/differential/generator.h"
-#include "verify/differential/packet_maker.h"
-#include "verify/differential/shape_generator.h"
+#include "verify/differential/generators/generator.h"
+#include "verify/differential/generators/packet_maker.h"
+#include "verify/differential/generators/shape_generator.h"
 #include "verify/interpreter/interpret.h"
 #include "verify/prove/prove.h"
 #include "verify/prove/tests/corpus.h"

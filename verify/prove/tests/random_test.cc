@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "verify/differential/generator.h"
-#include "verify/differential/shape_generator.h"
+#include "verify/differential/generators/generator.h"
+#include "verify/differential/generators/shape_generator.h"
 #include "verify/prove/prove.h"
 #include "verify/prove/tests/corpus.h"
 
