@@ -146,7 +146,8 @@ TEST_P(Cards, AreCapturedFrom) {
   const NetNamespace observed;
   const auto move = [](const std::string& name, const NetNamespace& to) {
     run_command(fmt::format("ip link set {} netns {}", name, to.name()));
-    to.run(fmt::format("ip link set {} up", name));
+    // The frames are for no address of a card.
+    to.run(fmt::format("ip link set {} up promisc on", name));
   };
   move(names[0], sender);
   move(names[1], observed);
