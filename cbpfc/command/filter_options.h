@@ -32,6 +32,8 @@ struct InputOptions {
   /// "-": standard input, which is also read if there is neither text nor file.
   std::optional<std::string> file = std::nullopt;
   std::optional<std::string> set_file = std::nullopt;  ///< one filter a line
+  /// What is in the file or on standard input, once it has been read: for several link types it is compiled again.
+  std::optional<std::string> content = std::nullopt;
   /// What packets start with; none: what the capture file says, or Ethernet.
   std::optional<cbpfc::LinkType> link_type = std::nullopt;
   cbpfc::PacketSource source = cbpfc::PacketSource::Live;  ///< of the capture file, if there is one

@@ -19,7 +19,7 @@ namespace {
 
 Result<Subject> read_set(const InputOptions& input, const cbpfc::LinkType& link_type) {
   const std::string& path = *input.set_file;
-  const std::string text = TRY(read_input(path));
+  const std::string text = input.content ? *input.content : TRY(read_input(path));
   Subject subject{.sources = {}, .is_set = true};
   std::string_view rest = text;
   for (int line = 1; !rest.empty(); ++line) {
@@ -70,6 +70,13 @@ Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link
       .text = std::move(description), .program = std::move(program), .filter = std::move(filter)};
 }
 
+Result<void> read_content(InputOptions& input) {
+  if (input.set_file || !input.text) {
+    input.content = TRY(read_input(input.set_file ? *input.set_file : input.file.value_or("-")));
+  }
+  return {};
+}
+
 Result<Subject> read_subject(const InputOptions& input) {
   const cbpfc::LinkType link_type = input.link_type.value_or(cbpfc::LinkType{});
   if (input.set_file) {
@@ -81,7 +88,7 @@ Result<Subject> read_subject(const InputOptions& input) {
     return subject;
   }
   const std::string path = input.file.value_or("-");
-  const std::string text = without_comments(TRY(read_input(path)));
+  const std::string text = without_comments(input.content ? *input.content : TRY(read_input(path)));
   if (text.empty()) {
     return fail(Errc::InvalidArgument,
                 fmt::format("read {}: no filter in it; the filter that matches everything is ''",

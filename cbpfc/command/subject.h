@@ -34,6 +34,10 @@ struct Subject {
   std::string describe() const;
 };
 
+/// Reads the file or standard input, if the filter is there, into `content`.
+/// Errors: Errc::NotFound, Permission, Io, TooLarge.
+cbpfc::Result<void> read_content(InputOptions& input);
+
 /// Reads and compiles what is asked for.
 /// Errors: Errc::Io for files; Errc::Syntax, InvalidProgram for text, naming the file and, for a
 /// set, the line.

@@ -3,7 +3,7 @@
 // Filters in files.  In an expression, what follows a # up to the line's end is a comment, as for tcpdump; in a
 // program, where a # is in front of constants, lines that start with one are.
 //
-// Tested by: cbpfc/tests/command/cbpfc_input_test.cc.
+// Tested by: cbpfc/tests/command/subject_test.cc.
 
 #pragma once
 

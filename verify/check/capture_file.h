@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Capture files, pcap and pcapng: read through libpcap, and a choice of their packets written as they stand.
+// Capture files: pcap read through libpcap, pcapng by pcapng_reader.h, and a choice of their packets written as they
+// stand.
 //
-//     PcapReader file = TRY(PcapReader::open("in.pcapng"));
+//     CaptureReader file = TRY(CaptureReader::open("in.pcapng"));
 //     PacketWriter chosen = TRY(PacketWriter::create("out.pcapng", file));
 //     while (const auto packet = TRY(file.next())) {
 //       TRY(chosen.write(*packet, is_wanted(packet->bytes)));
@@ -21,6 +22,8 @@
 #include <cbpfc/result.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,11 +31,18 @@
 #include <vector>
 
 #include "base/whole_file.h"
+#include "verify/check/pcapng_reader.h"
 #include "verify/check/recorded_input.h"
 
 struct pcap;
 
 namespace check {
+
+/// What a filter over packets is compiled for.  In a pcapng it is each interface's.
+struct PacketKind {
+  cbpfc::LinkType link_type;
+  cbpfc::PacketSource source = cbpfc::PacketSource::File;
+};
 
 /// One packet of a file; its bytes are there until the next one is read.
 struct CapturedPacket {
@@ -42,21 +52,21 @@ struct CapturedPacket {
   std::span<const std::uint8_t>
       before;  ///< the blocks before the packet's that hold no packet (pcapng)
   std::span<const std::uint8_t> record;  ///< its record or block
+  std::size_t kind = 0;                  ///< the number of its kind, from 0
 };
 
-class PcapReader {
+class CaptureReader {
  public:
   /// Opens a file, "-" is standard input, and reads its header.
-  /// Errors: Errc::NotFound, Permission; Errc::Io with libpcap's words for what is no capture file.
-  static cbpfc::Result<PcapReader> open(const std::string& path);
+  /// Errors: Errc::NotFound, Permission; Errc::Io for what is not a capture file.
+  static cbpfc::Result<CaptureReader> open(const std::string& path);
 
   /// The next packet; nullopt at the file's end.
   /// Errors: Errc::Io with the packet's number, for a file that ends inside a packet, or is damaged.
   cbpfc::Result<std::optional<CapturedPacket>> next();
 
-  const cbpfc::LinkType& link_type() const { return link_type_; }
-  /// What expressions over its packets are compiled for.
-  cbpfc::PacketSource source() const;
+  /// Those of the packets read so far; 0 is the file's, or its first interface's.
+  const PacketKind& kind(std::size_t number) const { return kinds_.at(number); }
   /// Whether `fd` is the file it reads from.
   bool is_read_from(int fd) const;
   /// Packets read so far.
@@ -69,14 +79,22 @@ class PcapReader {
  private:
   struct Close {
     void operator()(pcap* handle) const;
+    void operator()(std::FILE* stream) const;
   };
-  PcapReader() = default;
-  std::size_t last_block_bytes() const;
+  CaptureReader() = default;
+  cbpfc::Result<void> begin();
+  cbpfc::Result<void> begin_pcapng(std::FILE* stream);
+  cbpfc::Result<std::optional<CapturedPacket>> next_of_pcap();
+  cbpfc::Result<std::optional<CapturedPacket>> next_of_pcapng();
+  std::size_t number_of(std::uint16_t linktype, bool is_swapped);
 
-  std::unique_ptr<RecordedInput> input_;  // longer than handle_, which reads from it
-  std::unique_ptr<pcap, Close> handle_;
+  std::unique_ptr<RecordedInput> input_;      // longer than handle_, which reads from it
+  std::unique_ptr<pcap, Close> handle_;       // of a pcap
+  std::unique_ptr<std::FILE, Close> stream_;  // of a pcapng
+  std::optional<PcapngReader> blocks_;        // of a pcapng, reads from stream_
   std::string name_;
-  cbpfc::LinkType link_type_;
+  std::vector<PacketKind> kinds_;
+  std::map<std::size_t, std::size_t> numbers_;  ///< of kinds, by link type and byte order (pcapng)
   std::vector<std::uint8_t> header_;
   std::uint64_t packets_ = 0;
 };
@@ -85,7 +103,7 @@ class PcapReader {
 class PacketWriter {
  public:
   /// Errors: those of WholeFile::create(); Errc::Io if it would write over what `like` reads.
-  static cbpfc::Result<PacketWriter> create(const std::string& path, const PcapReader& like);
+  static cbpfc::Result<PacketWriter> create(const std::string& path, const CaptureReader& like);
 
   /// Writes a packet that is wanted, and of one that is not what stands in front of it.  To be called for
   /// each packet.

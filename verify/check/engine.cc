@@ -213,14 +213,37 @@ Result<std::unique_ptr<FilterEngine>> make_kernel_engine(const Subject& subject,
                                          std::move(limits), make_interpreter(subject, options));
 }
 
+/// Tells code that asks for a packet's length where that is, for packets of which only a part was captured: in a
+/// register that the options leave free, if there is one.
+cbpfc::EbpfOptions with_length(const cbpfc::EbpfOptions& wanted) {
+  using cbpfc::ebpf::Reg;
+  cbpfc::EbpfOptions options = wanted;
+  for (const Reg reg : {Reg::R9, Reg::R8, Reg::R7, Reg::R6, Reg::R1, Reg::R0}) {
+    const bool is_taken = reg == options.packet_start || reg == options.packet_end ||
+                          reg == options.result || reg == options.ancillary.context ||
+                          std::ranges::count(options.working, reg) != 0 ||
+                          std::ranges::count(options.spare, reg) != 0;
+    const bool survives = reg >= Reg::R6 || !(options.ancillary.helpers ||
+                                              options.access == cbpfc::PacketAccess::Probe);
+    if (!is_taken && survives) {
+      options.packet_length = reg;
+      return options;
+    }
+  }
+  return options;
+}
+
 Result<std::unique_ptr<FilterEngine>> make_ebpf_engine(const Subject& subject,
                                                        const Options& options) {
+  const bool asks_length = reads_length(subject);
+  const cbpfc::EbpfOptions code = asks_length && !options.code.ebpf.packet_length
+                                      ? with_length(options.code.ebpf)
+                                      : options.code.ebpf;
   auto fragment = std::make_unique<FragmentInterpreter>(
-      TRY(make_fragment(subject, options.code.ebpf, options.code.branches)), options.code.ebpf);
-  const bool is_told_the_length = options.code.ebpf.packet_length.has_value();
+      TRY(make_fragment(subject, code, options.code.branches)), code);
   return std::make_unique<LimitedEngine>(
       std::move(fragment),
-      Limits{.wants_whole = reads_length(subject) && !is_told_the_length, .others = "cut"},
+      Limits{.wants_whole = asks_length && !code.packet_length, .others = "cut"},
       make_interpreter(subject, options));
 }
 

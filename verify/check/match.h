@@ -13,9 +13,9 @@
 
 namespace check {
 
-/// The options for the filter of a file's packets: their link type, and who wrote them.
+/// The filter for a kind of the capture file's packets.
 /// Errors: Errc::InvalidArgument when another link type is asked for, or answers from an Ethernet frame.
-cbpfc::Result<command::InputOptions> input_for(const Options& options, const PcapReader& file);
+cbpfc::Result<command::InputOptions> input_for(const Options& options, const PacketKind& kind);
 
 /// Counts what matches: the number in one line, then what they were of; for a set, a line for each filter.
 /// Writes it, if that is asked for.  A file that ends early has given what it had, and there is a warning.

@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
+
+#include "base/errors.h"
 
 namespace check {
 
@@ -33,10 +35,10 @@ Result<std::unique_ptr<RecordedInput>> RecordedInput::open(const std::string& pa
     const Errc code = error == ENOENT   ? Errc::NotFound
                       : error == EACCES ? Errc::Permission
                                         : Errc::Io;
-    return cbpfc::fail(
-        code,
-        fmt::format("open {}: {}", path == "-" ? "standard input" : path, std::strerror(error)),
-        error);
+    return cbpfc::fail(code,
+                       fmt::format("open {}: {}", path == "-" ? "standard input" : path,
+                                   xdpcap::errno_text(error)),
+                       error);
   }
   return std::unique_ptr<RecordedInput>(new RecordedInput(std::move(fd)));
 }
@@ -67,12 +69,40 @@ std::span<const std::uint8_t> RecordedInput::taken() const {
   return std::span(given_).subspan(start_, given_.size() - unread - start_);
 }
 
-/// As read(2).
-ssize_t RecordedInput::read(std::span<char> wanted) {
+Result<std::span<const char>> RecordedInput::peek(std::size_t size) {
+  while (ahead_.size() < size) {
+    const std::size_t start = ahead_.size();
+    ahead_.resize(size);
+    const ssize_t got = read_file({&ahead_[start], size - start});
+    ahead_.resize(start + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0) {
+      return cbpfc::fail(Errc::Io, xdpcap::errno_text(errno), errno);
+    }
+    if (got == 0) {
+      break;
+    }
+  }
+  return std::span<const char>(ahead_);
+}
+
+/// As read(2), which signals do not end.
+ssize_t RecordedInput::read_file(std::span<char> wanted) const {
   ssize_t size = 0;
   do {
     size = ::read(fd_.get(), wanted.data(), wanted.size());
   } while (size < 0 && errno == EINTR);
+  return size;
+}
+
+ssize_t RecordedInput::read(std::span<char> wanted) {
+  ssize_t size = 0;
+  if (ahead_.empty()) {
+    size = read_file(wanted);
+  } else {
+    size = static_cast<ssize_t>(std::min(ahead_.size(), wanted.size()));
+    std::copy_n(ahead_.begin(), size, wanted.begin());
+    ahead_.erase(ahead_.begin(), ahead_.begin() + size);
+  }
   if (size > 0) {
     given_.erase(given_.begin(), given_.begin() + static_cast<std::ptrdiff_t>(start_));
     start_ = 0;

@@ -32,6 +32,9 @@ class RecordedInput {
   RecordedInput(const RecordedInput&) = delete;
   RecordedInput& operator=(const RecordedInput&) = delete;
 
+  /// The first bytes, fewer of a shorter file; before anything is read from the stream.
+  /// Errors: Errc::Io, without the file's name.
+  cbpfc::Result<std::span<const char>> peek(std::size_t size);
   /// The stream over it, to be called once; null without memory.  Must be closed before this goes.
   std::FILE* stream();
   int fd() const { return fd_.get(); }
@@ -42,9 +45,11 @@ class RecordedInput {
 
  private:
   explicit RecordedInput(xdpcap::UniqueFd fd) : fd_(std::move(fd)) {}
+  ssize_t read_file(std::span<char> wanted) const;
   ssize_t read(std::span<char> wanted);
 
   xdpcap::UniqueFd fd_;
+  std::vector<char> ahead_;          ///< read from the file, not yet given
   std::FILE* stream_ = nullptr;      ///< its owner closes it
   std::vector<std::uint8_t> given_;  ///< to the stream; earlier bytes are dropped
   std::size_t start_ = 0;            ///< in given_: what was read before is forgotten

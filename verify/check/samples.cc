@@ -151,7 +151,7 @@ Result<Samples> make_up_samples(const Subject& subject, const cbpfc::EbpfOptions
   return samples;
 }
 
-Result<Samples> take_samples(PcapReader& file, const Subject& subject,
+Result<Samples> take_samples(CaptureReader& file, const Subject& subject,
                              const cbpfc::EbpfOptions& code) {
   Options interpreted;
   interpreted.code.ebpf = code;
@@ -171,6 +171,9 @@ Result<Samples> take_samples(PcapReader& file, const Subject& subject,
       break;
     }
     const CapturedPacket& packet = **next;
+    if (packet.kind != 0) {
+      continue;  // the filter is compiled for those of the first interface
+    }
     const std::uint32_t value = TRY(engine->run(packet.bytes, packet.wire_length_bytes));
     std::vector<Sample>& kind = value != 0 ? samples.matching : samples.missing;
     if (kind.size() < kMostTaken) {

@@ -39,7 +39,7 @@ cbpfc::Result<Samples> make_up_samples(const Subject& subject, const cbpfc::Ebpf
 
 /// The first packets of each kind in a file.
 /// Errors: those of reading it; those of the interpreter.
-cbpfc::Result<Samples> take_samples(PcapReader& file, const Subject& subject,
+cbpfc::Result<Samples> take_samples(CaptureReader& file, const Subject& subject,
                                     const cbpfc::EbpfOptions& code);
 
 }  // namespace check

@@ -109,11 +109,11 @@ std::string describe_verdict(const CodeFigures& plain, const CodeFigures& optimi
 }  // namespace
 
 Result<Outcome> time_filter(const Options& options) {
-  std::optional<PcapReader> file;
+  std::optional<CaptureReader> file;
   command::InputOptions input = options.input;
   if (options.capture_file) {
-    file.emplace(TRY(PcapReader::open(*options.capture_file)));
-    input = TRY(input_for(options, *file));
+    file.emplace(TRY(CaptureReader::open(*options.capture_file)));
+    input = TRY(input_for(options, file->kind(0)));
   }
   const Subject subject = TRY(command::read_subject(input));
   EbpfOptions code = options.code.ebpf;

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -147,7 +148,7 @@ class CaptureFile : public ::testing::Test {
   /// What becomes of a file if those of its packets are wanted.
   Bytes copy(const Bytes& bytes, const std::vector<bool>& wanted) {
     const std::string out = directory_.path("out");
-    auto reader = PcapReader::open(write(bytes));
+    auto reader = CaptureReader::open(write(bytes));
     EXPECT_TRUE(reader) << reader.error().message;
     auto writer = PacketWriter::create(out, *reader);
     EXPECT_TRUE(writer) << writer.error().message;
@@ -181,10 +182,11 @@ TEST_F(CaptureFile, ReadsEveryFormat) {
     files.emplace_back(Pcapng(big).all({true, true, true, true}), big);
   }
   for (const auto& [bytes, big] : files) {
-    auto reader = PcapReader::open(write(bytes));
+    auto reader = CaptureReader::open(write(bytes));
     ASSERT_TRUE(reader) << reader.error().message;
-    EXPECT_EQ(reader->link_type().name, "EN10MB");
-    EXPECT_EQ(reader->source(), big ? cbpfc::PacketSource::SwappedFile : cbpfc::PacketSource::File);
+    EXPECT_EQ(reader->kind(0).link_type.name, "EN10MB");
+    EXPECT_EQ(reader->kind(0).source,
+              big ? cbpfc::PacketSource::SwappedFile : cbpfc::PacketSource::File);
     for (const auto& [captured, wire] : kLengths) {
       const auto packet = reader->next();
       ASSERT_TRUE(packet && *packet);
@@ -230,6 +232,155 @@ TEST_F(CaptureFile, OfAPcapngEverythingElseIsKept) {
   }
 }
 
+/// Two sections, the second in the other byte order: Ethernet, and RAW cut at 20 bytes; each packet form there is.
+Bytes make_mixed_pcapng() {
+  Bytes file;
+  for (const bool big : {false, true}) {
+    const std::uint32_t version = big ? 0x00010000 : 0x00000001;
+    append(file, make_block(0x0a0d0d0a,
+                            make_words({0x1a2b3c4d, version, 0xffffffff, 0xffffffff}, big), big));
+    append(file, make_block(1, make_words({big ? 0x00010000U : 1U, 1000}, big), big));
+    append(file, make_block(1, make_words({big ? 0x00650000U : 101U, 20}, big), big));
+    Bytes enhanced = make_words({1, 0, 0, 3, 130}, big);  // interface 1
+    append(enhanced, {1, 2, 3});
+    append(file, make_block(6, enhanced, big));
+    Bytes simple = make_words({5}, big);  // interface 0
+    append(simple, {4, 5, 6, 7, 8});
+    append(file, make_block(3, simple, big));
+    Bytes old =
+        make_words({big ? 0x00010002U : 0x00020001U, 0, 0, 2, 9}, big);  // interface 1, 2 lost
+    append(old, {9, 10});
+    append(file, make_block(2, old, big));
+  }
+  return file;
+}
+
+TEST_F(CaptureFile, InterfacesOfAPcapngMayDiffer) {
+  auto reader = CaptureReader::open(write(make_mixed_pcapng()));
+  ASSERT_TRUE(reader) << reader.error().message;
+  EXPECT_EQ(reader->kind(0).link_type.name, "EN10MB");
+  const struct {
+    const char* link_type;
+    Bytes bytes;
+    std::uint32_t wire_length_bytes;
+  } packets[] = {{"RAW", {1, 2, 3}, 130}, {"EN10MB", {4, 5, 6, 7, 8}, 5}, {"RAW", {9, 10}, 9}};
+  for (const auto source : {cbpfc::PacketSource::File, cbpfc::PacketSource::SwappedFile}) {
+    for (const auto& wanted : packets) {
+      const auto packet = reader->next();
+      ASSERT_TRUE(packet) << packet.error().message;
+      ASSERT_TRUE(*packet);
+      EXPECT_EQ(Bytes((*packet)->bytes.begin(), (*packet)->bytes.end()), wanted.bytes);
+      EXPECT_EQ((*packet)->wire_length_bytes, wanted.wire_length_bytes);
+      EXPECT_EQ(reader->kind((*packet)->kind).link_type.name, wanted.link_type);
+      EXPECT_EQ(reader->kind((*packet)->kind).source, source);
+    }
+  }
+  EXPECT_EQ(copy(make_mixed_pcapng(), {true, true, true, true, true, true}), make_mixed_pcapng());
+}
+
+TEST_F(CaptureFile, ASimplePacketIsCutAtTheSnapshotLength) {
+  Bytes file =
+      make_block(0x0a0d0d0a, make_words({0x1a2b3c4d, 1, 0xffffffff, 0xffffffff}, false), false);
+  append(file, make_block(1, make_words({1, 6}, false), false));
+  append(file, make_block(3, make_words({100, 0x04030201, 0x08070605}, false), false));
+  auto reader = CaptureReader::open(write(file));
+  ASSERT_TRUE(reader) << reader.error().message;
+  const auto packet = reader->next();
+  ASSERT_TRUE(packet && *packet);
+  EXPECT_EQ(Bytes((*packet)->bytes.begin(), (*packet)->bytes.end()), (Bytes{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ((*packet)->wire_length_bytes, 100U);
+}
+
+/// Reads all of a file, and returns why that ended.
+std::string read_to_the_end(const std::string& path) {
+  auto reader = CaptureReader::open(path);
+  if (!reader) {
+    return reader.error().message;
+  }
+  while (true) {
+    const auto packet = reader->next();
+    if (!packet) {
+      return packet.error().message;
+    }
+    if (!*packet) {
+      return "";
+    }
+    EXPECT_LE((*packet)->bytes.size(), (*packet)->record.size());
+  }
+}
+
+TEST_F(CaptureFile, ADamagedPcapngIsAnErrorThatSaysWhy) {
+  const auto section = [](std::uint32_t magic, std::uint32_t version) {
+    return make_block(0x0a0d0d0a, make_words({magic, version, 0xffffffff, 0xffffffff}, false),
+                      false);
+  };
+  const Bytes good = section(0x1a2b3c4d, 1);
+  const Bytes interface = make_block(1, make_words({1, 1000}, false), false);
+  const auto with = [&](const Bytes& block) {
+    Bytes file = good;
+    append(file, interface);
+    append(file, block);
+    return file;
+  };
+  const auto joined = [&](const Bytes& block) {
+    Bytes file = good;
+    append(file, block);
+    return file;
+  };
+  const std::string start = "read " + path_ + ": ";
+  const std::string no_file = start + "not a capture file (pcap or pcapng): ";
+  const struct {
+    Bytes file;
+    std::string message;
+  } cases[] = {
+      {section(0x12345678, 1), no_file + "a section does not say what byte order it has"},
+      {section(0x1a2b3c4d, 2), no_file + "a section of version 2, which is not known"},
+      {good, no_file + "it has no interface"},
+      {joined(make_block(6, make_words({0, 0, 0, 0, 0}, false), false)),
+       no_file + "a packet stands in front of all interfaces"},
+      {joined(make_block(1, {}, false)), no_file + "an interface's block is too short"},
+      {with(make_words({6, 8, 8}, false)),
+       start + "packet 1: a block has 8 bytes, which no block can have"},
+      {with(make_words({6, 33, 0}, false)),
+       start + "packet 1: a block has 33 bytes, which no block can have"},
+      {with(make_words({6, 0xfffffff0, 0}, false)),
+       start + "packet 1: a block has 4294967280 bytes, which no block can have"},
+      {with(make_words({6, 16, 0, 20}, false)),
+       start + "packet 1: a block has 16 bytes at its start and 20 at its end"},
+      {with(make_block(6, make_words({0, 0, 0, 0}, false), false)),
+       start + "packet 1: its block is too short"},
+      {with(make_block(3, {}, false)), start + "packet 1: its block is too short"},
+      {with(make_block(6, make_words({0, 0, 0, 5, 5, 0}, false), false)),
+       start + "packet 1: it has 5 bytes, its block room for 4"},
+      {with(make_block(6, make_words({1, 0, 0, 4, 4, 0}, false), false)),
+       start + "packet 1: it is of interface 1, of which the file does not tell"},
+      {with(section(0x1a2b3c4d, 7)),
+       start + "packet 1: a section of version 7, which is not known"},
+  };
+  for (const auto& one : cases) {
+    EXPECT_EQ(read_to_the_end(write(one.file)), one.message);
+  }
+}
+
+// Whatever a file has: no byte outside of it is read, and reading ends.
+TEST_F(CaptureFile, APcapngThatIsCutOrChangedAnywhereIsReadSafely) {
+  const Bytes whole = make_mixed_pcapng();
+  int cut = 0;
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::string end =
+        read_to_the_end(write({whole.begin(), whole.begin() + static_cast<long>(size)}));
+    cut += end.ends_with(": the file ends inside a block") ? 1 : 0;
+  }
+  EXPECT_GT(cut, static_cast<int>(whole.size() * 9 / 10));
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const std::uint8_t value : Bytes{0x00, 0x01, 0x7f, 0x80, 0xff}) {
+      Bytes changed = whole;
+      changed[at] = value;
+      read_to_the_end(write(changed));
+    }
+  }
+}
+
 TEST_F(CaptureFile, RecordsLargerThanABuffer) {
   Bytes file = make_header({.snapshot_bytes = 262144});
   for (std::uint32_t i = 0; i < 5; ++i) {
@@ -251,10 +402,11 @@ TEST_F(CaptureFile, AFileCutAnywhereIsAnErrorThatNamesThePacket) {
   }
   for (std::size_t size = 0; size < whole.size(); ++size) {
     SCOPED_TRACE(size);
-    auto reader = PcapReader::open(write({whole.begin(), whole.begin() + static_cast<long>(size)}));
+    auto reader =
+        CaptureReader::open(write({whole.begin(), whole.begin() + static_cast<long>(size)}));
     if (size < kHeaderBytes) {
       ASSERT_FALSE(reader);
-      EXPECT_TRUE(reader.error().message.starts_with("read " + path_ + ": no capture file "));
+      EXPECT_TRUE(reader.error().message.starts_with("read " + path_ + ": not a capture file "));
       continue;
     }
     ASSERT_TRUE(reader);
@@ -273,19 +425,19 @@ TEST_F(CaptureFile, AFileCutAnywhereIsAnErrorThatNamesThePacket) {
 }
 
 TEST_F(CaptureFile, SaysWhyAFileCannotBeRead) {
-  const auto none = PcapReader::open(directory_.path("none"));
+  const auto none = CaptureReader::open(directory_.path("none"));
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, cbpfc::Errc::NotFound);
   EXPECT_EQ(none.error().message,
             "open " + directory_.path("none") + ": No such file or directory");
-  const auto text = PcapReader::open(write(Bytes(100, 'x')));
+  const auto text = CaptureReader::open(write(Bytes(100, 'x')));
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().message,
-            "read " + path_ + ": no capture file (pcap or pcapng): unknown file format");
+            "read " + path_ + ": not a capture file (pcap or pcapng): unknown file format");
 }
 
 TEST_F(CaptureFile, AnUnfinishedFileLeavesNothing) {
-  auto reader = PcapReader::open(write(make_pcap()));
+  auto reader = CaptureReader::open(write(make_pcap()));
   ASSERT_TRUE(reader);
   const std::string out = directory_.path("out");
   {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "verify/tests/subjects.h"
 
 namespace check {
@@ -85,20 +87,32 @@ TEST(Engine, WhatTheFrameTellsDependsOnItsLengthToo) {
   }
 }
 
-TEST(Engine, AFragmentThatIsToldTheLengthRunsAllPackets) {
+TEST(Engine, CodeThatAsksForTheLengthIsToldIt) {
+  using cbpfc::ebpf::Reg;
   Options options;
   options.engine = Engine::Ebpf;
   const Subject longer = subject("greater 1000");
-  auto engine = make_engine(longer, options);
-  ASSERT_TRUE(engine && (*engine)->run(command::test::kIpv4, 14) &&
-              (*engine)->run(command::test::kIpv4, 1000));
-  EXPECT_TRUE((*engine)->describe().ends_with("each, 1 packet by the interpreter (cut)"))
-      << (*engine)->describe();
-  options.code.ebpf.packet_length = cbpfc::ebpf::Reg::R8;
-  engine = make_engine(longer, options);
-  ASSERT_TRUE(engine);
-  EXPECT_NE((*engine)->run(command::test::kIpv4, 1000), 0U);
-  EXPECT_TRUE((*engine)->describe().ends_with("each")) << (*engine)->describe();
+  const std::string by_both = "each, 1 packet by the interpreter (cut)";
+  const struct {
+    std::vector<Reg> spare;
+    std::optional<Reg> length;
+    std::string end;
+  } cases[] = {
+      {{}, std::nullopt, "each"},
+      {{Reg::R9}, std::nullopt, "each"},
+      {{Reg::R9}, Reg::R8, "each"},
+      // No register is free.
+      {{Reg::R0, Reg::R1, Reg::R8, Reg::R9}, std::nullopt, by_both},
+  };
+  for (const auto& one : cases) {
+    options.code.ebpf.spare = one.spare;
+    options.code.ebpf.packet_length = one.length;
+    const auto engine = make_engine(longer, options);
+    ASSERT_TRUE(engine) << engine.error().message;
+    EXPECT_EQ((*engine)->run(command::test::kIpv4, 14), 0U);
+    EXPECT_NE((*engine)->run(command::test::kIpv4, 1000), 0U);
+    EXPECT_TRUE((*engine)->describe().ends_with(one.end)) << (*engine)->describe();
+  }
 }
 
 TEST(Engine, SaysWhatItRan) {

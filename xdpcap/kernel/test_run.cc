@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Tested by: verify/tests/kernel/cbpfc_engine_test.cc.
+// Tested by: verify/tests/kernel/engine_test.cc.
 
 #include "xdpcap/kernel/test_run.h"
 

@@ -152,7 +152,7 @@ most 8,192 branches whose other way it has yet to look at; write networks"
   for size in 0 1 23; do
     head -c "$size" in.pcap >cut.pcap
     run_check match cut.pcap -w out.pcap udp port 53
-    fails_with 1 "read cut.pcap: no capture file \(pcap or pcapng\): "
+    fails_with 1 "read cut.pcap: not a capture file \(pcap or pcapng\): "
     [ ! -e out.pcap ]
   done
 }
@@ -174,7 +174,7 @@ most 8,192 branches whose other way it has yet to look at; write networks"
   fails_with 1 "open none.pcap: No such file or directory"
   echo text >text
   run_check match text ip
-  fails_with 1 "read text: no capture file"
+  fails_with 1 "read text: not a capture file"
   run_check match . ip
   fails_with 1 "read .: "
 }

@@ -118,3 +118,66 @@ swapped_pcap() {
   [ "${lines[0]}" = 2 ]
   [ "$(tcpdump_counts in.pcap ip broadcast)" = 2 ]
 }
+
+@test "packets that were cut are as long as they were, in the code, too" {
+  # 130 bytes of which 60 were captured.
+  packet=$(udp_packet 53)$(printf '%036d' 0)
+  { make_pcap; put_u32 1 0 60 130; put_hex "${packet:0:120}"; } >cut.pcap
+  run_check match cut.pcap --engine ebpf greater 120
+  [ "$status" -eq 0 ]
+  [ "${lines[0]}" = 1 ]
+  [[ ${lines[1]} =~ "ran 1 packet by the interpreter of eBPF, "[0-9.]+" instructions each"$ ]]
+  run_check match cut.pcap --engine ebpf greater 131
+  [ "${lines[0]}" = 0 ]
+}
+
+# block TYPE HEX: a block of a pcapng file.
+block() {
+  local size=$((${#2} / 2 + 12))
+  put_u32 "$1" $size
+  put_hex "$2"
+  put_u32 $size
+}
+
+le32() { put_u32 "$@" | xxd -p | tr -d '\n'; }
+
+# packet_block INTERFACE HEX: a packet, whose size is a multiple of four.
+packet_block() { block 6 "$(le32 "$1" 0 7 $((${#2} / 2)) $((${#2} / 2)))$2"; }
+
+@test "interfaces of a pcapng may differ in link type and snapshot length" {
+  ethernet=$(udp_packet 53)0000
+  raw=${ethernet:28}00000000
+  raw=${raw:0:$((${#raw} / 8 * 8))}
+  { block $((0x0a0d0d0a)) "4d3c2b1a01000000ffffffffffffffff"
+    block 1 "$(le32 1 262144)"
+    block 1 "$(le32 101 96)"
+    block 1 "$(le32 1 96)"
+    packet_block 0 "$ethernet"
+    packet_block 1 "$raw"
+    packet_block 2 "$ethernet"
+    packet_block 0 "${ethernet/0800/0806}"
+    packet_block 1 "$raw"; } >mixed.pcapng
+  for engine in kernel interpreter ebpf; do
+    for expected in "udp port 53:4" "not udp:1" "ip host 192.0.2.1:4"; do
+      run_check match mixed.pcapng --engine $engine "${expected%:*}"
+      [ "$status" -eq 0 ]
+      [ "${lines[0]}" = "${expected#*:}" ]
+      [[ ${lines[1]} =~ ^"of 5 packets match; ran EN10MB: 3 packets by the "[a-zA-Z0-9.,\ ]+"; RAW: 2 packets by the " ]]
+    done
+  done
+  "$cbpfc_check" match mixed.pcapng -w all ''
+  cmp all mixed.pcapng
+  "$cbpfc_check" match mixed.pcapng -w chosen udp
+  "$cbpfc_check" match chosen -w again udp
+  cmp chosen again
+  [ "$(capinfos -M -c chosen | sed -n 's/^Number of packets: *//p')" = 4 ]
+  # From a pipe, the filter from standard input: it is read once, and compiled for each.
+  run bash -c "echo udp | '$cbpfc_check' match mixed.pcapng"
+  [ "${lines[0]}" = 4 ]
+  run bash -c "'$cbpfc_check' match - udp <mixed.pcapng"
+  [ "${lines[0]}" = 4 ]
+  # A filter that one of them cannot have.
+  run_check match mixed.pcapng ether host 02:00:00:00:00:01
+  [ "$status" -eq 1 ]
+  [[ ${lines[0]} == 'cbpfc-check: packet 2: packets of RAW: expression "ether host 02:00:00:00:00:01": '* ]]
+}
