@@ -52,18 +52,23 @@ std::uint32_t PcapngReader::word(std::size_t offset) const {
   return is_swapped_ ? std::byteswap(value) : value;
 }
 
-/// Appends to the block.
+/// Appends to the block; memory is taken as bytes come, not as a damaged file says.
 Result<void> PcapngReader::read_bytes(std::size_t size) {
-  const std::size_t start = block_.size();
-  block_.resize(start + size);
-  errno = 0;
-  const std::size_t got = std::fread(&block_[start], 1, size, stream_);
-  if (got == size) {
-    return {};
+  constexpr std::size_t kMostAtOnce = 65536;
+  for (std::size_t left = size; left > 0;) {
+    const std::size_t start = block_.size();
+    const std::size_t wanted = std::min(left, kMostAtOnce);
+    block_.resize(start + wanted);
+    errno = 0;
+    const std::size_t got = std::fread(&block_[start], 1, wanted, stream_);
+    if (got != wanted) {
+      block_.resize(start + got);
+      return std::ferror(stream_) != 0 ? fail(Errc::Io, xdpcap::errno_text(errno), errno)
+                                       : damaged("the file ends inside a block");
+    }
+    left -= wanted;
   }
-  block_.resize(start + got);
-  return std::ferror(stream_) != 0 ? fail(Errc::Io, xdpcap::errno_text(errno), errno)
-                                   : damaged("the file ends inside a block");
+  return {};
 }
 
 /// Of a section, which says so behind its length.

@@ -373,7 +373,7 @@ TEST_F(CaptureFile, APcapngThatIsCutOrChangedAnywhereIsReadSafely) {
   }
   EXPECT_GT(cut, static_cast<int>(whole.size() * 9 / 10));
   for (std::size_t at = 0; at < whole.size(); ++at) {
-    for (const std::uint8_t value : Bytes{0x00, 0x01, 0x7f, 0x80, 0xff}) {
+    for (const std::uint8_t value : Bytes{0x00, 0x01, 0x7f, 0xff}) {
       Bytes changed = whole;
       changed[at] = value;
       read_to_the_end(write(changed));
