@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <string_view>
 
+#include "base/errors.h"
 #include "base/unique_fd.h"
 #include "cbpfc/emit/c/emit_c.h"
 
@@ -55,7 +55,6 @@ Result<EbpfOptions> fragment_options(const ObjectOptions& options) {
                        .packet_end = kSecondArgument,
                        .result = Reg::R0,
                        .working = {Reg::R0, Reg::R3, Reg::R4, Reg::R5},
-                       .packet_start_offset_bytes = options.packet_start_offset_bytes,
                        .ancillary = options.ancillary,
                        .spare = {Reg::R6, Reg::R7, Reg::R8, Reg::R9},
                        .optimize = options.optimize};
@@ -146,8 +145,8 @@ Result<Description> describe_function(const ObjectOptions& options) {
                            kFirstLineAndColumn};
   }
   if (failure < 0) {
-    return fail(Errc::Io,
-                fmt::format("write object file: describe its types: {}", std::strerror(-failure)));
+    return fail(Errc::Io, fmt::format("write object file: describe its types: {}",
+                                      xdpcap::errno_text(-failure)));
   }
   return described;
 }

@@ -33,8 +33,6 @@ struct ObjectOptions {
   std::string function_name = "filter";  ///< an identifier of C
   /// What the kernel shows beside the function's instructions (bpftool prog dump); may be empty.
   std::string source = {};
-  /// Upper bound of data - ctx->data, for filters over a packet inside another.
-  std::uint32_t packet_start_offset_bytes = 0;
   /// As for fragments; `context` has no meaning, for the function is not given it.
   cbpfc::AncillaryOptions ancillary = {};
   bool optimize = true;  ///< as EbpfOptions::optimize
@@ -58,7 +56,7 @@ cbpfc::Result<std::vector<std::uint8_t>> compile_object_set(std::span<const cbpf
                                                             const ObjectOptions& options = {});
 
 /// The instructions of a complete BPF function, which ends with `exit`, as such a file.
-/// Errors: Errc::InvalidArgument for a name that is no identifier.
+/// Errors: Errc::InvalidArgument for a name that is not an identifier.
 cbpfc::Result<std::vector<std::uint8_t>> write_object(std::span<const cbpfc::ebpf::Insn> insns,
                                                       const ObjectOptions& options);
 

@@ -5,6 +5,7 @@
 #include <cbpfc/text.h>
 #include <fmt/format.h>
 
+#include "base/errors.h"
 #include "cbpfc/input/filter_text.h"
 
 namespace command {
@@ -64,8 +65,7 @@ Result<Source> compile_source(std::string_view text, const cbpfc::LinkType& link
   }
   std::vector<RawInsn> program = TRY(cbpfc::parse_program(text));
   Filter filter = TRY(Filter::decode(program, cbpfc::Accept::Compiler).with_context("program"));
-  std::string description =
-      fmt::format("program of {} instruction{}", program.size(), program.size() == 1 ? "" : "s");
+  std::string description = "program of " + xdpcap::counted(program.size(), "instruction");
   return Source{
       .text = std::move(description), .program = std::move(program), .filter = std::move(filter)};
 }

@@ -9,10 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <iterator>
 
+#include "base/errors.h"
 #include "base/unique_fd.h"
+#include "base/words.h"
 
 namespace command {
 
@@ -22,27 +23,17 @@ using cbpfc::Result;
 
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n\f\v";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t start = text.find_first_not_of(kSpace);
-  if (start == std::string_view::npos) {
-    return "";
-  }
-  return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
-}
-
 /// A program: its lines but those that are comments, from the first instruction to the last.
 FilterText program_text(std::string_view file) {
   FilterText program;
   for (std::size_t number = 1; !file.empty(); ++number) {
     std::string_view line = take_line(file);
     std::size_t column = 1;
-    if (trimmed(line).starts_with('#')) {
+    if (xdpcap::cli::trim(line).starts_with('#')) {
       continue;
     }
     if (program.text.empty()) {
-      const std::size_t start = std::min(line.find_first_not_of(kSpace), line.size());
+      const std::size_t start = std::min(line.find_first_not_of(" \t\r\n\f\v"), line.size());
       line.remove_prefix(start);
       column += start;
     }
@@ -52,7 +43,7 @@ FilterText program_text(std::string_view file) {
       program.text.append(line).append("\n");
     }
   }
-  program.text.resize(trimmed(program.text).size());
+  program.text.resize(xdpcap::cli::trim(program.text).size());
   return program;
 }
 
@@ -60,7 +51,7 @@ FilterText expression_text(std::string_view file) {
   FilterText expression;
   for (std::size_t number = 1; !file.empty(); ++number) {
     const std::string_view line = take_line(file);
-    const std::string_view kept = trimmed(line.substr(0, line.find('#')));
+    const std::string_view kept = xdpcap::cli::trim(line.substr(0, line.find('#')));
     if (!kept.empty()) {
       expression.text.append(expression.text.empty() ? "" : " ");
       expression.stretches.push_back(
@@ -90,7 +81,7 @@ std::unexpected<cbpfc::Error> read_error(const std::string& name, int error) {
   const Errc code = error == ENOENT || error == ENOTDIR ? Errc::NotFound
                     : error == EACCES || error == EPERM ? Errc::Permission
                                                         : Errc::Io;
-  return fail(code, fmt::format("read {}: {}", name, std::strerror(error)), error);
+  return fail(code, fmt::format("read {}: {}", name, xdpcap::errno_text(error)), error);
 }
 
 Result<std::string> read_all(int fd, const std::string& name) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/errors.h"
 #include "verify/check/programs.h"
 #include "verify/interpreter/ebpf_interpret.h"
 #include "verify/interpreter/interpret.h"
@@ -24,10 +25,6 @@ using cbpfc::Result;
 using xdpcap::UniqueFd;
 
 namespace {
-
-std::string count(std::uint64_t packets) {
-  return fmt::format("{} packet{}", packets, packets == 1 ? "" : "s");
-}
 
 /// The classic programs, one after the other until one matches.
 class ClassicInterpreter final : public FilterEngine {
@@ -51,7 +48,9 @@ class ClassicInterpreter final : public FilterEngine {
   }
 
   std::uint64_t packets() const override { return packets_; }
-  std::string describe() const override { return count(packets_) + " by the interpreter"; }
+  std::string describe() const override {
+    return xdpcap::counted(packets_, "packet") + " by the interpreter";
+  }
 
  private:
   const Subject* subject_;
@@ -103,7 +102,8 @@ class FragmentInterpreter final : public FilterEngine {
   std::uint64_t packets() const override { return packets_; }
   std::string describe() const override {
     return fmt::format(
-        "{} by the interpreter of eBPF, {:.1f} instructions each", count(packets_),
+        "{} by the interpreter of eBPF, {:.1f} instructions each",
+        xdpcap::counted(packets_, "packet"),
         packets_ == 0 ? 0.0 : static_cast<double>(insns_) / static_cast<double>(packets_));
   }
 
@@ -155,7 +155,9 @@ class KernelEngine final : public FilterEngine {
   }
 
   std::uint64_t packets() const override { return packets_; }
-  std::string describe() const override { return count(packets_) + " by the kernel"; }
+  std::string describe() const override {
+    return xdpcap::counted(packets_, "packet") + " by the kernel";
+  }
 
  private:
   UniqueFd program_;

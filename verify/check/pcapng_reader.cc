@@ -78,7 +78,7 @@ Result<void> PcapngReader::read_byte_order() {
   is_swapped_ = false;
   const std::uint32_t magic = word(kMagicAt);
   if (magic != kByteOrderMagic && std::byteswap(magic) != kByteOrderMagic) {
-    return damaged("a section does not say what byte order it has");
+    return damaged("a section header has no byte-order magic");
   }
   is_swapped_ = magic != kByteOrderMagic;
   return {};
@@ -96,11 +96,11 @@ Result<bool> PcapngReader::read_block() {
   }
   const std::size_t size = word(4);
   if (size < block_.size() + kTrailerBytes || size % 4 != 0 || size > kMostBlockBytes) {
-    return damaged(fmt::format("a block has {} bytes, which no block can have", size));
+    return damaged(fmt::format("a block has the impossible length {}", size));
   }
   TRY(read_bytes(size - block_.size()));
   if (word(size - kTrailerBytes) != size) {
-    return damaged(fmt::format("a block has {} bytes at its start and {} at its end", size,
+    return damaged(fmt::format("a block has length {} at its start and {} at its end", size,
                                word(size - kTrailerBytes)));
   }
   return true;
@@ -113,7 +113,7 @@ Result<void> PcapngReader::begin_section() {
     return damaged("a section's header is too short");
   }
   if (half(kMajorAt) != 1) {
-    return damaged(fmt::format("a section of version {}, which is not known", half(kMajorAt)));
+    return damaged(fmt::format("a section has the unknown version {}", half(kMajorAt)));
   }
   interfaces_.clear();
   return {};
@@ -133,11 +133,11 @@ Result<PcapngPacket> PcapngReader::packet_of(std::size_t interface, std::size_t 
                                              std::uint32_t captured, std::uint32_t on_wire) const {
   if (interface >= interfaces_.size()) {
     return damaged(
-        fmt::format("it is of interface {}, of which the file does not tell", interface));
+        fmt::format("it names interface {}, which the file does not describe", interface));
   }
   const std::size_t room = block_.size() - header_bytes - kTrailerBytes;
   if (captured > room) {
-    return damaged(fmt::format("it has {} bytes, its block room for {}", captured, room));
+    return damaged(fmt::format("it claims {} bytes, but its block holds {}", captured, room));
   }
   return PcapngPacket{.bytes = std::span(block_).subspan(header_bytes, captured),
                       .wire_length_bytes = on_wire,
@@ -173,11 +173,11 @@ Result<void> PcapngReader::begin() {
       case kInterface: return add_interface();
       case kOldPacket:
       case kSimplePacket:
-      case kEnhancedPacket: return damaged("a packet stands in front of all interfaces");
+      case kEnhancedPacket: return damaged("a packet comes before the first interface");
       default: break;
     }
   }
-  return damaged("it has no interface");
+  return damaged("it describes no interface");
 }
 
 Result<std::optional<PcapngPacket>> PcapngReader::next() {
