@@ -2,7 +2,7 @@
 
 #include "base/numbers.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <charconv>
 #include <limits>

@@ -2,7 +2,7 @@
 
 #include "base/random.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/random.h>
 
 #include <cerrno>

@@ -2,7 +2,7 @@
 
 #include "base/report.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <unistd.h>
 

@@ -4,7 +4,7 @@
 
 #include "base/start_thread.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 #include <system_error>

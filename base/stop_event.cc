@@ -2,7 +2,7 @@
 
 #include "base/stop_event.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 

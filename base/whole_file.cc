@@ -3,7 +3,7 @@
 #include "base/whole_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>

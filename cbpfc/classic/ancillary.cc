@@ -4,7 +4,7 @@
 
 #include "cbpfc/classic/ancillary.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>

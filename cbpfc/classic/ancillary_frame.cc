@@ -33,7 +33,7 @@
 // __skb_get_poff(); libpcap 1.10.3 gencode.c gen_vlan_bpf_extensions().
 // Tested by: ancillary_test.cc, verify/differential/ancillary_test.cc.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

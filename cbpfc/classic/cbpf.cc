@@ -16,7 +16,7 @@
 // verify/differential/accept_test.cc.
 
 #include <cbpfc/cbpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <optional>

@@ -18,7 +18,7 @@
 // before the offset. Cost: copies x instructions; 4,096 in all. Tested by: shift_test.cc.
 
 #include <cbpfc/shift.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <string>

@@ -12,7 +12,7 @@
 // Tested by: text_test.cc, which compares what is printed with bpf_dump().
 
 #include <cbpfc/text.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iterator>

@@ -15,7 +15,7 @@
 // Source: libpcap 1.10.3 bpf_image.c bpf_image().
 // Tested by: text_test.cc, which compares every opcode with bpf_image() and reads it back.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -14,7 +14,7 @@
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/shift.h>
 #include <cbpfc/text.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdint>
 #include <limits>

@@ -6,7 +6,7 @@
 #include <cbpfc/compile.h>
 #include <cbpfc/compile_c.h>
 #include <cbpfc/text.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <limits>

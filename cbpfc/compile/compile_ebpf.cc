@@ -7,7 +7,7 @@
 // Tested by: compile_ebpf_test.cc, compile_set_test.cc.
 
 #include <cbpfc/compile.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "cbpfc/classic/cfg.h"
 #include "cbpfc/compile/optimize.h"

@@ -7,7 +7,7 @@
 // Tested by: ebpf_test.cc.
 
 #include <cbpfc/ebpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <unordered_map>

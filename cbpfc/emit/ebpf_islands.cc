@@ -21,7 +21,7 @@
 // Source: Linux v6.18 Documentation/bpf/standardization/instruction-set.rst.
 // Tested by: ebpf_test.cc.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <map>
 #include <utility>

@@ -6,7 +6,7 @@
 // Tested by: ebpf_test.cc.
 
 #include <cbpfc/ebpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <iterator>

@@ -17,7 +17,7 @@
 
 #include "cbpfc/emit/emit_graph.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iterator>

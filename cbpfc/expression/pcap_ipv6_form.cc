@@ -2,7 +2,7 @@
 
 #include "cbpfc/expression/pcap_ipv6_form.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -14,7 +14,7 @@
 // Tested by: pcap_filter_test.cc.
 
 #include <cbpfc/pcap_filter.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <bit>

@@ -5,7 +5,7 @@
 
 #include "cbpfc/graph/ebpf_options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 //
 // A decision graph as text and as a drawing.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iterator>

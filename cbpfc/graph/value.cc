@@ -2,7 +2,7 @@
 
 #include "cbpfc/graph/value.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <bit>

@@ -3,7 +3,7 @@
 #include "cbpfc/input/filter_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -6,7 +6,7 @@
 
 #include "cbpfc/classic/ancillary.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <array>

@@ -19,7 +19,7 @@
 
 #include "verify/interpreter/ebpf_interpret.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <string>

@@ -6,7 +6,7 @@
 
 #include "verify/interpreter/ebpf_numbers.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "cbpfc/emit/ebpf_opcodes.h"
 

@@ -5,7 +5,7 @@
 
 #include "verify/interpreter/ebpf_stack.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace cbpfc::ebpf {
 

@@ -5,7 +5,7 @@
 
 #include "verify/interpreter/interpret.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <bit>
 

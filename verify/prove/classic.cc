@@ -10,7 +10,7 @@
 
 #include "verify/prove/classic.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <optional>

@@ -9,7 +9,7 @@
 
 #include "verify/prove/fragment.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -6,7 +6,7 @@
 
 #include "verify/prove/machine.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

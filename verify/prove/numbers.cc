@@ -5,7 +5,7 @@
 
 #include "verify/prove/numbers.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "cbpfc/emit/ebpf_opcodes.h"
 

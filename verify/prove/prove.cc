@@ -7,7 +7,7 @@
 
 #include "verify/prove/prove.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <z3++.h>
 
 #include "verify/prove/classic.h"

@@ -2,7 +2,7 @@
 
 #include "verify/prove/replay.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "verify/interpreter/interpret.h"
 

@@ -2,7 +2,7 @@
 
 #include "xdpcap/capture/count_loop.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 
 #include <array>

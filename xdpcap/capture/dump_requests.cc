@@ -2,7 +2,7 @@
 
 #include "xdpcap/capture/dump_requests.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 

@@ -2,7 +2,7 @@
 
 #include "xdpcap/capture/flight_recorder.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 
 #include <cassert>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/capture/recorder_output.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <string_view>

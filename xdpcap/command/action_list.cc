@@ -4,7 +4,7 @@
 
 #include "xdpcap/command/action_list.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/diagnose_command.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>

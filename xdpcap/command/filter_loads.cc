@@ -5,7 +5,7 @@
 #include "xdpcap/command/filter_loads.h"
 
 #include <cbpfc/compile.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <string>

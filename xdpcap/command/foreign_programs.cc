@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/foreign_programs.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>

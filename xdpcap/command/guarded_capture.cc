@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/guarded_capture.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

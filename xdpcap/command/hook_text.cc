@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/hook_text.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <string_view>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/ingress.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

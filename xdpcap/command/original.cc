@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/original.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <iterator>
 

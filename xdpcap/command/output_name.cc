@@ -4,7 +4,7 @@
 
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/signals.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>

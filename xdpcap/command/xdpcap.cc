@@ -9,7 +9,7 @@
 // been; from the place on, the guardian gives it back on every way out.
 
 #include <cbpfc/pcap_filter.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <array>

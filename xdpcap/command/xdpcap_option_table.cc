@@ -2,7 +2,7 @@
 
 #include "xdpcap/command/xdpcap_option_table.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

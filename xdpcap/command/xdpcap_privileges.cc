@@ -3,7 +3,7 @@
 #include "xdpcap/command/xdpcap_privileges.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 #include <vector>

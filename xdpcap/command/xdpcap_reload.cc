@@ -2,7 +2,6 @@
 
 #include "xdpcap/command/xdpcap_reload.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 
 #include <chrono>

@@ -4,7 +4,7 @@
 
 #include "xdpcap/hook/hook.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

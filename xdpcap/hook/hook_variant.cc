@@ -3,7 +3,7 @@
 #include "xdpcap/hook/hook_variant.h"
 
 #include <cbpfc/ebpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cerrno>

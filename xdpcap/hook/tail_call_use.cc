@@ -2,7 +2,7 @@
 
 #include "xdpcap/hook/tail_call_use.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 
 #include "xdpcap/inspect/hook_inventory.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iterator>

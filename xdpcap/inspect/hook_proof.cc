@@ -2,7 +2,7 @@
 
 #include "xdpcap/inspect/hook_proof.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <optional>
 #include <vector>

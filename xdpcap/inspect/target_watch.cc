@@ -2,7 +2,7 @@
 
 #include "xdpcap/inspect/target_watch.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iterator>

@@ -3,7 +3,7 @@
 #include "xdpcap/kernel/cpus.h"
 
 #include <bpf/libbpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <charconv>
 #include <fstream>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/kernel/errors.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 

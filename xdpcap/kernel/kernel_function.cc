@@ -4,7 +4,7 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 #include <memory>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/kernel/link_message.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>

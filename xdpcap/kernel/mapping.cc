@@ -2,7 +2,7 @@
 
 #include "xdpcap/kernel/mapping.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 
 #include <cerrno>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/kernel/mounts.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <fstream>

@@ -3,7 +3,7 @@
 #include "xdpcap/kernel/object_ids.h"
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 #include <string_view>

@@ -5,7 +5,7 @@
 
 #include "xdpcap/kernel/object_kind.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <array>

@@ -3,7 +3,7 @@
 #include "xdpcap/kernel/perf_buffer.h"
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>

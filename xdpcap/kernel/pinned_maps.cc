@@ -3,7 +3,7 @@
 #include "xdpcap/kernel/pinned_maps.h"
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 

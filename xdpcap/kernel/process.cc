@@ -4,7 +4,7 @@
 
 #include "xdpcap/kernel/process.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

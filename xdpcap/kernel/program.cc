@@ -5,7 +5,7 @@
 #include "xdpcap/kernel/program.h"
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 
 #include "xdpcap/pcapng/file_sink.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

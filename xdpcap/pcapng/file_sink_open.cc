@@ -3,7 +3,7 @@
 // FileSink: opening an output, saying why it cannot be opened, and taking it away again.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

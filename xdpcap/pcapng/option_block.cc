@@ -2,7 +2,7 @@
 
 #include "xdpcap/pcapng/option_block.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -16,7 +16,7 @@
 
 #include "xdpcap/pcapng/pcapng_writer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

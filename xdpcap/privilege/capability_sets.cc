@@ -2,7 +2,7 @@
 
 #include "xdpcap/privilege/capability_sets.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/privilege/landlock.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/privilege/reduce.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/privilege/secure_start.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 

@@ -4,7 +4,7 @@
 
 #include <asm/termbits.h>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/bpf.h>
 #include <sched.h>
 #include <seccomp.h>

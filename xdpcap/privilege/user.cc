@@ -2,7 +2,7 @@
 
 #include "xdpcap/privilege/user.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>

@@ -18,7 +18,7 @@
 
 #include "xdpcap/program/capture_program.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "xdpcap/program/abi.h"
 #include "xdpcap/program/chain_code.h"

@@ -2,7 +2,7 @@
 
 #include "xdpcap/program/flow_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <cstddef>

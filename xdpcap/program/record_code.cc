@@ -2,7 +2,7 @@
 
 #include "xdpcap/program/record_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <bit>

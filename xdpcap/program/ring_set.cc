@@ -2,7 +2,7 @@
 
 #include "xdpcap/program/ring_set.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 

@@ -2,7 +2,7 @@
 
 #include "xdpcap/ring/ring_reader.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

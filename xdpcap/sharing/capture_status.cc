@@ -2,7 +2,7 @@
 
 #include "xdpcap/sharing/capture_status.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <utility>

@@ -4,7 +4,7 @@
 
 #include "xdpcap/sharing/chain.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <atomic>

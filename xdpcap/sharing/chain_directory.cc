@@ -3,7 +3,7 @@
 #include "xdpcap/sharing/chain_directory.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/vfs.h>

@@ -2,7 +2,7 @@
 //
 // Chain: the places, how a capture comes to one, and how it makes room.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 
 #include "xdpcap/sharing/hook_capture.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/sharing/message.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/statistics/statistics_text.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

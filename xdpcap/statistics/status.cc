@@ -2,7 +2,7 @@
 
 #include "xdpcap/statistics/status.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

@@ -40,7 +40,7 @@
 
 #include "cbpfc/emit/c/emit_c.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>

@@ -6,7 +6,7 @@
 
 #include <cbpfc/compile.h>
 #include <cbpfc/compile_c.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <iterator>

@@ -4,7 +4,6 @@
 // without its optimiser, for every packet of up to 65,535 bytes.
 
 #include <cbpfc/text.h>
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "verify/prove/prove.h"

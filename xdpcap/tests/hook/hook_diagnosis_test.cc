@@ -4,7 +4,6 @@
 
 #include "xdpcap/inspect/hook_diagnosis.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 #include "xdpcap/tests/kernel/netns.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/mount.h>

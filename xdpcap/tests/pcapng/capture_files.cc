@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/pcapng/capture_files.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <pcap/pcap.h>
 #include <sys/wait.h>

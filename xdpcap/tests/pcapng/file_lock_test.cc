@@ -4,7 +4,7 @@
 // alone.  Locks are a process's, so the other capture is a child.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

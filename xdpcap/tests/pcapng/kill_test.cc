@@ -2,7 +2,7 @@
 //
 // A capture killed at any moment leaves a file that every reader reads to its end.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>

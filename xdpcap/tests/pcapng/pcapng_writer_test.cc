@@ -5,7 +5,7 @@
 
 #include "xdpcap/pcapng/pcapng_writer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <fstream>

@@ -3,7 +3,7 @@
 // Pipes and sockets: whole blocks, readers that go, and readers that stand still.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>

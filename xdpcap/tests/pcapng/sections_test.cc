@@ -2,7 +2,7 @@
 //
 // A file of several sections, as a flight recorder writes it.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 #include "xdpcap/privilege/reduce.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 #include <sys/prctl.h>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/privilege/user.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/securebits.h>
 #include <pwd.h>

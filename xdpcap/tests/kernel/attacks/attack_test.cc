@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/attacks/attack_test.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>

@@ -4,7 +4,6 @@
 // earlier versions found each other by such names, and joined.  Now they must not take notice.
 
 #include <cbpfc/ebpf.h>
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <xdpcap/kernel/map.h>

@@ -6,7 +6,7 @@
 // Root's capture works, or says what is wrong with which path.  No verdict changes, and nothing that root's captures have not made is removed.
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>

@@ -2,7 +2,7 @@
 //
 // There is no directory of sockets and locks whose owner could keep captures waiting, answer for others, or have files deleted.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
 // A capture lives, and another xdpcap on the hook does not see its process: another mount, PID or time namespace, a /proc that hides it.
 // It must stay, and see every packet; and what is said of it must be true.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

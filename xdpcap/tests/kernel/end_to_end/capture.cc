@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/end_to_end/capture.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <pcap/pcap.h>
 
 #include <charconv>

@@ -2,7 +2,7 @@
 //
 // What xdpcap does with hooks besides capturing: -list, -status, -detach, -diagnose.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 // How a capture ends: politely, by the signals that mean "stop"; and by SIGKILL, at any moment of a
 // flood, which leaves a file that every reader takes without a complaint.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <random>

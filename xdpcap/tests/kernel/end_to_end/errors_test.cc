@@ -3,7 +3,7 @@
 // What goes wrong with a live hook: who is in the way is named, whoever was there first stays
 // undisturbed, and nothing is left.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>

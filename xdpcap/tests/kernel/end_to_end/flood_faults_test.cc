@@ -3,7 +3,7 @@
 // Accounting at full speed when things go wrong at the same time: every way of a record, rings of a page, a full disk,
 // another filter.  Every packet is in exactly one of the numbers.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

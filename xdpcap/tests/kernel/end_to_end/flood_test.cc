@@ -5,7 +5,7 @@
 
 #include "xdpcap/tests/kernel/end_to_end/flood.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <thread>

@@ -2,7 +2,7 @@
 //
 // -detach where programs are in the slots that no xdpcap of ours has put there.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 // Two interfaces on one hook: the file says of each packet which one it came in on.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

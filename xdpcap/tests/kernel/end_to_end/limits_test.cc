@@ -3,7 +3,7 @@
 // What a capture holds back in the kernel, and counting without recording, at full speed: exact, and every packet
 // in one of the numbers.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <chrono>

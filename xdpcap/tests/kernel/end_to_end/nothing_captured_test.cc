@@ -5,7 +5,7 @@
 // A hook without owner cannot be captured from, so that reason is -diagnose's (commands_test.cc); and the first packet that matches
 // always finds room in a ring, so that none is "all lost".
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/end_to_end/nothing_left.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

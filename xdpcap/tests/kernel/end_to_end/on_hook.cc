@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/end_to_end/on_hook.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <xdpcap/sharing/chain_directory.h>
 #include <xdpcap/sharing/guardian.h>
 

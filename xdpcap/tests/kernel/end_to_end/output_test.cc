@@ -3,7 +3,7 @@
 // Captures into a pipe: seen at once by whoever reads it, and at an end when nobody does.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pcap/pcap.h>

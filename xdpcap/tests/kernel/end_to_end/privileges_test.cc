@@ -2,7 +2,7 @@
 //
 // What a running capture and its guardian may still do, as the kernel tells; and that what is left suffices.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pwd.h>

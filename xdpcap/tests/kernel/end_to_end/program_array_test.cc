@@ -2,7 +2,7 @@
 //
 // Program arrays that are not hooks: nothing is put into them, unless it is asked for.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <xdpcap/kernel/map.h>

@@ -6,7 +6,7 @@
 // XDPCAP_RANDOM_PACKETS says how many; 100,000 unless it does.
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

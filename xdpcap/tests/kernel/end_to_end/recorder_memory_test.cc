@@ -2,7 +2,7 @@
 //
 // The memory of a flight recorder is what was asked for, from the start to the end.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

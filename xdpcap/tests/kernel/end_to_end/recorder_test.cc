@@ -3,7 +3,7 @@
 // The flight recorder: what is in memory is written out when somebody asks, and every packet of a flood is in one
 // number.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

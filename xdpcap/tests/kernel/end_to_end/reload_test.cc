@@ -3,7 +3,6 @@
 // The filter of a running capture is changed: no packet is missed, none counted twice, and what is wrong changes
 // nothing.
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
 // What xdpcap says on standard error while it captures, and at the end.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pty.h>

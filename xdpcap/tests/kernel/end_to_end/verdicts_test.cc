@@ -3,7 +3,7 @@
 // What the sender, the stack and the neighbour of a target see is the same with and without a
 // capture, and the file has what the target did.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 //
 // Run by verify/nightly.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 

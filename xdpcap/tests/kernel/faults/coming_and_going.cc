@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/faults/coming_and_going.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

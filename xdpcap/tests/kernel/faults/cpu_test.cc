@@ -5,7 +5,7 @@
 // Captures are started both before it leaves and while it is away: those have no ring of perf for it, and count what they cannot
 // take.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <xdpcap/program/transport.h>
 

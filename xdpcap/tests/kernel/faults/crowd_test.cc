@@ -3,7 +3,7 @@
 // Two to eight captures with different filters, actions, snap lengths and outputs, coming, going and being killed at random, beside one
 // that is there all the time.  XDPCAP_FAULTS_SECONDS says for how long.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <chrono>

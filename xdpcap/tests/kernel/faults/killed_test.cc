@@ -3,7 +3,7 @@
 // Captures and guardians killed at any moment, under traffic: verdicts stay, others on the hook lose nothing, and what was killed
 // is out of the hook soon.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

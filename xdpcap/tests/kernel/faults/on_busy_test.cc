@@ -2,7 +2,7 @@
 //
 // -on-busy: who comes second refuses to capture, or ends those who were there.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

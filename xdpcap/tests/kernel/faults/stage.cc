@@ -3,7 +3,7 @@
 #include "xdpcap/tests/kernel/faults/stage.h"
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

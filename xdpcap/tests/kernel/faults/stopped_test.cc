@@ -3,7 +3,7 @@
 // Processes that are stopped in the middle of what they do: traffic does not notice, losses are counted, and nobody waits for them longer
 // than some seconds.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

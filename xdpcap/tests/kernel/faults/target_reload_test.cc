@@ -3,7 +3,7 @@
 // The target is loaded anew under captures, as a daemon does that is updated: the hook stays, the program that calls it is another one.
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <memory>

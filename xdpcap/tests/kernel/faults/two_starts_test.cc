@@ -2,7 +2,7 @@
 //
 // Two captures that start at the same moment on a hook where nobody is: both enter, one behind the other, and both see every packet.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

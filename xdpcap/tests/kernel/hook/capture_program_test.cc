@@ -4,7 +4,6 @@
 
 #include "xdpcap/program/capture_program.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <unistd.h>

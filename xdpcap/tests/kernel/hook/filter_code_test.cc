@@ -6,7 +6,7 @@
 #include "xdpcap/program/filter_code.h"
 
 #include <cbpfc/pcap_filter.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -5,7 +5,7 @@
 #include "xdpcap/sharing/hook_capture.h"
 
 #include <cbpfc/pcap_filter.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@
 
 #include "xdpcap/hook/hook.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>

@@ -6,7 +6,7 @@
 // first packets are kept one in N, the second, and the third.  Each is judged by chi-square, of one degree of freedom;
 // where everything is right, a run of all of these tests goes beyond the bound once in a million times.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 

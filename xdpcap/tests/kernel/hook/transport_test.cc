@@ -4,7 +4,6 @@
 
 #include "xdpcap/program/transport.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>

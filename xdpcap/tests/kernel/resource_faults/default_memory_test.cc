@@ -3,7 +3,7 @@
 // What a capture takes if -buffer is not given, on machines with many CPUs: the lists of CPUs in /sys are replaced, for xdpcap
 // alone.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

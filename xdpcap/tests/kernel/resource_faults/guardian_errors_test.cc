@@ -5,7 +5,7 @@
 // strace joins the guardian when it is at its post; call_errors_test.cc comes to these calls only where its capture survives the
 // same error.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <csignal>

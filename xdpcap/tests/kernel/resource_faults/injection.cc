@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/resource_faults/injection.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>

@@ -2,7 +2,7 @@
 //
 // xdpcap in a memory cgroup with too little memory: the kernel kills, and the guardian takes out.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/resource_faults/ordinary_user.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>

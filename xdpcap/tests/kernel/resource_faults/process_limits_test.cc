@@ -2,7 +2,7 @@
 //
 // Limits of a process (getrlimit(2)), from one with which xdpcap comes to main() to one with which it captures.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 // xdpcap whose file gives rights to the user who starts it.  Set-user-ID and set-group-ID it refuses; with capabilities of its file a
 // capture works, and no file is read or written that its user may not read or write.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>

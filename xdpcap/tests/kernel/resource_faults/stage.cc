@@ -2,7 +2,6 @@
 
 #include "xdpcap/tests/kernel/resource_faults/stage.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>

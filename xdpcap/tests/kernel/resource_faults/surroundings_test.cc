@@ -3,7 +3,6 @@
 // xdpcap started where something usual is missing or strange: descriptors, signals, the run directory, /proc.
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -4,7 +4,7 @@
 // idle if nothing comes any more, and ends when it is told to.
 
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 #include <unistd.h>

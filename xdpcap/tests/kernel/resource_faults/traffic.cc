@@ -2,7 +2,7 @@
 
 #include "xdpcap/tests/kernel/resource_faults/traffic.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 namespace xdpcap::test {
