@@ -28,8 +28,7 @@ constexpr Pass kJoin = [](Graph& graph, const PacketRules& rules) {
 constexpr Pass kShare = [](Graph& graph, const PacketRules&) { share_lists(graph); };
 
 constexpr Pass kSettle[] = {thread_edges, kMerge};
-constexpr Pass kWidenGuards[] = {kWiden, thread_edges};
-constexpr Pass kVersionGuards[] = {version_guards, thread_edges, kMerge};
+constexpr Pass kWidenGuards[] = {kWiden, thread_edges, kMerge};
 constexpr Pass kLists[] = {kGather, thread_edges, kMerge, kGather};
 constexpr Pass kFinalForm[] = {kMask, kJoin, kShare};
 
@@ -41,9 +40,6 @@ struct Phase {
 constexpr Phase kPhases[] = {
     {{"settle", "asks nothing that was answered on the way; makes equal questions one"}, kSettle},
     {{"widen-guards", "makes one guard of several that fail to the same place"}, kWidenGuards},
-    // Lists are free of guards after it.
-    {{"version-guards", "one guard for several, with a copy for packets that end in between"},
-     kVersionGuards},
     {{"lists", "gathers the comparisons of one value in a list"}, kLists},
     // From here on values have the form they are compared in.
     {{"final-form",

@@ -25,10 +25,6 @@ void merge_equal(Graph& graph);
 /// Requires: merge_equal, so that equal failures are one node.
 void widen_guards(Graph& graph);
 
-/// Puts one wider guard in front of several, with a copy of the few questions in between for packets that
-/// end in between.
-void version_guards(Graph& graph, const PacketRules& rules);
-
 /// Gathers the comparisons of one value in a chain of alternatives into one Switch.
 void gather_switches(Graph& graph);
 

@@ -17,7 +17,7 @@
 // A Switch is compared with its constants one by one or as a tree (switch_code.cc), so a list of a thousand
 // addresses costs ten comparisons.
 //
-// Requires: thread_edges and version_guards before, or guards and repeated tests stand in between.
+// Requires: thread_edges and widen_guards before, or guards and repeated tests stand in between.
 // Cost: O(cases log cases).
 // Tested by: cbpfc/tests/golden/passes/gather.txt.
 

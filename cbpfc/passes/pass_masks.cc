@@ -6,13 +6,11 @@
 //
 //     p32[30]  198.18.32.0..198.18.32.255, ...         (p32[30] & 0xffffff00)  198.18.32.0, ...
 //     p32[30]  10.0.0.0..10.255.255.255                p8[30]  10
-//     p32[30]  172.16.0.0..172.31.255.255 -> T         p16[30]  192.168 -> T  else -> n1
-//              192.168.0.0..192.168.255.255 -> T   n1: (p16[30] & 0xfff0)  172.16 -> T
 //
 // Masking makes each interval a single comparison for equality, which needs no host byte order; where the mask is
 // of leading bytes, loading those is enough.  Neighbours that have become one interval are several networks
-// again.  One mask serves a list of any length; with more, each is a question of its own, so a list of networks of
-// many sizes stays one of intervals, which are compared in host order.
+// again.  One mask serves a list of any length; a list of networks of different sizes stays one of intervals, which are
+// compared in host order.
 //
 // Lists of numbers among which some happen to be neighbours are the case of the mask that leaves everything: these
 // few short intervals are numbers again, so that all are compared for equality.
@@ -22,8 +20,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
-#include <map>
 #include <optional>
 #include <span>
 #include <utility>
@@ -33,10 +29,6 @@
 
 namespace cbpfc::optimizer {
 namespace {
-
-/// Networks of different sizes that are compared one by one rather than as intervals.
-constexpr std::size_t kMostSizes = 3;
-constexpr std::size_t kMostOfDifferentSizes = 8;
 
 std::uint64_t size_of(const Case& one) {
   return std::uint64_t{one.high} - one.low + 1;
@@ -69,27 +61,6 @@ std::optional<std::vector<Case>> as_networks(std::span<const Case> cases, unsign
     }
   }
   return networks;
-}
-
-/// The cases by the size of the networks they are, the largest first; nullopt when some is none, or there are too
-/// many sizes or networks to ask for each size by itself.
-std::optional<std::vector<std::vector<Case>>> by_size(std::span<const Case> cases) {
-  std::map<std::uint64_t, std::vector<Case>, std::greater<>> sizes;
-  for (const Case& one : cases) {
-    const std::uint64_t size = size_of(one);
-    if (!std::has_single_bit(size) || one.low % size != 0) {
-      return std::nullopt;
-    }
-    sizes[size].push_back(one);
-  }
-  if (sizes.size() > kMostSizes || cases.size() > kMostOfDifferentSizes) {
-    return std::nullopt;
-  }
-  std::vector<std::vector<Case>> groups;
-  for (auto& [size, group] : sizes) {
-    groups.push_back(std::move(group));
-  }
-  return groups;
 }
 
 /// A value, and how far its bits are to the right of where they were.
@@ -171,23 +142,6 @@ void choose_masks(Graph& graph) {
     if (auto networks = as_networks(node.cases, bits)) {
       graph.nodes[id] =
           compare_networks(graph.values, node.value, *std::move(networks), bits, node.otherwise);
-      continue;
-    }
-    const auto groups = by_size(node.cases);
-    if (!groups) {
-      continue;
-    }
-    // From the last on, so that each knows where it goes on.
-    NodeId otherwise = node.otherwise;
-    for (std::size_t i = groups->size(); i-- > 0;) {
-      const std::vector<Case>& group = (*groups)[i];
-      const Switch part =
-          compare_networks(graph.values, node.value, group, free_bits(group), otherwise);
-      if (i == 0) {
-        graph.nodes[id] = part;
-      } else {
-        otherwise = graph.add(part);
-      }
     }
   }
 }

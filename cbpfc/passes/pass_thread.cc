@@ -16,7 +16,7 @@
 // no question on the rest of it tells these apart.
 //
 // Cost: O(edges) and the length of what is skipped, but for such ways.
-// Does not: copy a question so that each copy knows more; version_guards does, where it pays.
+// Does not: copy a question so that each copy knows more.
 // Tested by: cbpfc/tests/golden/passes/thread.txt.
 
 #include <algorithm>
@@ -118,7 +118,6 @@ class Threader {
         Facts facts = *std::move(known_[id]);
         known_[id].reset();
         drop_impossible_cases(graph_.nodes[id], facts);
-        drop_needless_cases(graph_.nodes[id], facts);
         lead_edges(graph_.nodes[id], std::move(facts));
       }
     }
@@ -131,23 +130,6 @@ class Threader {
         return !facts.may_be_in(many->value, one.low, one.high);
       });
     }
-  }
-
-  /// Drops cases that lead where the next question of the same value would lead anyway.
-  void drop_needless_cases(Node& node, const Facts& facts) {
-    auto* many = std::get_if<Switch>(&node);
-    const auto* next =
-        many != nullptr ? std::get_if<Switch>(&graph_.nodes[many->otherwise]) : nullptr;
-    if (next == nullptr || next->value != many->value) {
-      return;
-    }
-    const Node before = node;
-    std::size_t slot = 0;
-    std::erase_if(many->cases, [&](const Case& one) {
-      const Facts after = facts_on_edge(graph_.values, before, slot++, facts);
-      const auto there = after.decide(graph_.values, graph_.nodes[many->otherwise]);
-      return there && lead(*there, after) == lead(one.target, after);
-    });
   }
 
   /// The first question from `target` on that the facts do not answer.

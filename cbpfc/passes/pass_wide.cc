@@ -9,10 +9,9 @@
 //     n1: p16[20] & 1fff  yes -> F  no -> n2     =>   n2: ...
 //
 // Two tests of the form "these bits of these bytes are that", one behind the other, that fail to the same node
-// are one such test of the bytes of both, if those are four bytes or two whole words.  What is loaded for
-// something else on the way anyway is left alone.
+// are one such test of the bytes of both, if those are four bytes or two whole words.
 //
-// Cost: O(nodes) a round, few rounds; in small graphs also the nodes before and behind.
+// Cost: O(nodes) a round, few rounds.
 // Tested by: cbpfc/tests/golden/passes/wide.txt.
 
 #include <algorithm>
@@ -25,9 +24,6 @@
 
 namespace cbpfc::optimizer {
 namespace {
-
-/// Graphs up to this size are searched for other users of a field on the same way.
-constexpr std::size_t kMostSearched = 200;
 
 /// The bits `mask` of the bytes at index + offset are `number` (big-endian).
 struct FieldTest {
@@ -96,7 +92,6 @@ class Joiner {
   /// One round over the graph; whether something was joined.
   bool run() {
     predecessors_ = count_predecessors(graph_, order_);
-    count_uses();
     bool joined = false;
     for (const NodeId id : order_) {
       joined = join(id) || joined;
@@ -105,58 +100,6 @@ class Joiner {
   }
 
  private:
-  void count_uses() {
-    uses_.assign(graph_.values.size(), 0);
-    for (const NodeId id : order_) {
-      for_each_value(graph_.nodes[id], [&](ValueId value) { ++uses_[value]; });
-    }
-    const std::vector<bool> lives = living_values(graph_, order_);
-    for (ValueId value = 0; value < lives.size(); ++value) {
-      if (lives[value]) {
-        for_each_operand(graph_.values[value], [&](ValueId operand) { ++uses_[operand]; });
-      }
-    }
-  }
-
-  bool wants(NodeId id, ValueId load) const {
-    bool wanted = false;
-    for_each_value(graph_.nodes[id], [&](ValueId value) {
-      wanted = wanted || value == load;
-      for_each_operand(graph_.values[value],
-                       [&](ValueId operand) { wanted = wanted || operand == load; });
-    });
-    return wanted;
-  }
-
-  /// Whether a field is wanted on no way through `first` and `second` but by these two nodes.
-  bool is_wanted_here_only(const PacketLoad& load, NodeId first, NodeId second) {
-    const ValueId value = graph_.values.add(load);
-    if (value >= uses_.size() || uses_[value] <= 1) {
-      return true;
-    }
-    if (order_.size() > kMostSearched) {
-      return false;
-    }
-    // Before: what leads to `first`.  Behind: what `second` leads to.  The order has all edges go forward.
-    std::vector<bool> behind(graph_.nodes.size(), false);
-    std::vector<bool> before(graph_.nodes.size(), false);
-    behind[second] = true;
-    before[first] = true;
-    bool wanted = false;
-    for (const NodeId id : order_) {
-      if (behind[id]) {
-        for_each_edge(graph_.nodes[id], [&](NodeId target) { behind[target] = true; });
-        wanted = wanted || (id != second && wants(id, value));
-      }
-    }
-    for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
-      for_each_edge(graph_.nodes[*id],
-                    [&](NodeId target) { before[*id] = before[*id] || before[target]; });
-      wanted = wanted || (before[*id] && *id != first && wants(*id, value));
-    }
-    return !wanted;
-  }
-
   /// Joins node `id` with the one behind it, if they can be.
   bool join(NodeId id) {
     for (const FieldTest& first : field_tests(graph_, id)) {
@@ -179,8 +122,7 @@ class Joiner {
     const FieldTest& left = first.begin() <= second.begin() ? first : second;
     const FieldTest& right = first.begin() <= second.begin() ? second : first;
     auto node = joined(left, right, second.if_equal, first.otherwise);
-    if (!node || !is_wanted_here_only(first.load, id, first.if_equal) ||
-        !is_wanted_here_only(second.load, id, first.if_equal)) {
+    if (!node) {
       return false;
     }
     graph_.nodes[id] = *std::move(node);
@@ -227,7 +169,6 @@ class Joiner {
   Graph& graph_;
   std::vector<NodeId> order_;
   std::vector<std::uint32_t> predecessors_;
-  std::vector<std::uint32_t> uses_;
 };
 
 }  // namespace

@@ -54,7 +54,6 @@ std::string run_passes(const std::string& names, const std::string& input) {
       {"thread", optimizer::thread_edges},
       {"merge", [](Graph& g, const PacketRules&) { optimizer::merge_equal(g); }},
       {"widen", [](Graph& g, const PacketRules&) { optimizer::widen_guards(g); }},
-      {"version", optimizer::version_guards},
       {"split", split},
       {"gather", [](Graph& g, const PacketRules&) { optimizer::gather_switches(g); }},
       {"masks", [](Graph& g, const PacketRules&) { optimizer::choose_masks(g); }},
