@@ -26,7 +26,7 @@
 // network header, libpcap's offset of it is -1: outside every packet for libpcap's interpreter, which ends with 0.
 //
 // Expressions that can match nothing.  libpcap's optimiser finds them; we look for a way to a match
-// (optimizer/matches_nothing.cc), and where IPv6 is the cause say how to write it (pcap_ipv6_form.h).
+// (graph/matches_nothing.cc), and where IPv6 is the cause say how to write it.
 //
 // Limits: kMostWords words for libpcap at a time; what is cut into parts (pcap_list.h) may have any number.  libpcap
 // recurses once a term and overruns an 8 MiB stack between 6,000 and 8,000 terms of "host".
@@ -41,11 +41,11 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "cbpfc/classic/classic_opcodes.h"
 #include "cbpfc/classic/scratch_flow.h"
 #include "cbpfc/expression/pcap_handle.h"
-#include "cbpfc/expression/pcap_ipv6_form.h"
 #include "cbpfc/expression/pcap_list.h"
 #include "cbpfc/graph/matches_nothing.h"
 
@@ -402,27 +402,42 @@ bool matches_nothing(const std::vector<RawInsn>& program) {
   return filter && optimizer::matches_nothing(*filter);
 }
 
-/// What to write for IPv6 instead, if an expression matches nothing because some of it looks into IPv4 alone.
+/// What to write for IPv6 instead, if an expression matches nothing because some of it looks into IPv4 alone: the same
+/// with fields of the transport header taken from behind a header of 40 bytes.
 std::string ipv6_advice(std::string_view expression, const std::vector<Word>& words,
                         const ExpressionOptions& options) {
-  constexpr std::size_t kMostWordsRewritten = 200;
-  const auto form =
-      words.size() <= kMostWordsRewritten ? ipv6_form(expression, words) : std::nullopt;
-  if (!form) {
+  constexpr std::size_t kLongest = 1000;
+  constexpr std::array<std::pair<std::string_view, int>, 3> kProtocols = {
+      {{"tcp", 6}, {"udp", 17}, {"icmp", 58}}};
+  const std::pair<std::string_view, int>* protocol = nullptr;
+  std::string form;
+  std::size_t copied = 0;
+  for (std::size_t i = 0; i + 3 < words.size() && expression.size() <= kLongest; ++i) {
+    const std::string_view word = expression.substr(words[i].start, words[i].end - words[i].start);
+    const auto* const found =
+        std::ranges::find(kProtocols, word, &std::pair<std::string_view, int>::first);
+    // What is more than a number between the brackets may not be added to 40 without brackets of its own.
+    const bool is_number =
+        expression[words[i + 1].start] == '[' && expression[words[i + 3].start] == ']';
+    if (found != kProtocols.end() && is_number) {
+      protocol = protocol != nullptr ? protocol : found;
+      form.append(expression.substr(copied, words[i].start - copied)).append("ip6[40 + ");
+      copied = words[i + 1].end;
+    }
+  }
+  if (protocol == nullptr) {
     return {};
   }
-  for (const std::string& text : {form->whole, form->term}) {
-    Compiled program = compile(text, options);
-    if (!program) {
-      return {};
-    }
-    settle(*program, options.match_value);
-    if (matches_nothing(*program)) {
-      return {};
-    }
+  form = fmt::format("ip6[6] = {} and ({}{})", protocol->second, form, expression.substr(copied));
+  Compiled program = compile(form, options);
+  if (!program) {
+    return {};
   }
-  return fmt::format(": {}[...] looks into IPv4 only, for IPv6 write \"{}\"", form->protocol,
-                     form->term);
+  settle(*program, options.match_value);
+  return matches_nothing(*program)
+             ? std::string()
+             : fmt::format(": {}[...] looks into IPv4 only, for IPv6 write \"{}\"", protocol->first,
+                           form);
 }
 
 }  // namespace

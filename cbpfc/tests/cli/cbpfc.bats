@@ -141,7 +141,7 @@ teardown() { rm -rf "$world"; }
   [ "$output" = 'cbpfc: expression "ip and ip6": expression rejects all packets' ]
   run_cbpfc --to cbpf ip6 and tcp[13] = 2
   [ "$status" -eq 1 ]
-  [[ $output == *': tcp[...] looks into IPv4 only, for IPv6 write "ip6[6] = 6 and ip6[53] = 2"' ]]
+  [[ $output == *': tcp[...] looks into IPv4 only, for IPv6 write "ip6[6] = 6 and (ip6 and ip6[40 + 13] = 2)"' ]]
   printf 'ip and ip6\nip\n' >set
   run_cbpfc --set set
   [ "$status" -eq 0 ]
