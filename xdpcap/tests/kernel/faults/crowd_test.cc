@@ -30,8 +30,12 @@ TEST_F(Crowd, ChangesNoVerdictAndNoNumbersOfOthers) {
   ASSERT_TRUE(witness.enters());
   Traffic traffic(stage.rig());
   ComingAndGoing crowd(stage, traffic, {.most = 7, .seed = 29});
-  const auto end = steady_clock::now() + duration();
-  while (steady_clock::now() < end) {
+  const auto start = steady_clock::now();
+  const CrowdFigures& figures = crowd.figures();
+  const auto have_been_killed = [&] { return figures.killed + figures.killed_with_guardian > 0; };
+  // Slow machines take longer until the first is killed.
+  while (steady_clock::now() < start + duration() ||
+         (!have_been_killed() && steady_clock::now() < start + duration() * patience())) {
     crowd.step();
   }
   crowd.end();
@@ -39,12 +43,11 @@ TEST_F(Crowd, ChangesNoVerdictAndNoNumbersOfOthers) {
   EXPECT_TRUE(stage.are_members({witness.pid()}, Millis(3'000)));
   const Tally tally = traffic.stop();
   expect_exact(witness.stop(), tally);
-  const CrowdFigures& figures = crowd.figures();
   fmt::print(
       "{} started, {} at a time at most, {} stopped, {} killed, {} killed with guardian; {} frames, {} wrong\n",
       figures.started, figures.most, figures.stopped, figures.killed, figures.killed_with_guardian,
       tally.sent(), tally.wrong);
-  EXPECT_GT(figures.killed + figures.killed_with_guardian, 0U);
+  EXPECT_TRUE(have_been_killed());
 }
 
 }  // namespace
