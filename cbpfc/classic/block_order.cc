@@ -60,49 +60,17 @@ Walk walk(const Cfg& cfg) {
   return result;
 }
 
-/// The blocks to which there is a way from `from`, itself included.  `next` gives a block's edges.
-std::vector<bool> reached_from(const std::vector<std::vector<BlockId>>& next, BlockId from) {
-  std::vector<bool> is_reached(next.size());
-  std::vector<BlockId> open = {from};
-  is_reached[from] = true;
-  while (!open.empty()) {
-    const BlockId id = open.back();
-    open.pop_back();
-    for (const BlockId to : next[id]) {
-      if (!is_reached[to]) {
-        is_reached[to] = true;
-        open.push_back(to);
-      }
-    }
-  }
-  return is_reached;
-}
-
 constexpr std::size_t kNoLoop = ~std::size_t{0};
 
-/// The number of the loop that each block is in.  Two loops that share a block are one.
+/// The number of the loop that each block is in: from a block that an edge leads down to up to where that edge comes from,
+/// and all in between.  Two that overlap are one.
 std::vector<std::size_t> find_loops(const Cfg& cfg) {
-  std::vector<std::vector<BlockId>> successors_of(cfg.blocks.size());
-  std::vector<std::vector<BlockId>> predecessors_of(cfg.blocks.size());
-  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    successors_of[id] = successors(cfg.blocks[id].exit);
-    for (const BlockId next : successors_of[id]) {
-      predecessors_of[next].push_back(id);
-    }
-  }
   std::vector<std::size_t> loop_of(cfg.blocks.size(), kNoLoop);
-  for (BlockId id = 0; id < cfg.blocks.size(); ++id) {
-    const bool closes_loop =
-        std::ranges::any_of(successors_of[id], [&](BlockId next) { return next <= id; });
-    if (!closes_loop || loop_of[id] != kNoLoop) {
-      continue;
-    }
-    // All blocks of a loop can reach each other.
-    const std::vector<bool> behind = reached_from(successors_of, id);
-    const std::vector<bool> before = reached_from(predecessors_of, id);
-    for (BlockId other = 0; other < cfg.blocks.size(); ++other) {
-      if (behind[other] && before[other]) {
-        loop_of[other] = id;
+  for (BlockId id = cfg.blocks.size(); id-- > 0;) {
+    for (const BlockId first : successors(cfg.blocks[id].exit)) {
+      const std::size_t loop = loop_of[id] == kNoLoop ? id : loop_of[id];
+      for (BlockId other = first; other <= id; ++other) {
+        loop_of[other] = loop;
       }
     }
   }
