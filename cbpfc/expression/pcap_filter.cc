@@ -318,21 +318,19 @@ Result<Programs> compile_parts(std::string_view expression, const std::vector<Li
   return programs;
 }
 
-/// The program of some parts: where one ends it goes on at another, or the whole does end, without a match at parts
-/// that are left out.
-std::vector<RawInsn> join(const std::vector<ListPart>& parts, const Programs& programs,
-                          const std::vector<bool>& is_in) {
+/// The program of all parts: where one ends it goes on at another, or the whole does end.
+std::vector<RawInsn> join(const std::vector<ListPart>& parts, const Programs& programs) {
   std::vector<std::size_t> starts = {0};
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    starts.push_back(starts.back() + (is_in[i] ? programs[i].size() : 0));
+  for (const auto& program : programs) {
+    starts.push_back(starts.back() + program.size());
   }
   std::vector<RawInsn> whole;
   whole.reserve(starts.back());
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    for (RawInsn insn : is_in[i] ? programs[i] : std::vector<RawInsn>()) {
+    for (RawInsn insn : programs[i]) {
       if (insn.code == opcode::kRet) {
         const std::size_t next = insn.k != 0 ? parts[i].on_match : parts[i].on_miss;
-        if (next == ListPart::kMatch || next == ListPart::kNoMatch || !is_in[next]) {
+        if (next == ListPart::kMatch || next == ListPart::kNoMatch) {
           insn.k = next == ListPart::kMatch ? kSnapshotLength : 0;
         } else {
           insn = {.code = opcode::kJmp | opcode::kJa,
@@ -343,26 +341,6 @@ std::vector<RawInsn> join(const std::vector<ListPart>& parts, const Programs& pr
     }
   }
   return whole;
-}
-
-/// The parts on the way to a match that has the fewest instructions.
-std::vector<bool> shortest_way(const std::vector<ListPart>& parts, const Programs& programs) {
-  constexpr std::size_t kNoWay = ~std::size_t{0} / 2;
-  std::vector<std::size_t> ahead(parts.size());
-  const auto from = [&](std::size_t next) {
-    return next == ListPart::kMatch ? 0 : next == ListPart::kNoMatch ? kNoWay : ahead[next];
-  };
-  const auto nearer = [&](const ListPart& part) {
-    return from(part.on_match) <= from(part.on_miss) ? part.on_match : part.on_miss;
-  };
-  for (std::size_t i = parts.size(); i-- > 0;) {
-    ahead[i] = std::min(kNoWay, programs[i].size() + from(nearer(parts[i])));
-  }
-  std::vector<bool> is_on_way(parts.size(), false);
-  for (std::size_t at = 0; at < parts.size(); at = nearer(parts[at])) {
-    is_on_way[at] = true;
-  }
-  return is_on_way;
 }
 
 /// Replaces loads that the kernel takes for others.
@@ -457,15 +435,9 @@ Result<std::vector<RawInsn>> compile_expression(std::string_view expression,
   const std::vector<ListPart> parts =
       list_parts(expression, words, kMostTermsOfPart, is_libpcap_keyword);
   const Programs programs = TRY(compile_parts(expression, parts, options));
-  std::vector<RawInsn> program = join(parts, programs, std::vector<bool>(parts.size(), true));
+  std::vector<RawInsn> program = join(parts, programs);
   settle(program, options.match_value);
-  bool has_short_match = false;  // found in a small part of a long list
-  if (!options.may_match_nothing && parts.size() > 1) {
-    std::vector<RawInsn> way = join(parts, programs, shortest_way(parts, programs));
-    settle(way, options.match_value);
-    has_short_match = !matches_nothing(way);
-  }
-  if (!options.may_match_nothing && !has_short_match && matches_nothing(program)) {
+  if (!options.may_match_nothing && matches_nothing(program)) {
     const std::string advice =
         options.quotes ? ipv6_advice(expression, words, options) : std::string();
     return fail_for(expression, std::nullopt, std::string(kRejectsAll) + advice, options);
