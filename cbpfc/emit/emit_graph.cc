@@ -243,24 +243,6 @@ void GraphEmitter::emit(const Fits& node) {
   go_to(node.if_inside);
 }
 
-void GraphEmitter::emit(const WideEqual& node) {
-  const Reg loaded = values_.raw_load(ebpf::Width::Double, 8, node.index, node.offset);
-  const auto number = static_cast<std::int64_t>(__builtin_bswap64(node.bytes));
-  const bool is_inverted = node.otherwise != next_;
-  const NodeId target = is_inverted ? node.otherwise : node.if_equal;
-  const ebpf::Cmp condition = is_inverted ? ebpf::Cmp::NotEqual : ebpf::Cmp::Equal;
-  if (std::in_range<std::int32_t>(number)) {
-    values_.code.jump_if(condition, loaded, static_cast<std::int32_t>(number),
-                         way_to(target, values_.state));
-  } else {
-    values_.pin(loaded);
-    const Reg expected = values_.allocate();
-    values_.code.add_constant64(expected, static_cast<std::uint64_t>(number));
-    values_.code.jump_if(condition, loaded, expected, way_to(target, values_.state));
-  }
-  go_to(is_inverted ? node.if_equal : node.otherwise);
-}
-
 void GraphEmitter::emit(const SetPhi& node) {
   values_.set_phi(node.phi, node.value);
   go_to(node.next);

@@ -52,7 +52,6 @@ class GraphEmitter {
   void emit(const AnyBit& node);
   void emit(const Compare& node);
   void emit(const Fits& node);
-  void emit(const WideEqual& node);
   void emit(const SetPhi& node);
   void emit(const Call& node);
   void emit(const Return& node) { emit_return(node); }

@@ -38,7 +38,6 @@ std::optional<Cell> cell_set(const Values& values, const Node& node) {
                         [](const AnyBit&) { return Set(); },
                         [](const Compare&) { return Set(); },
                         [](const Fits&) { return Set(); },
-                        [](const WideEqual&) { return Set(); },
                         [&](const SetPhi& n) { return Set(values.cell(n.phi)); },
                         [&](const Call& n) { return Set(values.cell(n.phi)); },
                         [](const Return&) { return Set(); },

@@ -345,15 +345,6 @@ void ValueCode::reload(Reg reg, ValueId value) {
   code.add(ebpf::alu32(alu_op(arithmetic.op), reg, byte_order_.number(value, arithmetic.k)));
 }
 
-Reg ValueCode::raw_load(Width width, std::uint32_t size_bytes, std::optional<ValueId> index,
-                        std::uint32_t offset) {
-  const Address from = address(size_bytes, index, offset);
-  // The pointer may make way for what it loads, if it is not wanted again.
-  const Reg reg = allocate();
-  code.add(ebpf::load(width, reg, from.base, from.offset));
-  return reg;
-}
-
 /// Where to load from; the register in it may be allocated next, for the load's result.
 ValueCode::Address ValueCode::address(std::uint32_t size_bytes, std::optional<ValueId> index,
                                       std::uint32_t offset) {

@@ -58,9 +58,6 @@ class ValueCode {
   /// Returns the state there.
   MachineState guard_index(ValueId index, std::int64_t begin, std::int64_t end,
                            const std::string& outside);
-  /// Loads `width` bytes at index + offset as they lie there.
-  ebpf::Reg raw_load(ebpf::Width width, std::uint32_t size_bytes, std::optional<ValueId> index,
-                     std::uint32_t offset);
   /// Whether a node from `from` on wants what `held` is.
   bool is_wanted(const Held& held, std::size_t from) const {
     return uses_.next(held, from) != Uses::kNever;

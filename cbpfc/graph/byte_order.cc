@@ -35,7 +35,6 @@ void mark_numbers(const Node& node, std::vector<bool>& wants_number) {
                    want(n.right);
                  },
                  [&](const Fits& n) { want(n.index); },
-                 [&](const WideEqual& n) { want(n.index); },
                  [](const SetPhi&) {},
                  [&](const Call& n) { wants_number[n.phi] = true; },
                  [&](const Return& n) { want(n.value); },

@@ -91,7 +91,6 @@ bool is_question(const Node& node) {
                         [](const AnyBit&) { return true; },
                         [](const Compare&) { return true; },
                         [](const Fits&) { return true; },
-                        [](const WideEqual&) { return true; },
                         [](const SetPhi&) { return false; },
                         [](const Call&) { return false; },
                         [](const Return&) { return false; },
@@ -133,7 +132,6 @@ std::vector<NodeId> topological_order(const Graph& graph) {
                    [](const AnyBit&) {},  // there is no "jump if no bit is set"
                    [&](const Compare&) { by_length(); },
                    [&](const Fits&) { std::swap(targets[0], targets[1]); },
-                   [&](const WideEqual&) { by_length(); },
                    [](const SetPhi&) {},
                    [](const Call&) {},
                    [](const Return&) {},

@@ -75,15 +75,6 @@ struct Fits {
   NodeId if_outside;
   bool operator==(const Fits&) const = default;
 };
-/// Are the eight bytes at index + offset these?  `bytes` is their big-endian number.
-struct WideEqual {
-  std::optional<ValueId> index;
-  std::uint32_t offset;
-  std::uint64_t bytes;
-  NodeId if_equal;
-  NodeId otherwise;
-  bool operator==(const WideEqual&) const = default;
-};
 /// Cell `phi` = value.
 struct SetPhi {
   ValueId phi;
@@ -107,7 +98,7 @@ struct Forward {
   NodeId next;
   bool operator==(const Forward&) const = default;
 };
-using Node = std::variant<Switch, AnyBit, Compare, Fits, WideEqual, SetPhi, Call, Return, Forward>;
+using Node = std::variant<Switch, AnyBit, Compare, Fits, SetPhi, Call, Return, Forward>;
 
 struct Graph {
   Values values;
@@ -139,7 +130,6 @@ void for_each_edge(N& node, F&& f) {
                  [&](Like<N, AnyBit>& n) { both(n.if_set, n.if_clear); },
                  [&](Like<N, Compare>& n) { both(n.if_true, n.if_false); },
                  [&](Like<N, Fits>& n) { both(n.if_inside, n.if_outside); },
-                 [&](Like<N, WideEqual>& n) { both(n.if_equal, n.otherwise); },
                  [&](Like<N, SetPhi>& n) { f(n.next); },
                  [&](Like<N, Call>& n) { f(n.next); },
                  [](Like<N, Return>&) {},
@@ -151,11 +141,6 @@ void for_each_edge(N& node, F&& f) {
 /// Calls `f` with a reference to every value a node asks for, not those it is computed from.
 template <typename N, typename F>
 void for_each_value(N& node, F&& f) {
-  const auto maybe = [&](auto& index) {
-    if (index) {
-      f(*index);
-    }
-  };
   std::visit(Overloaded{
                  [&](Like<N, Switch>& n) { f(n.value); },
                  [&](Like<N, AnyBit>& n) { f(n.value); },
@@ -163,8 +148,11 @@ void for_each_value(N& node, F&& f) {
                    f(n.left);
                    f(n.right);
                  },
-                 [&](Like<N, Fits>& n) { maybe(n.index); },
-                 [&](Like<N, WideEqual>& n) { maybe(n.index); },
+                 [&](Like<N, Fits>& n) {
+                   if (n.index) {
+                     f(*n.index);
+                   }
+                 },
                  [&](Like<N, SetPhi>& n) { f(n.value); },
                  [](Like<N, Call>&) {},
                  [&](Like<N, Return>& n) { f(n.value); },

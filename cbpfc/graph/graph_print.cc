@@ -41,11 +41,6 @@ std::string title(const Graph& graph, const Node& node, const Values::Namer& nam
             return n.index ? fmt::format("has p[{} + {}..{}]", print(*n.index), n.begin, n.end)
                            : fmt::format("has p[..{}]", n.end);
           },
-          [&](const WideEqual& n) {
-            return n.index ? fmt::format("p64[{} + {}] == {:#x}", print(*n.index),
-                                         static_cast<std::int32_t>(n.offset), n.bytes)
-                           : fmt::format("p64[{}] == {:#x}", n.offset, n.bytes);
-          },
           [&](const SetPhi& n) { return fmt::format("{} = {}", print(n.phi), print(n.value)); },
           [&](const Call& n) { return fmt::format("{} = call {}", print(n.phi), n.helper); },
           [&](const Return& n) { return fmt::format("return {}", print(n.value)); },

@@ -29,8 +29,7 @@ Uses::Uses(const Graph& graph, const std::vector<NodeId>& order)
     if (const auto* fits = std::get_if<Fits>(&node); fits != nullptr && !fits->index) {
       guards_.push_back(position);
     }
-    const bool is_index =
-        std::holds_alternative<Fits>(node) || std::holds_alternative<WideEqual>(node);
+    const bool is_index = std::holds_alternative<Fits>(node);
     for_each_value(node, [&](ValueId value) {
       if (is_index) {
         want_pointer(value, position);

@@ -2,14 +2,11 @@
 //
 // Compares fields that lie close together at once.
 //
-//     n0: p32[22]  20010db8 -> n1   else -> F         n0: p64[22] == 20010db800000000  yes -> n2  no -> F
-//     n1: p32[26]  0        -> n2   else -> F    =>   n2: ...
-//
 //     n0: p8[23]  6 -> n1   else -> F                 n0: (p32[20] & 1fff00ff)  6 -> n2   else -> F
 //     n1: p16[20] & 1fff  yes -> F  no -> n2     =>   n2: ...
 //
 // Two tests of the form "these bits of these bytes are that", one behind the other, that fail to the same node
-// are one such test of the bytes of both, if those are four bytes or two whole words.
+// are one such test of the bytes of both, if those are four bytes at most.
 //
 // Cost: O(nodes) a round, few rounds.
 // Tested by: cbpfc/tests/golden/passes/wide.txt.
@@ -36,7 +33,6 @@ struct FieldTest {
   std::uint32_t size() const { return static_cast<std::uint32_t>(load.size); }
   std::int64_t begin() const { return static_cast<std::int32_t>(load.offset); }
   std::int64_t end() const { return begin() + size(); }
-  bool is_whole() const { return mask == 0xffffffff >> (32 - 8 * size()); }
 };
 
 /// Takes `value` apart into a load and a mask.
@@ -132,14 +128,6 @@ class Joiner {
   /// One test for both; nullopt when one load does not suffice.  `left` begins first.
   std::optional<Node> joined(const FieldTest& left, const FieldTest& right, NodeId if_equal,
                              NodeId otherwise) {
-    const bool are_neighbours = left.end() == right.begin() && left.is_whole() && right.is_whole();
-    if (are_neighbours && left.size() == 4 && right.size() == 4) {
-      return WideEqual{.index = left.load.index,
-                       .offset = left.load.offset,
-                       .bytes = std::uint64_t{left.number} << 32 | right.number,
-                       .if_equal = if_equal,
-                       .otherwise = otherwise};
-    }
     const std::int64_t end = std::max(left.end(), right.end());
     const bool is_half = end - left.begin() == 2;
     // Four bytes that end where both do have been shown to be there; before the first byte nothing may lie.

@@ -51,15 +51,12 @@ const char* const kCPreamble = R"(#ifndef CBPFC_C
 #if defined(__bpf__)
 typedef uint16_t cbpfc_u16 __attribute__((__may_alias__));
 typedef uint32_t cbpfc_u32 __attribute__((__may_alias__));
-typedef uint64_t cbpfc_u64 __attribute__((__may_alias__));
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define CBPFC_LOAD16(p) ((uint32_t)__builtin_bswap16(*(const cbpfc_u16 *)(const void *)(p)))
 #define CBPFC_LOAD32(p) (__builtin_bswap32(*(const cbpfc_u32 *)(const void *)(p)))
-#define CBPFC_LOAD64(p) (__builtin_bswap64(*(const cbpfc_u64 *)(const void *)(p)))
 #else
 #define CBPFC_LOAD16(p) ((uint32_t)*(const cbpfc_u16 *)(const void *)(p))
 #define CBPFC_LOAD32(p) ((uint32_t)*(const cbpfc_u32 *)(const void *)(p))
-#define CBPFC_LOAD64(p) ((uint64_t)*(const cbpfc_u64 *)(const void *)(p))
 #endif
 #define CBPFC_NEED(p, n, fail) \
   do { \
@@ -99,7 +96,6 @@ typedef uint64_t cbpfc_u64 __attribute__((__may_alias__));
 #else
 #define CBPFC_LOAD16(p) ((uint32_t)(p)[0] << 8 | (p)[1])
 #define CBPFC_LOAD32(p) (CBPFC_LOAD16(p) << 16 | CBPFC_LOAD16((p) + 2))
-#define CBPFC_LOAD64(p) ((uint64_t)CBPFC_LOAD32(p) << 32 | CBPFC_LOAD32((p) + 4))
 #define CBPFC_NEED(p, n, fail) \
   do { \
     bound = (uint64_t)(data_end - (p)); \

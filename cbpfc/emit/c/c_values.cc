@@ -168,14 +168,6 @@ std::string CValues::print_load(const optimizer::PacketLoad& load) {
   return variable;
 }
 
-std::string CValues::print_wide_load(std::optional<ValueId> index, std::uint32_t offset) {
-  if (index) {
-    need(*index, {signed_offset(offset), signed_offset(offset) + 8});
-  }
-  insns += 3 * kInsnsOfPart;
-  return fmt::format("CBPFC_LOAD64({})", pointer(index, offset));
-}
-
 std::string CValues::print_arithmetic(const optimizer::Arithmetic& arithmetic) {
   constexpr std::array<std::string_view, 10> kOps = {"+", "-",  "*",  "/", "|",
                                                      "&", "<<", ">>", "%", "^"};

@@ -80,8 +80,6 @@ class CValues {
   std::vector<std::string> print_operands(const std::vector<optimizer::ValueId>& values);
   std::string print_operand(optimizer::ValueId value) { return print_operands({value}).front(); }
   std::string print(optimizer::ValueId value);
-  /// The eight bytes at index + offset.
-  std::string print_wide_load(std::optional<optimizer::ValueId> index, std::uint32_t offset);
   std::string cell(optimizer::ValueId phi);
 
   /// Executes the statement `fail` unless the packet has [0, end).  Returns what `base` is there.

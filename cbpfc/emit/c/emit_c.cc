@@ -397,14 +397,6 @@ class CEmitter {
     go_to(node.if_inside);
   }
 
-  void emit(const WideEqual& node) {
-    const std::string load = values_.print_wide_load(node.index, node.offset);
-    const auto compare = [&](std::string_view op) {
-      return fmt::format("{} {} {:#x}ull", load, op, node.bytes);
-    };
-    branch(compare("=="), compare("!="), node.if_equal, node.otherwise);
-  }
-
   void emit(const SetPhi& node) {
     const auto variable = variables_[std::get<Phi>(graph_.values[node.phi]).number];
     if (variable) {

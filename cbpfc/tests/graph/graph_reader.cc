@@ -43,9 +43,6 @@ class Reader {
     return at_.take(wanted) ? Result<void>() : at_.fail_expected(wanted);
   }
 
-  Result<std::uint64_t> number64() {
-    return text::take_number(at_, Notation::C, ~std::uint64_t{0}, "number");
-  }
   Result<std::uint32_t> number() {
     return static_cast<std::uint32_t>(TRY(text::take_number(at_, Notation::C, kMostU32, "number")));
   }
@@ -69,7 +66,6 @@ class Reader {
     TRY(expect(": "));
     const Node read = at_.take("return ") ? Node(Return{.value = TRY(value())})
                       : at_.take("has ")  ? Node(TRY(fits()))
-                      : at_.take("p64[")  ? Node(TRY(wide_equal()))
                                           : TRY(with_value());
     graph_.nodes[id] = read;
     return {};
@@ -102,16 +98,6 @@ class Reader {
     fits.end = TRY(signed_number());
     TRY(expect("]"));
     return ask(fits, &Fits::if_inside, &Fits::if_outside);
-  }
-
-  Result<WideEqual> wide_equal() {
-    WideEqual wide{};
-    const Place place = TRY(place_in_packet());
-    wide.index = place.index;
-    wide.offset = place.offset;
-    TRY(expect(" == "));
-    wide.bytes = TRY(number64());
-    return ask(wide, &WideEqual::if_equal, &WideEqual::otherwise);
   }
 
   /// The nodes that begin with a value.
