@@ -110,7 +110,7 @@ TEST_F(ObjectTest, SeveralFunctionsInOneProgram) {
   write("filter.o", compile_object(test::subject("ip").sources.front().filter));
   // The same function is called on the packet and on what follows its Ethernet header.
   write("other.o", compile_object(test::subject("ether[0] = 0x45").sources.front().filter,
-                                  {.function_name = "other", .packet_start_offset_bytes = 14}));
+                                  {.function_name = "other"}));
   const UniqueObject object = link_and_load();
   std::vector<std::uint8_t> packet(60);
   EXPECT_EQ(run(object, "call_both", packet), 0U);
