@@ -26,7 +26,7 @@
 
 namespace xdpcap::cli {
 
-/// A string with its quotes.  Characters that a terminal obeys (utf8.h) become escapes, each byte that is not UTF-8 a replacement
+/// A string with its quotes.  Characters that a terminal obeys (base/text.h) become escapes, each byte that is not UTF-8 a replacement
 /// character (U+FFFD), so that it is valid, and can be shown, whatever the name of a file or program is.
 std::string json_string(std::string_view text);
 

@@ -58,4 +58,18 @@ cbpfc::Result<std::vector<std::string>> parse_options(const std::vector<Option>&
 /// The table as text, names left and help right.
 std::string options_help(const std::vector<Option>& table, Dashes dashes = Dashes::One);
 
+// Options behind the first operand, for programs that take them there, too:
+//
+//     cbpfc tcp port 80 --to c        is        cbpfc --to c -- tcp port 80
+//
+// Behind an operand only what is an option of the table, spelled out, is taken for one: an expression
+// has words with dashes of its own ("len - 5 > 60", "-1").
+//
+// Tested by: base/tests/option_order_test.cc.
+
+/// The words of a command line, without the program's name, with the options first, for
+/// parse_options().  What is behind "--" stays there.
+std::vector<std::string> options_first(const std::vector<Option>& table,
+                                       const std::vector<std::string>& words);
+
 }  // namespace xdpcap::cli

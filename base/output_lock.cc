@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
 
 namespace xdpcap {
 namespace {

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "base/errors.h"
+#include "base/text.h"
 
 namespace xdpcap {
 

@@ -10,7 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/utf8.h"
+#include "base/file_io.h"
+#include "base/text.h"
 
 namespace xdpcap::cli {
 
@@ -74,17 +75,9 @@ void print_to_stderr(std::string_view text, std::chrono::milliseconds patience) 
 }
 
 cbpfc::Result<void> print_to_stdout(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      const int error = written == 0 ? EIO : errno;
-      return cbpfc::fail(cbpfc::Errc::Io,
-                         fmt::format("write to standard output: {}", std::strerror(error)), error);
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
+  if (const int error = write_all(STDOUT_FILENO, text); error != 0) {
+    return cbpfc::fail(cbpfc::Errc::Io,
+                       fmt::format("write to standard output: {}", errno_text(error)), error);
   }
   return {};
 }

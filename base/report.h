@@ -24,7 +24,7 @@ inline constexpr int kExitUsage = 2;    ///< the command line is wrong
 /// Whether an error's long text is shown: always for syntax (the place), otherwise if asked for.
 bool should_show_detail(const cbpfc::Error& error, bool verbose);
 
-/// `text` with "?" for characters that a terminal would obey (utf8.h) and for bytes that are not UTF-8, which a terminal of another
+/// `text` with "?" for characters that a terminal would obey (base/text.h) and for bytes that are not UTF-8, which a terminal of another
 /// character set may obey; newlines and tabs stay if `keeps_lines`.
 std::string printable(std::string_view text, bool keeps_lines = false);
 

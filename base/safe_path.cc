@@ -11,12 +11,13 @@
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
+#include "base/random.h"
+#include "base/text.h"
 
 namespace xdpcap {
 
@@ -31,7 +32,7 @@ namespace {
 constexpr int kMostLinks = 40;
 
 std::unexpected<Error> failure(int error) {
-  return fail(Errc::Io, std::strerror(error), error);
+  return fail(Errc::Io, errno_text(error), error);
 }
 
 bool is_in_proc(int fd) {
@@ -327,6 +328,11 @@ UniqueFd SafePlace::open(int flags, mode_t mode) const {
 int SafePlace::status(struct stat& status) const {
   const UniqueFd fd = open(O_PATH);
   return fd.is_open() && file_status(fd.get(), status) ? 0 : -1;
+}
+
+Result<std::string> SafePlace::name_beside() const {
+  constexpr std::size_t kMost = 200;  // bytes, of the 255 that a name may have
+  return fmt::format(".{}.{}", name_.substr(0, kMost), TRY(random_digits()));
 }
 
 int SafePlace::access(int mode) const {

@@ -32,7 +32,7 @@
 // system tells, also one that another user has mounted for all (FUSE with allow_other).
 // Source: Linux v6.18 fs/namei.c may_follow_link(), may_create_in_sticky(), which do the same for sticky directories
 // only, and trust the owner of the directory.
-// Tested by: base/tests/safe_path_test.cc, xdpcap/tests/pcapng/shared_place_test.cc, xdpcap/tests/cli/outputs.bats.
+// Tested by: xdpcap/tests/pcapng/safe_path_test.cc, xdpcap/tests/pcapng/shared_place_test.cc, xdpcap/tests/cli/outputs.bats.
 
 #pragma once
 
@@ -90,6 +90,10 @@ class SafePlace {
   int status(struct stat& status) const;
   /// access(2) with the effective ids.  0, or -1 with errno.
   int access(int mode) const;
+
+  /// A name in the directory, for what is to be renamed to this one, that no other process uses, nor one that has died.
+  /// Errors: those of random_digits().
+  cbpfc::Result<std::string> name_beside() const;
 
   /// The directory, opened with O_PATH, and the name in it.
   int directory_fd() const { return directory_.get(); }

@@ -10,11 +10,11 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
+#include "base/file_io.h"
 #include "base/output_lock.h"
-#include "base/random.h"
+#include "base/text.h"
 
 namespace command {
 
@@ -40,17 +40,6 @@ Errc code_of(int error_number) {
   }
 }
 
-/// A name beside `name` that no other process uses, nor one that has died.
-Result<std::string> name_beside(const std::string& name) {
-  constexpr std::size_t kMost = 200;  // bytes, of the 255 that a name may have
-  return fmt::format(".{}.{}", name.substr(0, kMost), TRY(xdpcap::random_digits()));
-}
-
-/// Whether creating a file failed because of the directory, so that a file there may be written all the same.
-bool is_refused_by_directory(int error_number) {
-  return error_number == EACCES || error_number == EPERM || error_number == EROFS;
-}
-
 }  // namespace
 
 WholeFile::WholeFile(std::string name) : name_(std::move(name)) {}
@@ -70,7 +59,7 @@ WholeFile::~WholeFile() {
 
 std::unexpected<cbpfc::Error> WholeFile::failure(std::string_view attempt, int error_number) const {
   return cbpfc::fail(code_of(error_number),
-                     fmt::format("{} {}: {}", attempt, name_, std::strerror(error_number)),
+                     fmt::format("{} {}: {}", attempt, name_, xdpcap::errno_text(error_number)),
                      error_number);
 }
 
@@ -116,7 +105,7 @@ Result<WholeFile> WholeFile::create(const std::string& path) {
   }
   file.place_ = *std::move(place);
   if (const Result<void> beside = file.open_beside(); !beside) {
-    if (!exists || !is_refused_by_directory(beside.error().sys_errno)) {
+    if (!exists || !xdpcap::is_refused_by_directory(beside.error().sys_errno)) {
       return std::unexpected(beside.error());
     }
     TRY(file.open_in_place());
@@ -150,7 +139,7 @@ Result<void> WholeFile::open_beside() {
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
     return failure("create", errno);
   }
-  const std::string temporary = TRY(name_beside(place_->name()));
+  const std::string temporary = TRY(place_->name_beside());
   fd_.reset(
       ::openat(directory, temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, kUsualMode));
   if (!fd_.is_open()) {
@@ -169,17 +158,9 @@ Result<void> WholeFile::drop_old_bytes() {
 
 Result<void> WholeFile::write(std::span<const std::uint8_t> bytes) {
   TRY(drop_old_bytes());
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      return failure("write to", written == 0 ? EIO : errno);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
+  std::size_t done_bytes = 0;
+  const int error_number = xdpcap::write_all(fd_.get(), bytes, done_bytes);
+  return error_number == 0 ? Result<void>{} : failure("write to", error_number);
 }
 
 Result<void> WholeFile::write(std::string_view text) {
@@ -193,7 +174,7 @@ Result<void> WholeFile::commit() {
   }
   const int directory = place_->directory_fd();
   if (temporary_.empty()) {
-    const std::string temporary = TRY(name_beside(place_->name()));
+    const std::string temporary = TRY(place_->name_beside());
     const std::string unnamed = fmt::format("/proc/self/fd/{}", fd_.get());
     if (::linkat(AT_FDCWD, unnamed.c_str(), directory, temporary.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       return failure("give its name to", errno);

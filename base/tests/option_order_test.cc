@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "base/option_order.h"
-
 #include <gtest/gtest.h>
+
+#include "base/options.h"
 
 namespace xdpcap::cli {
 namespace {

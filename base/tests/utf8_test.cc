@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "base/utf8.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
+
+#include "base/text.h"
 
 namespace xdpcap::cli {
 namespace {

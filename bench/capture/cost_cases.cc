@@ -14,7 +14,6 @@
 #include "bench/support/udp_packet.h"
 #include "xdpcap/kernel/cpus.h"
 #include "xdpcap/kernel/map.h"
-#include "xdpcap/kernel/mapping.h"
 #include "xdpcap/kernel/program.h"
 #include "xdpcap/program/abi.h"
 #include "xdpcap/program/capture_program.h"
@@ -101,7 +100,7 @@ Result<CostMaps> CostMaps::create() {
 Result<void> CostMaps::make_chain(bool is_multi_buffer) {
   CostChain& made = chains_[is_multi_buffer ? 1 : 0];
   made.state = TRY(xdpcap::create_mappable_array(chain::kStateMapName, chain::kStateBytes, 1));
-  made.programs = TRY(xdpcap::create_program_array(chain::kProgramsMapName, chain::kPlaces));
+  made.programs = TRY(xdpcap::create_program_array(chain::kProgramsMapName, chain::kProgramKeys));
   constexpr std::uint32_t kAll = (1U << chain::kMostCaptures) - 1;
   const xdpcap::Mapping mapping =
       TRY(xdpcap::map_pages(made.state.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
@@ -111,7 +110,7 @@ Result<void> CostMaps::make_chain(bool is_multi_buffer) {
         TRY(load_capture({.expression = kFilter, .followers = followers}, is_multi_buffer));
     TRY(xdpcap::put_program(
         made.programs.get(),
-        chain::place_of(xdpcap::Action::Pass, chain::kMostCaptures - 1 - followers),
+        chain::program_key(xdpcap::Action::Pass, chain::kMostCaptures - 1 - followers),
         follower.get()));
   }
   return {};
@@ -130,7 +129,7 @@ Result<UniqueFd> CostMaps::load_capture(const CaptureKind& kind, bool is_multi_b
                .multi_buffer = is_multi_buffer,
                .rings_fd = rings.map_fd(),
                .ring_bytes = rings.ring_bytes(),
-               .bell_fd = rings.bell_fd(),
+               .wakeup_fd = rings.wakeup_fd(),
                .counters_fd = counters_.get(),
                .whole_packets_fd = is_multi_buffer ? whole_packets_.get() : -1,
                .limits = kind.limits,

@@ -21,7 +21,6 @@
 #include "bench/support/detached_mount.h"
 #include "bench/support/hook_target.h"
 #include "bench/support/udp_packet.h"
-#include "xdpcap/kernel/capabilities.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/kernel/test_run.h"

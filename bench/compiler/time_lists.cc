@@ -9,7 +9,6 @@
 #include <random>
 
 #include "bench/compiler/timing.h"
-#include "xdpcap/kernel/capabilities.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/program.h"
 

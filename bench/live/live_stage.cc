@@ -18,7 +18,6 @@
 #include "bench/live/live_text.h"
 #include "bench/support/child_process.h"
 #include "bench/support/placement.h"
-#include "xdpcap/kernel/capabilities.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/program.h"
 

@@ -14,7 +14,7 @@
 #include <optional>
 #include <sstream>
 
-#include "xdpcap/kernel/libbpf_quiet.h"
+#include "xdpcap/kernel/program.h"
 
 namespace bench {
 namespace {

@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 
-#include "xdpcap/kernel/capabilities.h"
 #include "xdpcap/kernel/errors.h"
 
 namespace bench {

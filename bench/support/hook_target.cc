@@ -7,7 +7,6 @@
 
 #include <cerrno>
 
-#include "xdpcap/kernel/capabilities.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/kernel/program.h"

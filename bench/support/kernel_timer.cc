@@ -16,7 +16,6 @@
 #include <limits>
 
 #include "bench/support/placement.h"
-#include "xdpcap/kernel/capabilities.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/kernel/program.h"

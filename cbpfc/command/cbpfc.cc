@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "base/standard_descriptors.h"
+#include "base/process_start.h"
 #include "cbpfc/command/explain.h"
 #include "cbpfc/command/options.h"
 #include "cbpfc/command/outcome.h"

@@ -10,7 +10,7 @@
 #include <charconv>
 
 #include "base/numbers.h"
-#include "base/option_order.h"
+#include "base/options.h"
 #include "cbpfc/input/link_type.h"
 
 namespace command {

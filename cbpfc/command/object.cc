@@ -25,7 +25,7 @@
 #include <memory>
 #include <string_view>
 
-#include "base/errors.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "cbpfc/emit/c/emit_c.h"
 

@@ -5,7 +5,7 @@
 #include <cbpfc/text.h>
 #include <fmt/format.h>
 
-#include "base/errors.h"
+#include "base/text.h"
 #include "cbpfc/input/filter_text.h"
 
 namespace command {

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
 #include "cbpfc/input/filter_text.h"
 
 namespace xdpcap {

@@ -11,9 +11,8 @@
 #include <cerrno>
 #include <iterator>
 
-#include "base/errors.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
-#include "base/words.h"
 
 namespace command {
 
@@ -29,7 +28,7 @@ FilterText program_text(std::string_view file) {
   for (std::size_t number = 1; !file.empty(); ++number) {
     std::string_view line = take_line(file);
     std::size_t column = 1;
-    if (xdpcap::cli::trim(line).starts_with('#')) {
+    if (xdpcap::trim(line).starts_with('#')) {
       continue;
     }
     if (program.text.empty()) {
@@ -43,7 +42,7 @@ FilterText program_text(std::string_view file) {
       program.text.append(line).append("\n");
     }
   }
-  program.text.resize(xdpcap::cli::trim(program.text).size());
+  program.text.resize(xdpcap::trim(program.text).size());
   return program;
 }
 
@@ -51,7 +50,7 @@ FilterText expression_text(std::string_view file) {
   FilterText expression;
   for (std::size_t number = 1; !file.empty(); ++number) {
     const std::string_view line = take_line(file);
-    const std::string_view kept = xdpcap::cli::trim(line.substr(0, line.find('#')));
+    const std::string_view kept = xdpcap::trim(line.substr(0, line.find('#')));
     if (!kept.empty()) {
       expression.text.append(expression.text.empty() ? "" : " ");
       expression.stretches.push_back(

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/numbers.h"
-#include "base/words.h"
+#include "base/text.h"
 
 namespace xdpcap::cli {
 namespace {

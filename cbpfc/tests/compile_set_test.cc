@@ -12,7 +12,7 @@
 #include "verify/differential/generators/packet_maker.h"
 #include "verify/interpreter/ebpf_interpret.h"
 #include "verify/interpreter/interpret.h"
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 
 namespace cbpfc {
 namespace {

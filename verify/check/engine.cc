@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/errors.h"
+#include "base/text.h"
 #include "verify/check/programs.h"
 #include "verify/interpreter/ebpf_interpret.h"
 #include "verify/interpreter/interpret.h"
-#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/program.h"
 #include "xdpcap/kernel/test_run.h"
 

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-#include "base/standard_descriptors.h"
+#include "base/process_start.h"
 #include "cbpfc/command/outcome.h"
 #include "verify/check/options.h"
 

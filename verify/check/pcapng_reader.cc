@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/errors.h"
+#include "base/text.h"
 
 namespace check {
 

@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/errors.h"
+#include "base/text.h"
 
 namespace check {
 

@@ -327,10 +327,10 @@ class Capture {
   bool take(std::uint64_t horizon_ns) {
     const std::vector<std::uint64_t> before = progress();
     const bool is_more = order_->fill();
-    const std::span<const TimeOrder::Held> ready = order_->ready(horizon_ns);
+    const std::span<const TimeOrder::Pending> ready = order_->ready(horizon_ns);
     require(!is_more || !ready.empty() || progress() != before, "a round without progress");
     std::uint64_t last_ns = 0;
-    for (const TimeOrder::Held& held : ready) {
+    for (const TimeOrder::Pending& held : ready) {
       expect_packet(held.packet);
       require(held.packet.ktime_ns >= last_ns, "not in time order");
       last_ns = held.packet.ktime_ns;

@@ -15,7 +15,7 @@ ActionTotals count_totals(std::span<const ActionCounters> by_cpu, std::span<cons
                              .matched = counted.matched,
                              .held_back = counted.held_back,
                              .lost = counted.lost,
-                             .not_handed_on = counted.not_handed_on};
+                             .tail_call_failures = counted.tail_call_failures};
   }
   return totals;
 }

@@ -34,7 +34,7 @@ struct PacketTotals {
   std::uint64_t unwritten =
       0;  ///< was in the ring or in memory when the output failed or was stuck
   /// Of those received, what captures behind this one missed: the packet had no tail call left.
-  std::uint64_t not_handed_on = 0;
+  std::uint64_t tail_call_failures = 0;
 
   /// Whether the numbers of a capture that has ended add up.
   bool is_balanced() const {
@@ -50,7 +50,7 @@ struct PacketTotals {
     written += other.written;
     lost += other.lost;
     unwritten += other.unwritten;
-    not_handed_on += other.not_handed_on;
+    tail_call_failures += other.tail_call_failures;
     return *this;
   }
   bool operator==(const PacketTotals&) const = default;

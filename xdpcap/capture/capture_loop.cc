@@ -9,11 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
-#include "xdpcap/capture/direct_output.h"
+#include "base/text.h"
 #include "xdpcap/capture/dump_requests.h"
+#include "xdpcap/capture/packet_output.h"
 #include "xdpcap/capture/recorder_output.h"
 #include "xdpcap/capture/time_order.h"
 
@@ -89,7 +89,7 @@ class CaptureLoop {
     return order_.is_waiting() ? Next::SoonWithoutRing : Next::WhenWoken;
   }
 
-  void write(std::span<const TimeOrder::Held> batch) {
+  void write(std::span<const TimeOrder::Pending> batch) {
     note_output(output_.write(batch));
     taken_packets_ += batch.size();
     if (options_.most_packets && taken_packets_ >= *options_.most_packets) {
@@ -173,7 +173,7 @@ class CaptureLoop {
       if (errno != EINTR) {
         stop(CaptureEnd::Failed,
              Error{.code = Errc::Kernel,
-                   .message = fmt::format("wait for packets: poll: {}", std::strerror(errno)),
+                   .message = fmt::format("wait for packets: poll: {}", errno_text(errno)),
                    .detail = {},
                    .sys_errno = errno});
       }
@@ -264,7 +264,7 @@ class CaptureLoop {
     bool is_more = true;
     for (int round = 0; is_more && (is_final || round < kMostRounds); ++round) {
       is_more = order_.fill();
-      const std::span<const TimeOrder::Held> ready = order_.ready(UINT64_MAX);
+      const std::span<const TimeOrder::Pending> ready = order_.ready(UINT64_MAX);
       is_more = is_more || !ready.empty();
       write(ready);
       order_.release();

@@ -8,9 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <functional>
 #include <optional>
+
+#include "base/text.h"
 
 namespace xdpcap {
 namespace {
@@ -31,7 +32,7 @@ Result<std::optional<CaptureWatch::End>> wait_for_end(const CountLoopOptions& op
                                  {.fd = watch_fd, .events = POLLIN, .revents = 0}}};
     const int ready = ::poll(waits.data(), waits.size(), static_cast<int>(left));
     if (ready < 0 && errno != EINTR) {
-      return fail(Errc::Kernel, fmt::format("wait while counting: poll: {}", std::strerror(errno)),
+      return fail(Errc::Kernel, fmt::format("wait while counting: poll: {}", errno_text(errno)),
                   errno);
     }
     if (ready > 0 && waits[0].revents != 0) {

@@ -13,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include "base/text.h"
+
 namespace xdpcap {
 namespace {
 
@@ -62,7 +64,7 @@ std::unexpected<Error> no_memory(std::size_t size_bytes, std::optional<std::uint
   const std::string present = available ? fmt::format(", {} are available", *available) : "";
   return fail(Errc::Kernel,
               fmt::format("allocate {} bytes for the flight recorder: {}{}; give it less",
-                          size_bytes, std::strerror(error), present),
+                          size_bytes, errno_text(error), present),
               error);
 }
 

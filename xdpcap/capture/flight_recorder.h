@@ -24,7 +24,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "xdpcap/ring/record.h"
+#include "xdpcap/ring/record_reader.h"
 
 namespace xdpcap {
 

@@ -2,6 +2,8 @@
 
 #include "xdpcap/capture/packet_output.h"
 
+#include <utility>
+
 namespace xdpcap {
 
 std::vector<PcapngStatistics> statistics_blocks(const ActionTotals& totals,
@@ -20,6 +22,38 @@ std::vector<PcapngStatistics> statistics_blocks(const ActionTotals& totals,
                       .delivered = one.written});
   }
   return blocks;
+}
+
+Result<void> DirectOutput::write(std::span<const TimeOrder::Pending> batch) {
+  Result<void> result;
+  for (const TimeOrder::Pending& held : batch) {
+    if (Result<void> written = packets_.write(held.packet); !written) {
+      packets_.close();  // the rest is counted
+      result = std::move(written);
+    }
+  }
+  return result;
+}
+
+Result<void> DirectOutput::flush() {
+  return is_open() ? writer_.flush() : Result<void>{};
+}
+
+Result<PacketOutput::Step> DirectOutput::go_on() {
+  if (!std::exchange(is_ending_, false) || !is_open()) {
+    return Step::Nothing;
+  }
+  TRY(writer_.flush());
+  return Step::Statistics;
+}
+
+Result<void> DirectOutput::write_statistics(std::span<const PcapngStatistics> statistics) {
+  return is_open() ? writer_.write_statistics(statistics) : Result<void>{};
+}
+
+void DirectOutput::count(Action action, PacketTotals& totals) const {
+  totals.written = packets_.delivered(action);
+  totals.unwritten = packets_.taken(action) - totals.written;
 }
 
 }  // namespace xdpcap

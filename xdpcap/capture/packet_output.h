@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Where the loop of a capture puts its packets: into the file (direct_output.h), or into a flight recorder's memory
+// Where the loop of a capture puts its packets: into the file (DirectOutput), or into a flight recorder's memory
 // (recorder_output.h).
 //
 //     write(batch)              as packets come
@@ -13,10 +13,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "xdpcap/capture/accounting.h"
+#include "xdpcap/capture/packet_writer.h"
 #include "xdpcap/capture/time_order.h"
 #include "xdpcap/pcapng/pcapng_writer.h"
 
@@ -34,7 +36,7 @@ class PacketOutput {
 
   /// Takes a batch, in time order.
   /// Errors, here and below: those of the output, which is to be closed then; what follows in the batch is counted.
-  virtual Result<void> write(std::span<const TimeOrder::Held> batch) = 0;
+  virtual Result<void> write(std::span<const TimeOrder::Pending> batch) = 0;
 
   /// Hands what is on its way into the file to the sink.
   virtual Result<void> flush() = 0;
@@ -60,5 +62,31 @@ class PacketOutput {
 std::vector<PcapngStatistics> statistics_blocks(const ActionTotals& totals,
                                                 const std::vector<Action>& actions,
                                                 std::uint64_t start_ns, std::uint64_t end_ns);
+
+// Packets straight into the file: one section, which the writer has begun.
+//
+// Tested by: xdpcap/tests/capture/capture_loop_test.cc.
+
+class DirectOutput final : public PacketOutput {
+ public:
+  /// As PacketWriter.
+  DirectOutput(PcapngWriter& writer, const WallClock& clock, const std::vector<Action>& actions,
+               std::optional<std::uint32_t> sole_ifindex)
+      : writer_(writer), packets_(writer, clock, actions, sole_ifindex) {}
+
+  Result<void> write(std::span<const TimeOrder::Pending> batch) override;
+  Result<void> flush() override;
+  Result<Step> go_on() override;
+  Result<void> write_statistics(std::span<const PcapngStatistics> statistics) override;
+  void end() override { is_ending_ = true; }
+  void close() override { packets_.close(); }
+  bool is_open() const override { return packets_.is_open(); }
+  void count(Action action, PacketTotals& totals) const override;
+
+ private:
+  PcapngWriter& writer_;
+  PacketWriter packets_;
+  bool is_ending_ = false;
+};
 
 }  // namespace xdpcap

@@ -15,37 +15,37 @@ PacketWriter::PacketWriter(PcapngWriter& output, const WallClock& clock,
   std::ranges::copy(kIngressPrefix, comment_.begin());
   std::uint32_t interface = 0;
   for (const Action action : actions) {
-    lanes_[index(action)].interface = interface++;
+    by_action_[index(action)].interface = interface++;
   }
 }
 
 Result<void> PacketWriter::write(const Packet& packet) {
-  Lane& lane = lanes_[index(packet.action)];
-  ++lane.taken;
-  if (!is_open_ || !lane.interface) {
+  ActionState& state = by_action_[index(packet.action)];
+  ++state.taken;
+  if (!is_open_ || !state.interface) {
     return {};
   }
-  return put(lane, packet, clock_->to_wall_ns(packet.ktime_ns), lost_before(lane, packet));
+  return put(state, packet, clock_->to_wall_ns(packet.ktime_ns), lost_before(state, packet));
 }
 
 Result<void> PacketWriter::write(const Packet& packet, std::uint64_t wall_time_ns) {
-  Lane& lane = lanes_[index(packet.action)];
-  ++lane.taken;
-  if (!is_open_ || !lane.interface) {
+  ActionState& state = by_action_[index(packet.action)];
+  ++state.taken;
+  if (!is_open_ || !state.interface) {
     return {};
   }
-  return put(lane, packet, wall_time_ns,
-             std::exchange(lane.lost_before_skipped, 0) + lost_before(lane, packet));
+  return put(state, packet, wall_time_ns,
+             std::exchange(state.lost_before_skipped, 0) + lost_before(state, packet));
 }
 
 void PacketWriter::skip(const Packet& packet) {
-  Lane& lane = lanes_[index(packet.action)];
-  lane.lost_before_skipped += lost_before(lane, packet);
+  ActionState& state = by_action_[index(packet.action)];
+  state.lost_before_skipped += lost_before(state, packet);
 }
 
-Result<void> PacketWriter::put(Lane& lane, const Packet& packet, std::uint64_t wall_time_ns,
+Result<void> PacketWriter::put(ActionState& state, const Packet& packet, std::uint64_t wall_time_ns,
                                std::uint64_t lost_before_packets) {
-  return output_->write({.interface = *lane.interface,
+  return output_->write({.interface = *state.interface,
                          .wall_time_ns = wall_time_ns,
                          .wire_length_bytes = packet.wire_length_bytes,
                          .bytes = packet.bytes,
@@ -55,7 +55,7 @@ Result<void> PacketWriter::put(Lane& lane, const Packet& packet, std::uint64_t w
                          .comment = comment_on(packet)});
 }
 
-// Millions of packets a second may each have one, so nothing general formats it.
+// Millions of packets a second may each have state, so nothing general formats it.
 std::string_view PacketWriter::comment_on(const Packet& packet) {
   if (packet.ifindex == sole_ifindex_) {
     return {};
@@ -67,15 +67,15 @@ std::string_view PacketWriter::comment_on(const Packet& packet) {
 }
 
 std::uint64_t PacketWriter::delivered(Action action) const {
-  const Lane& lane = lanes_[index(action)];
-  return lane.interface ? output_->delivered(*lane.interface) : 0;
+  const ActionState& state = by_action_[index(action)];
+  return state.interface ? output_->delivered(*state.interface) : 0;
 }
 
-std::uint64_t PacketWriter::lost_before(Lane& lane, const Packet& packet) {
-  if (lane.lost.size() <= packet.ring) {
-    lane.lost.resize(packet.ring + 1U);  // bounded by the number of rings
+std::uint64_t PacketWriter::lost_before(ActionState& state, const Packet& packet) {
+  if (state.lost.size() <= packet.ring) {
+    state.lost.resize(packet.ring + 1U);  // bounded by the number of rings
   }
-  std::uint32_t& last = lane.lost[packet.ring];
+  std::uint32_t& last = state.lost[packet.ring];
   const std::uint32_t growth = packet.lost_packets - std::exchange(last, packet.lost_packets);
   return growth > INT32_MAX ? 0 : growth;  // it does not shrink: no capture program wrote that
 }

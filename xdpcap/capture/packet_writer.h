@@ -32,7 +32,7 @@
 #include "xdpcap/capture/clock.h"
 #include "xdpcap/kernel/action.h"
 #include "xdpcap/pcapng/pcapng_writer.h"
-#include "xdpcap/ring/record.h"
+#include "xdpcap/ring/record_reader.h"
 
 namespace xdpcap {
 
@@ -63,14 +63,14 @@ class PacketWriter {
   bool is_open() const { return is_open_; }
 
   /// Packets that write() got.
-  std::uint64_t taken(Action action) const { return lanes_[index(action)].taken; }
+  std::uint64_t taken(Action action) const { return by_action_[index(action)].taken; }
 
   /// Of those, packets whose whole block reached the output.
   std::uint64_t delivered(Action action) const;
 
  private:
   // What is remembered of the packets of one action.
-  struct Lane {
+  struct ActionState {
     std::optional<std::uint32_t> interface;  // in the file; nullopt: not captured
     std::vector<std::uint32_t> lost;         // by ring, as of the last packet
     std::uint64_t lost_before_skipped = 0;   // to be shown at the next packet
@@ -79,14 +79,14 @@ class PacketWriter {
   static constexpr std::size_t kMostCommentBytes =
       kIngressPrefix.size() + std::numeric_limits<std::uint32_t>::digits10 + 1;
 
-  Result<void> put(Lane& lane, const Packet& packet, std::uint64_t wall_time_ns,
+  Result<void> put(ActionState& state, const Packet& packet, std::uint64_t wall_time_ns,
                    std::uint64_t lost_before_packets);
   std::string_view comment_on(const Packet& packet);
-  static std::uint64_t lost_before(Lane& lane, const Packet& packet);
+  static std::uint64_t lost_before(ActionState& state, const Packet& packet);
 
   PcapngWriter* output_;
   const WallClock* clock_;
-  ByAction<Lane> lanes_;
+  ByAction<ActionState> by_action_;
   std::optional<std::uint32_t> sole_ifindex_;
   std::array<char, kMostCommentBytes> comment_;
   bool is_open_ = true;

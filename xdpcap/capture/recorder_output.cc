@@ -57,9 +57,9 @@ void RecorderOutput::ask(DumpReason reason) {
   }
 }
 
-Result<void> RecorderOutput::write(std::span<const TimeOrder::Held> batch) {
+Result<void> RecorderOutput::write(std::span<const TimeOrder::Pending> batch) {
   Result<void> result;
-  for (const TimeOrder::Held& held : batch) {
+  for (const TimeOrder::Pending& held : batch) {
     Count& count = counts_[index(held.packet.action)];
     ++count.taken;
     if (!is_open() || !count.is_captured) {

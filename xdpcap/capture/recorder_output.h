@@ -66,7 +66,7 @@ class RecorderOutput final : public PacketOutput {
   /// Wants what is in memory written out.
   void ask(DumpReason reason);
 
-  Result<void> write(std::span<const TimeOrder::Held> batch) override;
+  Result<void> write(std::span<const TimeOrder::Pending> batch) override;
   Result<void> flush() override;
   Result<Step> go_on() override;
   Result<void> write_statistics(std::span<const PcapngStatistics> statistics) override;

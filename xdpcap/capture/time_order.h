@@ -36,14 +36,13 @@
 #include <span>
 #include <vector>
 
-#include "xdpcap/ring/record.h"
 #include "xdpcap/ring/record_reader.h"
 
 namespace xdpcap {
 
 class TimeOrder {
  public:
-  struct Held {
+  struct Pending {
     Packet packet;
     RingPosition start;  ///< of its record in the ring
   };
@@ -62,7 +61,7 @@ class TimeOrder {
   /// Units: the horizon is the look-back before the last fill(), or UINT64_MAX when nobody fills
   /// the rings any more.
   /// Ownership: valid until release(), which must come before the next fill().
-  std::span<const Held> ready(std::uint64_t horizon_ktime_ns);
+  std::span<const Pending> ready(std::uint64_t horizon_ktime_ns);
 
   /// Forgets what ready() returned last and gives its space back.
   void release();
@@ -75,26 +74,26 @@ class TimeOrder {
 
  private:
   /// One ring and what is held of it.
-  struct Lane {
-    RecordReader* ring;
+  struct Ring {
+    RecordReader* reader;
     std::uint32_t number;
-    RingPosition released;    ///< where the oldest held record starts in the ring
-    std::vector<Held> held;   ///< in time order
-    std::size_t ready = 0;    ///< packets at the front of `held` that ready() returned
-    std::size_t merged = 0;   ///< of those, while they are merged
-    bool is_bounded = false;  ///< the last fill()
+    RingPosition released;      ///< where the oldest held record starts in the ring
+    std::vector<Pending> held;  ///< in time order
+    std::size_t ready = 0;      ///< packets at the front of `held` that ready() returned
+    std::size_t merged = 0;     ///< of those, while they are merged
+    bool is_bounded = false;    ///< the last fill()
 
     bool has_to_go_on() const;
   };
-  void fill(Lane& lane);
-  std::span<const Held> merge();
+  void fill(Ring& ring);
+  std::span<const Pending> merge();
 
-  std::vector<Lane> lanes_;
+  std::vector<Ring> rings_;
   std::uint64_t look_back_ns_;
-  std::size_t most_packets_;         ///< held of a lane
+  std::size_t most_packets_;         ///< held of a ring
   std::vector<RingRecord> records_;  // members to keep their memory
   std::vector<std::size_t> heads_;
-  std::vector<Held> merged_;
+  std::vector<Pending> merged_;
   std::uint64_t corrupt_records_ = 0;
 };
 

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/process_start.h"
 #include "base/report.h"
 #include "xdpcap/command/xdpcap_report.h"
 #include "xdpcap/hook/hook_variant.h"
 #include "xdpcap/kernel/errors.h"
-#include "xdpcap/kernel/process.h"
 #include "xdpcap/statistics/status.h"
 
 namespace xdpcap {
@@ -33,7 +33,7 @@ Result<std::unique_ptr<GuardedCapture>> GuardedCapture::prepare(const Hook& hook
       .hook = hook,
       .filter = filter,
       .join = {.actions = capture.actions,
-               .command_line = command_line(::getpid()),
+               .command_line = cli::command_line(::getpid()),
                .filter = options.filter,
                .pid = static_cast<std::uint32_t>(::getpid()),
                .on_busy = options.on_busy},
@@ -58,10 +58,10 @@ Result<void> GuardedCapture::get_place() {
 Result<void> GuardedCapture::send_filter(const cbpfc::Filter& filter,
                                          const std::string& text) const {
   const std::vector<cbpfc::RawInsn> raw = filter.encode();
-  const std::size_t bytes = raw.size() * sizeof(cbpfc::RawInsn);
+  const auto bytes = std::as_bytes(std::span(raw));
   const int memory = filter_memory_.get();
   if (::ftruncate(memory, 0) != 0 || ::lseek(memory, 0, SEEK_SET) != 0 ||
-      ::write(memory, raw.data(), bytes) != static_cast<ssize_t>(bytes)) {
+      ::write(memory, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
     return fail(Errc::Io, fmt::format("hand over the filter: {}", errno_text(errno)), errno);
   }
   return guardian_.tell(MessageKind::Filter, fmt::format("filter {} read again: {}",

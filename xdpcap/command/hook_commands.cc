@@ -7,21 +7,26 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "base/report.h"
 #include "xdpcap/command/foreign_programs.h"
+#include "xdpcap/command/guarded_capture.h"
 #include "xdpcap/command/hook_text.h"
+#include "xdpcap/command/signals.h"
 #include "xdpcap/command/xdpcap_report.h"
+#include "xdpcap/command/xdpcap_start.h"
+#include "xdpcap/inspect/hook_diagnosis.h"
 #include "xdpcap/inspect/hook_inventory.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/kernel/mounts.h"
-#include "xdpcap/kernel/object_ids.h"
-#include "xdpcap/kernel/program_info.h"
-#include "xdpcap/sharing/capture_status.h"
+#include "xdpcap/kernel/objects.h"
+#include "xdpcap/kernel/program.h"
 #include "xdpcap/sharing/chain.h"
 
 namespace xdpcap {
@@ -52,13 +57,13 @@ cli::CaptureOnHook describe(const CaptureStatus& status) {
   return capture;
 }
 
-int print_hooks(const std::vector<cli::ListedHook>& hooks, const XdpcapOptions& options) {
+Result<int> print_hooks(const std::vector<cli::ListedHook>& hooks, const XdpcapOptions& options) {
   const std::string text = options.wants_json ? cli::hooks_json(hooks)
                            : hooks.empty()    ? "no hooks: no program array is used by an XDP "
                                                 "program, and none is pinned that could be\n"
                                               : cli::hooks_text(hooks);
-  const Result<void> printed = cli::print_to_stdout(text);
-  return printed ? cli::kExitSuccess : report(printed.error(), options.verbose);
+  TRY(cli::print_to_stdout(text));
+  return cli::kExitSuccess;
 }
 
 // With the captures of this user, by the pins of the hook.  What another user has put beside one of them hides nothing else.
@@ -77,20 +82,6 @@ cli::ListedHook with_captures(HookFacts facts) {
                            [](const CaptureStatus& status) { return describe(status); });
   }
   return listed;
-}
-
-Result<std::vector<cli::ListedHook>> find_all() {
-  std::vector<cli::ListedHook> hooks;
-  std::vector<HookFacts> all = TRY(find_hooks().with_context("list the hooks of this machine"));
-  for (HookFacts& facts : all) {
-    hooks.push_back(with_captures(std::move(facts)));
-  }
-  return hooks;
-}
-
-Result<cli::ListedHook> look_at(const XdpcapOptions& options) {
-  const Hook hook = TRY(Hook::open(options.hook_path));
-  return with_captures(TRY(hook_facts(hook, Scope::AllNamespaces)));
 }
 
 /// Programs of captures that are in slots all the same: of other users, or of a directory that is gone.
@@ -193,29 +184,94 @@ Result<std::string> detach(const XdpcapOptions& options) {
 
 }  // namespace
 
-int list_hooks(const XdpcapOptions& options) {
+Result<int> list_hooks(const XdpcapOptions& options) {
   if (const auto mounts = mounts_of_type("bpf"); mounts && mounts->empty() && !options.is_silent) {
     say("warning: no BPF file system is mounted where this process sees it, so no pin is shown: mount it with "
         "`mount -t bpf bpf /sys/fs/bpf`, and note that `ip netns exec` hides it while `nsenter --net=` does not");
   }
-  const Result<std::vector<cli::ListedHook>> hooks = find_all();
-  return hooks ? print_hooks(*hooks, options) : report(hooks.error(), options.verbose);
-}
-
-int show_hook(const XdpcapOptions& options) {
-  Result<cli::ListedHook> hook = look_at(options);
-  return hook ? print_hooks({*std::move(hook)}, options) : report(hook.error(), options.verbose);
-}
-
-int detach_captures(const XdpcapOptions& options) {
-  const Result<std::string> done = detach(options);
-  if (!done) {
-    return report(done.error(), options.verbose);
+  std::vector<cli::ListedHook> hooks;
+  for (HookFacts& facts : TRY(find_hooks().with_context("list the hooks of this machine"))) {
+    hooks.push_back(with_captures(std::move(facts)));
   }
+  return print_hooks(hooks, options);
+}
+
+Result<int> show_hook(const XdpcapOptions& options) {
+  const Hook hook = TRY(Hook::open(options.hook_path));
+  return print_hooks({with_captures(TRY(hook_facts(hook, Scope::AllNamespaces)))}, options);
+}
+
+Result<int> detach_captures(const XdpcapOptions& options) {
+  const std::string done = TRY(detach(options));
   if (!options.quiet) {
-    say(*done);
+    say(done);
   }
   return cli::kExitSuccess;
+}
+
+namespace {
+
+constexpr std::chrono::seconds kCountingTime{3};
+
+// Counts packets of all actions, until the time is over or somebody says stop.
+Result<ActionCounters> count_packets(const Hook& hook, const cbpfc::Filter& filter,
+                                     const XdpcapOptions& options,
+                                     const cli::StopSignals& signals) {
+  const std::unique_ptr<GuardedCapture> guarded = TRY(GuardedCapture::prepare(
+      hook, filter, options, {.actions = hook.actions(), .counts_only = true}));
+  TRY(guarded->get_place());
+  TRY(guarded->enter());
+  static_cast<void>(signals.wait(kCountingTime));
+  TRY(guarded->leave());
+  return guarded->capture().counters();
+}
+
+CaptureSituation describe(const Hook& hook, const ActionCounters& counters,
+                          const XdpcapOptions& options) {
+  CaptureSituation situation{.facts = hook_facts(hook, Scope::AllNamespaces),
+                             .filter = options.filter,
+                             .captured = {},
+                             .others = {},
+                             .is_recorded = false};
+  if (situation.facts.has_value()) {
+    situation.proof = prove_hook(*situation.facts);
+  }
+  set_counts(situation, hook.actions(), choose_actions(hook, options), counters);
+  return situation;
+}
+
+// The situation of the hook, counted if it can be.
+Result<CaptureSituation> look(const XdpcapOptions& options) {
+  const cbpfc::Filter filter = TRY(given_filter(options, {})).filter;
+  const Hook hook = TRY(Hook::open(options.hook_path));
+  const cli::StopSignals signals = TRY(cli::StopSignals::block());
+  CaptureSituation situation = describe(hook, {}, options);
+  situation.is_counted = !options.is_passive && TRY(hook.has_owner()) &&
+                         (options.force || (situation.proof && situation.proof->is_hook()));
+  if (!situation.is_counted) {
+    return situation;
+  }
+  if (!options.is_silent) {
+    say(fmt::format("entering hook {} for {} s to count packets; -passive does without",
+                    options.hook_path, kCountingTime.count()));
+  }
+  const ActionCounters counters = TRY(count_packets(hook, filter, options, signals));
+  return describe(hook, counters, options);
+}
+
+}  // namespace
+
+Result<int> diagnose_hook(const XdpcapOptions& options) {
+  const CaptureSituation situation = TRY(look(options));
+  const std::vector<HookCheck> checks = check_hook(situation);
+  const std::string verdict = why_nothing_was_captured(situation).value_or(
+      situation.is_counted ? "packets that match reach the hook: a capture gets them"
+                           : "nothing is seen that keeps packets from a capture; "
+                             "they were not counted");
+  TRY(cli::print_to_stdout(cli::checks_text(checks) + "\n" + cli::printable(verdict) + "\n"));
+  const bool is_fine = std::ranges::none_of(
+      checks, [](const HookCheck& check) { return check.result == CheckResult::No; });
+  return is_fine ? cli::kExitSuccess : cli::kExitFailure;
 }
 
 }  // namespace xdpcap

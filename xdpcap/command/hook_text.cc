@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/report.h"
+#include "base/text.h"
 #include "xdpcap/kernel/errors.h"
 
 namespace xdpcap::cli {
@@ -22,12 +23,7 @@ std::string shown(std::string_view text) {
   if (text.size() <= kMostTextBytes) {
     return printable(text);
   }
-  constexpr auto kIsRest = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
-  std::size_t end = kMostTextBytes;
-  while (end > 0 && kIsRest(text[end])) {  // not within a character of UTF-8
-    --end;
-  }
-  return printable(text.substr(0, end)) + "...";
+  return printable(cut_text(text, kMostTextBytes)) + "...";
 }
 
 /// "31 "firewall"".

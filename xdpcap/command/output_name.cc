@@ -13,24 +13,22 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace xdpcap {
 namespace {
-
-constexpr std::string_view kSpace = " \t\r\n\f\v";
 
 /// Whether `text` begins with a word that libpcap knows, a number, an address or an operator.
 bool begins_like_expression(std::string_view text) {
   constexpr int kDltPflog = 117;
-  const std::size_t start = std::min(text.find_first_not_of(kSpace), text.size());
-  std::size_t end = start;
-  while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 ||
-                               std::string_view("-_.").contains(text[end]))) {
-    ++end;
-  }
+  const std::string_view trimmed = trim(text);
+  const auto* const end = std::ranges::find_if_not(trimmed, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("-_.").contains(c);
+  });
+  const std::string_view word(trimmed.begin(), end);
   constexpr std::size_t kLongestName = 15;  // of an interface; libpcap has no word as long
-  return end - start <= kLongestName &&
-         !cbpfc::compile_expression(fmt::format("ifname {}", text.substr(start, end - start)),
-                                    {.dlt = kDltPflog});
+  return word.size() <= kLongestName &&
+         !cbpfc::compile_expression(fmt::format("ifname {}", word), {.dlt = kDltPflog});
 }
 
 bool is_expression(const std::string& text, const XdpcapOptions& options) {
@@ -64,7 +62,7 @@ std::string quoted(const std::string& text) {
 
 std::string shortened(const std::string& text) {
   constexpr std::size_t kMostBytes = 160;
-  return text.size() <= kMostBytes ? text : text.substr(0, kMostBytes) + "...";
+  return text.size() <= kMostBytes ? text : std::string(cut_text(text, kMostBytes)) + "...";
 }
 
 /// The command with another output and filter.  On a terminal, packets go into a file.
@@ -83,7 +81,7 @@ std::string_view usual_output() {
 Result<void> check_output_name(const XdpcapOptions& options) {
   const std::string& output = options.output;
   const std::string& filter = options.filter;
-  if (output.find_first_not_of(kSpace) == std::string::npos) {
+  if (trim(output).empty()) {
     return fail(Errc::InvalidArgument,
                 fmt::format("<output> \"{}\" is blank; give the name of a file, or - for standard "
                             "output; probably meant: {}",

@@ -9,7 +9,8 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+
+#include "base/text.h"
 
 namespace xdpcap::cli {
 
@@ -27,11 +28,11 @@ bool is_ignored(int signal) {
 /// Blocks `signals`; the descriptor they arrive at.
 Result<UniqueFd> open_signals(const sigset_t& signals) {
   if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-    return fail(Errc::Kernel, fmt::format("block signals: {}", std::strerror(errno)), errno);
+    return fail(Errc::Kernel, fmt::format("block signals: {}", errno_text(errno)), errno);
   }
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.is_open()) {
-    return fail(Errc::Kernel, fmt::format("open a signalfd: {}", std::strerror(errno)), errno);
+    return fail(Errc::Kernel, fmt::format("open a signalfd: {}", errno_text(errno)), errno);
   }
   return fd;
 }

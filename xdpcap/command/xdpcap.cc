@@ -19,21 +19,17 @@
 #include <memory>
 #include <optional>
 
-#include "base/no_memory.h"
+#include "base/process_start.h"
 #include "base/report.h"
-#include "base/standard_descriptors.h"
 #include "xdpcap/capture/capture_loop.h"
 #include "xdpcap/capture/count_loop.h"
-#include "xdpcap/command/diagnose_command.h"
 #include "xdpcap/command/guarded_capture.h"
 #include "xdpcap/command/hook_commands.h"
 #include "xdpcap/command/ingress.h"
-#include "xdpcap/command/original.h"
 #include "xdpcap/command/output_name.h"
 #include "xdpcap/command/signals.h"
 #include "xdpcap/command/xdpcap_options.h"
 #include "xdpcap/command/xdpcap_privileges.h"
-#include "xdpcap/command/xdpcap_recorder.h"
 #include "xdpcap/command/xdpcap_reload.h"
 #include "xdpcap/command/xdpcap_report.h"
 #include "xdpcap/command/xdpcap_start.h"
@@ -43,7 +39,7 @@
 #include "xdpcap/inspect/hook_inventory.h"
 #include "xdpcap/inspect/hook_proof.h"
 #include "xdpcap/pcapng/file_sink.h"
-#include "xdpcap/privilege/secure_start.h"
+#include "xdpcap/privilege/reduce.h"
 #include "xdpcap/sharing/hook_capture.h"
 #include "xdpcap/statistics/status.h"
 
@@ -51,9 +47,9 @@ namespace {
 
 using namespace xdpcap;  // NOLINT(google-build-using-namespace): this file is the program
 
-int print(std::string_view text) {
-  const Result<void> printed = cli::print_to_stdout(text);
-  return printed ? cli::kExitSuccess : report(printed.error(), false);
+Result<int> print(std::string_view text) {
+  TRY(cli::print_to_stdout(text));
+  return cli::kExitSuccess;
 }
 
 struct Signals {
@@ -108,14 +104,6 @@ StatisticsReaders make_readers_of(const PreparedCapture& prepared, GuardedCaptur
     }
   };
   return readers;
-}
-
-Result<void> may_enter(const Hook& hook, const Result<HookFacts>& facts,
-                       const XdpcapOptions& options) {
-  if (options.force) {
-    return {};
-  }
-  return facts ? check_is_hook(hook, *facts) : Result<void>(std::unexpected(facts.error()));
 }
 
 // Where packets come from: for the file, and for a warning.  A capture does without it if it may not be asked for.
@@ -184,22 +172,17 @@ Result<PcapngWriter> make_writer(FileSink& sink, const PreparedCapture& prepared
 }
 
 // From the header of the file to its end.
-int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& prepared) {
+Result<int> run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& prepared) {
   HookCapture& capture = guarded.capture();
   const XdpcapOptions& options = prepared.options;
-  const Result<RecordReaders> rings = make_readers(capture.rings());
-  if (!rings) {
-    sink.remove_if_created();
-    return report(rings.error(), options.verbose);
-  }
+  const RecordReaders rings = TRY(make_readers(capture.rings()));
   sink.set_stop_fd(prepared.signals.stop.fd());
   Result<PcapngWriter> writer = make_writer(sink, prepared);
+  if (!writer && writer.error().sys_errno == EPIPE) {
+    return cli::kExitSuccess;  // the reader has seen enough
+  }
   if (!writer) {
-    if (writer.error().sys_errno == EPIPE) {
-      return cli::kExitSuccess;  // the reader has seen enough
-    }
-    sink.remove_if_created();
-    return report(writer.error(), options.verbose);
+    return std::unexpected(writer.error());
   }
   CaptureLoopOptions loop{.actions = prepared.actions,
                           .sole_ifindex = sole_ifindex(prepared.ingress),
@@ -215,53 +198,42 @@ int run_to_end(GuardedCapture& guarded, FileSink& sink, const PreparedCapture& p
     loop.recorder =
         recorder_options(*prepared.recorder, options, section_of(prepared), *prepared.signals.dump);
   }
-  Result<FilterReload> reload = start_threads(prepared, guarded);
-  if (!reload) {
-    sink.remove_if_created();
-    return report(reload.error(), options.verbose);
-  }
+  FilterReload reload = TRY(start_threads(prepared, guarded));
   loop.readers = make_readers_of(prepared, guarded);
-  HookSource source(guarded, *reload);
+  HookSource source(guarded, reload);
   SystemTime time;
-  const CaptureSummary summary = run_capture(source, *rings, *writer, sink, time, loop);
+  const CaptureSummary summary = run_capture(source, rings, *writer, sink, time, loop);
   prepared.outlets->end_status_line();
   const int exit_code = conclude(summary, options);
   return guarded.has_missed() ? cli::kExitFailure : exit_code;
 }
 
 // Counting, from a hook that may be entered to the end.
-int count_hook(PreparedCapture& prepared) {
+Result<int> count_hook(PreparedCapture& prepared) {
   const XdpcapOptions& options = prepared.options;
   if (prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
-  Result<std::unique_ptr<GuardedCapture>> guarded =
-      start_capture(prepared, {.actions = prepared.actions, .counts_only = true});
-  if (!guarded) {
-    return report(guarded.error(), options.verbose);
-  }
-  if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
-    return report(ready.error(), options.verbose);
-  }
-  Result<FilterReload> reload = start_threads(prepared, **guarded);
-  if (!reload) {
-    return report(reload.error(), options.verbose);
-  }
-  HookSource source(**guarded, *reload);
+  const std::unique_ptr<GuardedCapture> guarded =
+      TRY(start_capture(prepared, {.actions = prepared.actions, .counts_only = true}));
+  TRY(get_ready(prepared, *guarded));
+  FilterReload reload = TRY(start_threads(prepared, *guarded));
+  HookSource source(*guarded, reload);
   SystemTime time;
   const CaptureSummary summary = run_count(source, time,
                                            {.actions = prepared.actions,
                                             .signal_fd = prepared.signals.stop.fd(),
-                                            .readers = make_readers_of(prepared, **guarded),
-                                            .watch = guarded->get()});
+                                            .readers = make_readers_of(prepared, *guarded),
+                                            .watch = guarded.get()});
   prepared.outlets->end_status_line();
   const bool has_line = summary.are_totals_known && !options.json;  // which says the same
-  const int printed =
+  const Result<int> printed =
       has_line ? print(cli::format_counts(sum(summary.totals)) + "\n") : cli::kExitSuccess;
-  const bool is_whole = all_were_handed_on(summary) && !(*guarded)->has_missed();
-  return summary.error ? report(*summary.error, options.verbose)
-         : is_whole    ? printed
-                       : cli::kExitFailure;
+  const bool is_whole = all_were_handed_on(summary) && !guarded->has_missed();
+  if (summary.error) {
+    return std::unexpected(*summary.error);
+  }
+  return printed && !is_whole ? cli::kExitFailure : printed;
 }
 
 // The output, kept from other captures.
@@ -276,7 +248,7 @@ Result<FileSink> open_output(const XdpcapOptions& options, UniqueFd pipe) {
 }
 
 // From a hook that may be entered to the end.
-int capture_hook(PreparedCapture& prepared) {
+Result<int> capture_hook(PreparedCapture& prepared) {
   const XdpcapOptions& options = prepared.options;
   UniqueFd pipe;
   if (await_reader(options.output, trusted_users(prepared.user), prepared.signals.stop, pipe) ==
@@ -284,34 +256,35 @@ int capture_hook(PreparedCapture& prepared) {
       prepared.signals.stop.wait(std::chrono::milliseconds(0))) {
     return cli::kExitSuccess;
   }
-  Result<std::unique_ptr<GuardedCapture>> guarded =
-      start_capture(prepared,
-                    {.actions = prepared.actions,
-                     .snaplen_bytes = options.snaplen_bytes,
-                     .ring_bytes = options.ring_bytes,
-                     .watermark_bytes = options.watermark_bytes,
-                     .limits = options.limits,
-                     .transport = options.transport},
-                    pipe.get());
-  if (!guarded) {
-    return report(guarded.error(), options.verbose);
-  }
+  const std::unique_ptr<GuardedCapture> guarded =
+      TRY(start_capture(prepared,
+                        {.actions = prepared.actions,
+                         .snaplen_bytes = options.snaplen_bytes,
+                         .ring_bytes = options.ring_bytes,
+                         .watermark_bytes = options.watermark_bytes,
+                         .limits = options.limits,
+                         .transport = options.transport},
+                        pipe.get()));
   const bool has_waited = pipe.is_open();
   Result<FileSink> sink = open_output(options, std::move(pipe));
   if (!sink && has_waited && sink.error().sys_errno == ENXIO) {
     return cli::kExitSuccess;  // the reader has gone again
   }
   if (!sink) {
-    return report(sink.error(), options.verbose);
+    return std::unexpected(sink.error());
   }
-  if (const Result<void> ready = get_ready(prepared, **guarded); !ready) {
+  const auto run = [&]() -> Result<int> {
+    TRY(get_ready(prepared, *guarded));
+    if (options.verbose) {
+      describe(guarded->capture(), prepared.filter, options);
+    }
+    return run_to_end(*guarded, *sink, prepared);
+  };
+  Result<int> exit_code = run();
+  if (!exit_code) {
     sink->remove_if_created();
-    return report(ready.error(), options.verbose);
   }
-  if (options.verbose) {
-    describe((*guarded)->capture(), prepared.filter, options);
-  }
-  return run_to_end(**guarded, *sink, prepared);
+  return exit_code;
 }
 
 // SIGUSR1 is the flight recorder's; without one, FilterReload says so.
@@ -327,71 +300,41 @@ Result<Signals> block_signals(const XdpcapOptions& options) {
                  .dump = TRY(cli::RequestSignals::block({SIGUSR1}))};
 }
 
-int run(const XdpcapOptions& given) {
-  XdpcapOptions options = given;
-  const Result<std::optional<User>> user = chosen_user(options);
-  if (!user) {
-    return report(user.error(), options.verbose);
-  }
-  const Result<CaptureFiles> files = find_files(options, *user);
-  if (!files) {
-    return report(files.error(), options.verbose);
-  }
-  Result<GivenFilter> given_filter = xdpcap::given_filter(options, *files);
-  if (!given_filter) {
-    return report(given_filter.error(), options.verbose);
-  }
-  options.filter = std::move(given_filter->text);
-  const Result<Signals> signals = block_signals(options);
-  if (!signals) {
-    return report(signals.error(), options.verbose);
-  }
-  Result<Hook> hook = Hook::open(options.hook_path);
-  if (!hook) {
-    return report(hook.error(), options.verbose);
-  }
-  const std::vector<Action> actions = choose_actions(*hook, options);
-  if (const std::string warning = missing_slots_warning(*hook);
+Result<int> run(XdpcapOptions options) {
+  const std::optional<User> user = TRY(chosen_user(options));
+  const CaptureFiles files = TRY(find_files(options, user));
+  GivenFilter filter = TRY(given_filter(options, files));
+  options.filter = std::move(filter.text);
+  const Signals signals = TRY(block_signals(options));
+  Hook hook = TRY(Hook::open(options.hook_path));
+  const std::vector<Action> actions = choose_actions(hook, options);
+  if (const std::string warning = missing_slots_warning(hook);
       !options.actions && !warning.empty()) {
     say(warning);
   }
-  if (const Result<void> triggers = check_triggers(options, actions); !triggers) {
-    return report(triggers.error(), options.verbose);
-  }
-  Result<std::optional<FlightRecorder>> recorder = allocate_recorder(options);
-  if (!recorder) {
-    return report(recorder.error(), options.verbose);
-  }
+  TRY(check_triggers(options, actions));
+  std::optional<FlightRecorder> recorder = TRY(allocate_recorder(options));
   if (options.wait) {
-    const Result<void> output = options.counts_only
-                                    ? Result<void>{}
-                                    : FileSink::check(options.output, trusted_users(*user));
-    if (!output) {
-      return report(output.error(), options.verbose);
+    if (!options.counts_only) {
+      TRY(FileSink::check(options.output, trusted_users(user)));
     }
-    const Result<Waited> owner = await_owner(*hook, signals->stop);
-    if (!owner) {
-      return report(owner.error(), options.verbose);
-    }
-    if (*owner == Waited::Stopped) {
+    if (TRY(await_owner(hook, signals.stop)) == Waited::Stopped) {
       return cli::kExitSuccess;
     }
   }
-  if (const Result<void> may_capture = check_may_capture(*hook, actions); !may_capture) {
-    return report(may_capture.error(), options.verbose);
-  }
-  const Result<HookFacts> facts = hook_facts(*hook, Scope::Nowhere);
-  if (const Result<void> entry = may_enter(*hook, facts, options); !entry) {
-    return report(entry.error(), options.verbose);
+  TRY(check_may_capture(hook, actions));
+  if (!options.force) {
+    const HookFacts facts = TRY(hook_facts(hook, Scope::Nowhere));
+    TRY(check_is_hook(hook, facts));
   }
   PreparedCapture prepared{.options = options,
-                           .hook = *hook,
-                           .filter = given_filter->filter,
+                           .hook = hook,
+                           .filter = filter.filter,
                            .actions = actions,
-                           .signals = *signals,
-                           .user = *user,
-                           .files = *files,
-                           .recorder = *recorder};
+                           .signals = signals,
+                           .user = user,
+                           .files = files,
+                           .recorder = recorder};
   return options.counts_only ? count_hook(prepared) : capture_hook(prepared);
 }
 
@@ -406,14 +349,17 @@ int run_command(int argc, char** argv, bool& like_original) {
   if (!options) {
     return report(options.error(), false, cli::kExitUsage);
   }
+  const auto end = [&](const Result<int>& done) {
+    return done ? *done : report(done.error(), options->verbose);
+  };
   switch (options->request) {
-    case Request::Help: return print(xdpcap_help(limits));
+    case Request::Help: return end(print(xdpcap_help(limits)));
     case Request::Version:
-      return print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version()));
-    case Request::List: return list_hooks(*options);
-    case Request::Status: return show_hook(*options);
-    case Request::Detach: return detach_captures(*options);
-    case Request::Diagnose: return diagnose_hook(*options);
+      return end(print(fmt::format("xdpcap {}\n{}\n", XDPCAP_VERSION, cbpfc::libpcap_version())));
+    case Request::List: return end(list_hooks(*options));
+    case Request::Status: return end(show_hook(*options));
+    case Request::Detach: return end(detach_captures(*options));
+    case Request::Diagnose: return end(diagnose_hook(*options));
     case Request::Capture: break;
   }
   if (options->is_to_stdout() && ::isatty(STDOUT_FILENO) == 1) {
@@ -425,7 +371,7 @@ int run_command(int argc, char** argv, bool& like_original) {
       return report(named.error(), false, cli::kExitUsage);
     }
   }
-  return run(*options);
+  return end(run(*options));
 }
 
 }  // namespace

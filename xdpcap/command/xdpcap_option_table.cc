@@ -15,8 +15,8 @@
 #include <utility>
 
 #include "base/numbers.h"
+#include "base/text.h"
 #include "cbpfc/input/link_type.h"
-#include "xdpcap/command/action_list.h"
 #include "xdpcap/pcapng/pcapng_writer.h"
 #include "xdpcap/program/abi.h"
 #include "xdpcap/program/filter_code.h"
@@ -58,6 +58,27 @@ auto into_bytes(Target& target, std::uint64_t least, std::uint64_t most) {
   return into_number(target, least, most, cli::parse_bytes);
 }
 
+// A setter that reads a value with `parse`.
+template <typename Target, typename Parse>
+auto into_parsed(Target& target, Parse parse) {
+  return [&target, parse](std::string_view text) -> Result<void> {
+    target = TRY(parse(text));
+    return {};
+  };
+}
+
+// A setter of a text, of which `what` must be given.
+template <typename Target>
+auto into_text(Target& target, const char* what) {
+  return [&target, what](std::string_view text) -> Result<void> {
+    if (text.empty()) {
+      return fail(Errc::InvalidArgument, fmt::format("no {} is given", what));
+    }
+    target = text;
+    return {};
+  };
+}
+
 // Setters keep references to `written`.
 std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const MachineLimits& limits) {
   XdpcapOptions& options = written.options;
@@ -67,10 +88,7 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
        .help = "capture packets with these actions: names or numbers,\n"
                "separated by commas (XDPDrop,pass,3); default: all the\n"
                "hook has slots for",
-       .set = [&options](std::string_view text) -> Result<void> {
-         options.actions = TRY(cli::parse_actions(text));
-         return {};
-       }},
+       .set = into_parsed(options.actions, cli::parse_actions)},
       {.name = "buffer",
        .short_name = 'B',
        .argument = "BYTES",
@@ -96,20 +114,14 @@ std::vector<cli::Option> make_capture_rows(WrittenOptions& written, const Machin
                            "{};\n"
                            "default: the first of these that it has; see -v",
                            transport_names()),
-       .set = [&options](std::string_view text) -> Result<void> {
-         options.transport = TRY(parse_transport(text));
-         return {};
-       }},
+       .set = into_parsed(options.transport, parse_transport)},
       {.name = "flush", .help = "write every packet at once", .set = cli::into(options.flush)},
       {.name = "linktype",
        .argument = "TYPE",
        .help = "what the packets start with, as libpcap's name or\n"
                "number, or as ethernet, 802.11, linux sll, prism,\n"
                "radiotap, usb; default: EN10MB",
-       .set = [&options](std::string_view text) -> Result<void> {
-         options.link_type = TRY(cli::parse_link_type(text));
-         return {};
-       }},
+       .set = into_parsed(options.link_type, cli::parse_link_type)},
       {.name = "F",
        .argument = "FILE",
        .help = "read the filter from this file; the signal SIGUSR2\n"
@@ -242,10 +254,7 @@ std::vector<cli::Option> make_sharing_rows(XdpcapOptions& options) {
        .help = "when the hook has a capture already: chain (share it:\n"
                "each sees every packet), fail, or replace (end the\n"
                "others); default: chain",
-       .set = [&options](std::string_view text) -> Result<void> {
-         options.on_busy = TRY(parse_on_busy(text));
-         return {};
-       }},
+       .set = into_parsed(options.on_busy, parse_on_busy)},
       {.name = "force",
        .help = "capture from a program array that is not shown to be a\n"
                "hook: where it is none, a capture changes what happens\n"
@@ -313,10 +322,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
        .argument = "OCTAL",
        .help = "permissions of an <output> that is created, whatever\n"
                "the umask (0644); default: 0600 less the umask",
-       .set = [&options](std::string_view text) -> Result<void> {
-         options.output_mode = TRY(parse_mode(text));
-         return {};
-       }},
+       .set = into_parsed(options.output_mode, parse_mode)},
       {.name = "compat",
        .help = "for scripts of the original tool: its statistics\n"
                "lines, interface names (XDPdrop), exit codes (1 wrong\n"
@@ -330,13 +336,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
        .argument = "USER",
        .help = "become this user, given by name or number, once the\n"
                "capture runs; one that nothing else runs as",
-       .set = [&options](std::string_view text) -> Result<void> {
-         if (text.empty()) {
-           return fail(Errc::InvalidArgument, "no user is given");
-         }
-         options.user = text;
-         return {};
-       }},
+       .set = into_text(options.user, "user")},
       {.name = "stats-json",
        .help = "print all counters once a second and at the end as a\n"
                "line of JSON, on standard output (with <output> -: on\n"
@@ -345,13 +345,7 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
       {.name = "stats-prometheus",
        .argument = "PATH",
        .help = "keep all counters in this file, for a node exporter",
-       .set = [&options](std::string_view text) -> Result<void> {
-         if (text.empty()) {
-           return fail(Errc::InvalidArgument, "no path is given");
-         }
-         options.prometheus = text;
-         return {};
-       }},
+       .set = into_text(options.prometheus, "path")},
       {.name = "q",
        .help = "print no statistics on standard error, but say what\n"
                "was lost",
@@ -373,3 +367,49 @@ std::vector<cli::Option> make_option_table(WrittenOptions& written, const Machin
 }
 
 }  // namespace xdpcap
+
+// Tested by: xdpcap/tests/command/action_list_test.cc.
+
+namespace xdpcap::cli {
+namespace {
+
+constexpr std::string_view kPrefix = "XDP";
+
+Result<Action> parse_action(std::string_view word) {
+  std::string_view rest = word;
+  if (equal_in_any_case(rest.substr(0, kPrefix.size()), kPrefix)) {
+    rest.remove_prefix(kPrefix.size());
+    rest.remove_prefix(rest.starts_with('_') ? 1 : 0);
+  }
+  for (const Action action : kActions) {
+    if (equal_in_any_case(rest, name(action).substr(kPrefix.size()))) {
+      return action;
+    }
+  }
+  if (const Result<std::uint64_t> number = parse_number(word, 0, kMostActions - 1)) {
+    return action_of(*number);
+  }
+  return fail(
+      Errc::InvalidArgument,
+      fmt::format("unknown action \"{}\": actions are aborted (0), drop (1), pass (2), tx (3), "
+                  "redirect (4) and numbers up to {}",
+                  word, kMostActions - 1));
+}
+
+}  // namespace
+
+Result<std::vector<Action>> parse_actions(std::string_view list) {
+  std::vector<Action> actions;
+  for (bool more = true; more;) {
+    const std::size_t comma = list.find(',');
+    const Action action = TRY(parse_action(trim(list.substr(0, comma))));
+    if (std::ranges::find(actions, action) == actions.end()) {
+      actions.push_back(action);
+    }
+    more = comma != std::string_view::npos;
+    list.remove_prefix(more ? comma + 1 : 0);
+  }
+  return actions;
+}
+
+}  // namespace xdpcap::cli

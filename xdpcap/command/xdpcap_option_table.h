@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/options.h"
+#include "base/result.h"
 #include "xdpcap/command/xdpcap_options.h"
+#include "xdpcap/kernel/action.h"
 
 namespace xdpcap {
 
@@ -36,3 +39,15 @@ std::uint64_t usual_buffer_bytes(const MachineLimits& limits);
 std::vector<cli::Option> make_option_table(WrittenOptions& written, const MachineLimits& limits);
 
 }  // namespace xdpcap
+
+// XDP actions from the command line: "pass, XDP_DROP,3".
+
+namespace xdpcap::cli {
+
+/// Reads a comma-separated list of names (any case, with or without "XDP" or "XDP_") and numbers.
+///
+/// The result is in the order of the list, each action once.
+/// Errors: Errc::InvalidArgument naming the word and listing the actions there are.
+Result<std::vector<Action>> parse_actions(std::string_view list);
+
+}  // namespace xdpcap::cli

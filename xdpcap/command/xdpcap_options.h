@@ -52,7 +52,7 @@ struct XdpcapOptions {
   bool is_silent = false;  ///< -q was given: also no remarks
   bool verbose = false;
   bool wait = false;
-  bool like_original = false;  ///< see xdpcap/command/original.h
+  bool like_original = false;  ///< see xdpcap/command/xdpcap_report.h
 
   bool is_to_stdout() const { return output == "-"; }
 };

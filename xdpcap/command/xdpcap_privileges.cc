@@ -10,11 +10,10 @@
 
 #include "base/unique_fd.h"
 #include "xdpcap/command/xdpcap_report.h"
-#include "xdpcap/kernel/capabilities.h"
-#include "xdpcap/kernel/version.h"
+#include "xdpcap/kernel/errors.h"
+#include "xdpcap/kernel/features.h"
 #include "xdpcap/privilege/landlock.h"
 #include "xdpcap/privilege/reduce.h"
-#include "xdpcap/privilege/sanitized.h"
 #include "xdpcap/privilege/system_calls.h"
 
 namespace xdpcap {

@@ -11,8 +11,7 @@
 #include <utility>
 
 #include "base/report.h"
-#include "base/start_thread.h"
-#include "base/stop_event.h"
+#include "base/thread.h"
 #include "xdpcap/command/xdpcap_start.h"
 #include "xdpcap/statistics/status.h"
 

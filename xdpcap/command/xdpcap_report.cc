@@ -6,6 +6,7 @@
 
 #include <iterator>
 
+#include "base/report.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/pcapng/pcapng_writer.h"
 #include "xdpcap/statistics/status.h"
@@ -60,7 +61,7 @@ void describe(const HookCapture& capture, const cbpfc::Filter& filter,
 }
 
 bool all_were_handed_on(const CaptureSummary& summary) {
-  const std::uint64_t missed = sum(summary.totals).not_handed_on;
+  const std::uint64_t missed = sum(summary.totals).tail_call_failures;
   if (missed != 0) {
     say(fmt::format(
         "{} could not be handed on to the captures behind this one, which did not see them: a packet has 33 tail "
@@ -116,3 +117,30 @@ int conclude(const CaptureSummary& summary, const XdpcapOptions& options) {
 }
 
 }  // namespace xdpcap
+
+namespace xdpcap::cli {
+
+std::string original_name(Action action) {
+  return index(action) < kActions.size() ? short_name(action)
+                                         : fmt::format("xdpAction({})", index(action));
+}
+
+std::string original_status(const ActionTotals& totals, const std::vector<Action>& actions) {
+  std::string line;
+  for (const Action action : actions) {
+    const PacketTotals& counted = totals[index(action)];
+    fmt::format_to(std::back_inserter(line), "{}: {}/{}\t", original_name(action), counted.received,
+                   counted.matched);
+  }
+  return line + "(received/matched packets)";
+}
+
+int original_exit_code(int exit_code) {
+  switch (exit_code) {
+    case kExitUsage: return 1;
+    case kExitFailure: return 2;
+    default: return exit_code;
+  }
+}
+
+}  // namespace xdpcap::cli

@@ -4,9 +4,12 @@
 
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/report.h"
+#include "xdpcap/capture/accounting.h"
 #include "xdpcap/capture/capture_loop.h"
 #include "xdpcap/command/xdpcap_options.h"
 #include "xdpcap/sharing/hook_capture.h"
@@ -30,3 +33,22 @@ bool all_were_handed_on(const CaptureSummary& summary);
 int conclude(const CaptureSummary& summary, const XdpcapOptions& options);
 
 }  // namespace xdpcap
+
+// What -compat makes as the original xdpcap does, for scripts that depend on it.  docs/migrate.md says which scripts, and why it is
+// not so otherwise.
+//
+// Source: github.com/cloudflare/xdpcap cmd/xdpcap/main.go, xdpaction.go.
+// Tested by: xdpcap/tests/command/original_test.cc, xdpcap/tests/cli/compat.bats.
+
+namespace xdpcap::cli {
+
+/// "aborted", "drop", "pass", "tx", "redirect", "xdpAction(5)".
+std::string original_name(Action action);
+
+/// "aborted: 0/0\tdrop: 2/2\t(received/matched packets)", without an end.
+std::string original_status(const ActionTotals& totals, const std::vector<Action>& actions);
+
+/// 1 for wrong usage, 2 for what failed at run time.
+int original_exit_code(int exit_code);
+
+}  // namespace xdpcap::cli

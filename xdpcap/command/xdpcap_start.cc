@@ -2,6 +2,7 @@
 
 #include "xdpcap/command/xdpcap_start.h"
 
+#include <cbpfc/compile.h>
 #include <cbpfc/pcap_filter.h>
 #include <cbpfc/text.h>
 #include <fcntl.h>
@@ -15,12 +16,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <string>
+#include <utility>
 
+#include "base/report.h"
 #include "base/safe_path.h"
 #include "cbpfc/input/filter_text.h"
-#include "xdpcap/command/filter_loads.h"
-#include "xdpcap/command/original.h"
+#include "xdpcap/command/xdpcap_report.h"
 #include "xdpcap/kernel/errors.h"
+#include "xdpcap/statistics/status.h"
 
 namespace xdpcap {
 
@@ -36,23 +40,9 @@ std::string describe(Action action) {
 }
 
 std::string list_names(const std::vector<Action>& actions) {
-  std::vector<std::string_view> names;
-  names.reserve(actions.size());
-  for (const Action action : actions) {
-    names.push_back(name(action));
-  }
+  std::vector<std::string_view> names(actions.size());
+  std::ranges::transform(actions, names.begin(), [](Action action) { return name(action); });
   return fmt::format("{}", fmt::join(names, ", "));
-}
-
-std::vector<Action> actions_without_slot(const Hook& hook, std::span<const Action> wanted) {
-  const std::vector<Action> present = hook.actions();
-  std::vector<Action> missing;
-  for (const Action action : wanted) {
-    if (std::ranges::find(present, action) == present.end()) {
-      missing.push_back(action);
-    }
-  }
-  return missing;
 }
 
 // The link type in the file: LINKTYPE_RAW as its DLT_* number.  libpcap compares the DLT_* of a file's
@@ -65,13 +55,9 @@ std::uint16_t file_link_type(const cbpfc::LinkType& type) {
   return type.dlt == kDltRaw ? kDltRaw : type.linktype;
 }
 
-std::string base_name(const std::string& path) {
-  const std::size_t end = path.find_last_not_of('/');
-  if (end == std::string::npos) {
-    return path;
-  }
-  const std::string trimmed = path.substr(0, end + 1);
-  return trimmed.substr(trimmed.rfind('/') + 1);  // npos + 1 is 0
+std::string base_name(std::string path) {
+  path.erase(path.find_last_not_of('/') + 1);
+  return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
 Result<GivenFilter> filter_of_text(const std::string& text, const cbpfc::LinkType& link_type) {
@@ -161,7 +147,8 @@ std::string missing_slots_warning(const Hook& hook) {
         "and above cannot be seen",
         hook.path(), hook.slots(), kMostActions);
   }
-  const std::vector<Action> missing = actions_without_slot(hook, kActions);
+  std::vector<Action> missing(kActions.begin(), kActions.end());
+  std::erase_if(missing, [&](Action action) { return index(action) < hook.slots(); });
   if (missing.empty()) {
     return {};
   }
@@ -232,6 +219,87 @@ PcapngSection make_section(const XdpcapOptions& options, const std::vector<Actio
          .filter = options.filter});
   }
   return section;
+}
+
+// Tested by: xdpcap/tests/cli/filters.bats.
+
+namespace {
+
+using cbpfc::Error;
+using cbpfc::Result;
+
+constexpr std::uint32_t kPacketType = 4;  // SKF_AD_PKTTYPE
+constexpr int kEthernet = 1;              // DLT_EN10MB
+
+/// libpcap loads the packet type for these two keywords only.
+bool asks_for_direction(const cbpfc::Filter& filter) {
+  return std::ranges::any_of(filter.insns(), [](const cbpfc::Insn& insn) {
+    const auto* load = std::get_if<cbpfc::LoadAncillary>(&insn);
+    return load != nullptr && load->offset == kPacketType;
+  });
+}
+
+Error in_words_of_xdpcap(Error error, const cbpfc::LinkType& link_type) {
+  if (error.option == "ancillary.from_frame") {
+    error.message += fmt::format(", and packets of -linktype {} are none", link_type.name);
+  } else if (error.option == "ancillary.helpers") {
+    error.message +=
+        ", and the filters of xdpcap make none; to thin out packets at random, use -sample";
+  }
+  error.option.clear();
+  return error;
+}
+
+}  // namespace
+
+Result<void> check_loads(const cbpfc::Filter& filter, const cbpfc::LinkType& link_type,
+                         std::string_view expression) {
+  if (!expression.empty() && asks_for_direction(filter)) {
+    return fail(cbpfc::Errc::Unsupported,
+                fmt::format("\"{}\": XDP programs see packets only as they arrive; leave it out",
+                            expression.contains("outbound") ? "outbound" : "inbound"));
+  }
+  Result<void> checked = cbpfc::check_ancillary(
+      filter, {.from_frame = link_type.dlt == kEthernet, .context = cbpfc::ebpf::Reg::R6});
+  if (!checked) {
+    return std::unexpected(in_words_of_xdpcap(std::move(checked).error(), link_type));
+  }
+  return {};
+}
+
+Result<std::optional<FlightRecorder>> allocate_recorder(const XdpcapOptions& options) {
+  if (!options.recorder_bytes) {
+    return std::nullopt;
+  }
+  return TRY(FlightRecorder::allocate(*options.recorder_bytes).with_context("option -ring"));
+}
+
+Result<void> check_triggers(const XdpcapOptions& options, const std::vector<Action>& actions) {
+  for (const RateLimit& limit : options.triggers) {
+    if (std::ranges::find(actions, limit.action) == actions.end()) {
+      return fail(Errc::InvalidArgument,
+                  fmt::format("option -trigger: hook {} has no slot for {}; leave that trigger out",
+                              options.hook_path, name(limit.action)));
+    }
+  }
+  return {};
+}
+
+RecorderOptions recorder_options(FlightRecorder& memory, const XdpcapOptions& options,
+                                 PcapngSection section, const cli::RequestSignals& dump_signal) {
+  RecorderOptions recorder{.memory = &memory,
+                           .section = std::move(section),
+                           .request_fd = dump_signal.fd(),
+                           .triggers = options.triggers,
+                           .on_dump = {}};
+  if (!options.quiet) {
+    recorder.on_dump = [&options](const Dump& dump) {
+      cli::print_over_status(fmt::format("flight recorder: {} written to {}: {}\n",
+                                         counted(dump.packets, "packet"),
+                                         cli::printable(options.output), dump.reason));
+    };
+  }
+  return recorder;
 }
 
 }  // namespace xdpcap

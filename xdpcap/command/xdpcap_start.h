@@ -8,15 +8,20 @@
 #pragma once
 
 #include <cbpfc/cbpf.h>
+#include <cbpfc/pcap_filter.h>
+#include <cbpfc/result.h>
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/safe_path.h"
 #include "base/unique_fd.h"
 #include "cbpfc/input/filter_file.h"
+#include "xdpcap/capture/flight_recorder.h"
+#include "xdpcap/capture/recorder_output.h"
 #include "xdpcap/command/ingress.h"
 #include "xdpcap/command/signals.h"
 #include "xdpcap/command/xdpcap_options.h"
@@ -75,5 +80,27 @@ Waited await_reader(const std::string& path, const TrustedUsers& trusted,
 /// The section header and interfaces of the file.
 PcapngSection make_section(const XdpcapOptions& options, const std::vector<Action>& actions,
                            const std::vector<IngressInterface>& ingress);
+
+// Whether xdpcap has an answer to all that a filter asks beside the packet's bytes.
+
+/// Refuses a filter with a load that capture programs cannot answer.  `expression`: what it was compiled from; empty for a program.
+/// Errors: Errc::Unsupported, with the load or the keyword and the reason.
+cbpfc::Result<void> check_loads(const cbpfc::Filter& filter, const cbpfc::LinkType& link_type,
+                                std::string_view expression);
+
+// The flight recorder as the command line asks for it: -ring and -trigger.
+
+/// Takes the memory that -ring asks for; nullopt without it.
+/// Errors: those of FlightRecorder::allocate().
+Result<std::optional<FlightRecorder>> allocate_recorder(const XdpcapOptions& options);
+
+/// Refuses triggers of actions that are not captured, and so not counted.
+/// Errors: Errc::InvalidArgument naming the first.
+Result<void> check_triggers(const XdpcapOptions& options, const std::vector<Action>& actions);
+
+/// What the loop needs to know; says on standard error what was written, unless that is to be quiet.
+/// Ownership: the result borrows all.
+RecorderOptions recorder_options(FlightRecorder& memory, const XdpcapOptions& options,
+                                 PcapngSection section, const cli::RequestSignals& dump_signal);
 
 }  // namespace xdpcap

@@ -8,24 +8,12 @@
 #include <chrono>
 #include <utility>
 
+#include "base/file_io.h"
 #include "base/report.h"
-#include "xdpcap/command/original.h"
+#include "xdpcap/command/xdpcap_report.h"
 #include "xdpcap/statistics/statistics_text.h"
 
 namespace xdpcap {
-namespace {
-
-void write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written <= 0) {
-      return;  // nobody reads any more; the capture goes on
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-}  // namespace
 
 StatisticsOutlets::StatisticsOutlets(const XdpcapOptions& options, std::vector<Action> actions,
                                      std::shared_ptr<const StatisticsFile> file)
@@ -54,7 +42,8 @@ Result<std::unique_ptr<StatisticsOutlets>> StatisticsOutlets::open(
 Result<void> StatisticsOutlets::start() {
   if (json_fd_ >= 0) {
     json_.emplace(TRY(cli::LatestWriter::start(
-        [fd = json_fd_](const std::string& line) { write_all(fd, line); })));
+        // When nobody reads any more, the capture goes on.
+        [fd = json_fd_](const std::string& line) { static_cast<void>(write_all(fd, line)); })));
   }
   if (file_ != nullptr) {
     auto has_complained = std::make_shared<std::atomic<bool>>(false);

@@ -13,13 +13,11 @@
 #include <ranges>
 #include <set>
 
-#include "xdpcap/hook/program_reach.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/kernel/network_namespaces.h"
-#include "xdpcap/kernel/object_ids.h"
-#include "xdpcap/kernel/pinned_maps.h"
+#include "xdpcap/kernel/objects.h"
+#include "xdpcap/kernel/pin.h"
 #include "xdpcap/kernel/program.h"
-#include "xdpcap/kernel/program_link.h"
 #include "xdpcap/program/chain_state.h"
 
 namespace xdpcap {
@@ -252,9 +250,11 @@ HookFacts describe_hook(const ProgramArray& array, std::span<const PinnedMap> pi
   return facts;
 }
 
-/// The facts of the program array behind `map_fd`, which is called `what` in messages.
-Result<HookFacts> facts_of(int map_fd, const std::string& what, Scope scope) {
-  const std::optional<ProgramArray> array = TRY(read_array(map_fd).with_context(what));
+}  // namespace
+
+Result<HookFacts> hook_facts(const Hook& hook, Scope scope) {
+  const std::string what = fmt::format("look at hook {}", hook.path());
+  const std::optional<ProgramArray> array = TRY(read_array(hook.fd()).with_context(what));
   if (!array.has_value()) {
     return fail(Errc::InvalidArgument,
                 fmt::format("{}: it is not a program array of XDP programs; xdpcap -list shows the "
@@ -272,10 +272,10 @@ Result<HookFacts> facts_of(int map_fd, const std::string& what, Scope scope) {
   } else {
     return std::unexpected(machine.error());
   }
+  std::erase(facts.paths, hook.path());
+  facts.paths.insert(facts.paths.begin(), hook.path());
   return facts;
 }
-
-}  // namespace
 
 Result<bool> is_capture_program(const ProgramInfo& program) {
   for (const std::uint32_t id : program.map_ids) {
@@ -318,16 +318,21 @@ Result<std::vector<HookFacts>> find_hooks() {
   return hooks;
 }
 
-Result<HookFacts> hook_facts(const Hook& hook, Scope scope) {
-  HookFacts facts = TRY(facts_of(hook.fd(), fmt::format("look at hook {}", hook.path()), scope));
-  std::erase(facts.paths, hook.path());
-  facts.paths.insert(facts.paths.begin(), hook.path());
-  return facts;
-}
-
-Result<HookFacts> hook_facts(std::uint32_t map_id, Scope scope) {
-  const UniqueFd fd = TRY(open_map(map_id));
-  return facts_of(fd.get(), fmt::format("look at map {}", map_id), scope);
+std::vector<std::uint32_t> programs_reached(std::uint32_t program_id, const ProgramCalls& calls) {
+  std::vector<std::uint32_t> reached = {program_id};
+  std::set<std::uint32_t> seen = {program_id};
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    const auto called = calls.find(reached[i]);
+    if (called == calls.end()) {
+      continue;
+    }
+    for (const std::uint32_t id : called->second) {
+      if (seen.insert(id).second) {
+        reached.push_back(id);
+      }
+    }
+  }
+  return reached;
 }
 
 }  // namespace xdpcap

@@ -29,12 +29,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "xdpcap/hook/hook.h"
 #include "xdpcap/kernel/interfaces.h"
-#include "xdpcap/kernel/program_info.h"
+#include "xdpcap/kernel/program.h"
 
 namespace xdpcap {
 
@@ -96,15 +97,21 @@ enum class Scope : std::uint8_t {
 Result<std::vector<HookFacts>> find_hooks();
 
 /// The facts of one hook, whose path comes first.  `users` and names of programs need CAP_SYS_ADMIN, the rest does not.
-/// Errors: Permission, Kernel, Io.
+/// Errors: Permission, Kernel, Io; InvalidArgument when the map is no program array of XDP programs.
 Result<HookFacts> hook_facts(const Hook& hook, Scope scope = Scope::ThisNamespace);
-
-/// The same by the id of its map.
-/// Errors: also NotFound; Permission without CAP_SYS_ADMIN; InvalidArgument when the map is no program array.
-Result<HookFacts> hook_facts(std::uint32_t map_id, Scope scope = Scope::ThisNamespace);
 
 /// Whether a program is one that a capture put into a hook: it has a map called chain::kStateMapName.
 /// Errors: Permission without CAP_SYS_ADMIN; Kernel.
 Result<bool> is_capture_program(const ProgramInfo& program);
+
+// Which programs run when a program runs: itself, those it may tail-call, those that extend it, and so on.
+//
+// Tested by: xdpcap/tests/hook/program_reach_test.cc.
+
+/// From each program to those it may hand a packet to, by their ids.
+using ProgramCalls = std::map<std::uint32_t, std::vector<std::uint32_t>>;
+
+/// The programs that may run when `program_id` runs: itself first, each once.  Calls may go in circles.
+std::vector<std::uint32_t> programs_reached(std::uint32_t program_id, const ProgramCalls& calls);
 
 }  // namespace xdpcap

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "xdpcap/hook/tail_call_use.h"
-#include "xdpcap/kernel/object_ids.h"
-#include "xdpcap/kernel/program_info.h"
+#include "xdpcap/kernel/objects.h"
+#include "xdpcap/kernel/program.h"
 
 namespace xdpcap {
 namespace {

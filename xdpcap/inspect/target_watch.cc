@@ -21,7 +21,7 @@ bool is_among(const std::vector<Interface>& interfaces, std::uint32_t ifindex) {
   return std::ranges::find(interfaces, ifindex, &Interface::ifindex) != interfaces.end();
 }
 
-std::string describe_lost(const TargetPlace& place, const std::vector<Interface>& interfaces) {
+std::string describe_lost(const TargetInterface& place, const std::vector<Interface>& interfaces) {
   return is_among(interfaces, place.ifindex)
              ? fmt::format("{} does not run {} any more", place.interface, name_of(place.program))
              : fmt::format(
@@ -29,13 +29,13 @@ std::string describe_lost(const TargetPlace& place, const std::vector<Interface>
                    place.interface, name_of(place.program));
 }
 
-std::string describe_state(const TargetPlace& place) {
+std::string describe_state(const TargetInterface& place) {
   return place.state == InterfaceState::NoCarrier
              ? fmt::format("{} has no carrier now", place.interface)
              : fmt::format("{} is {} now", place.interface, name(place.state));
 }
 
-void describe_kept(const TargetPlace& before, const TargetPlace& now,
+void describe_kept(const TargetInterface& before, const TargetInterface& now,
                    std::vector<std::string>& sentences) {
   if (before.interface != now.interface) {
     sentences.push_back(fmt::format("{} is called {} now", before.interface, now.interface));
@@ -51,20 +51,20 @@ void describe_kept(const TargetPlace& before, const TargetPlace& now,
 
 // A place and what has become of it: it runs the same program, or if none of `now` does, one that is new on its interface.
 struct Pair {
-  const TargetPlace* before;
-  const TargetPlace* now;
+  const TargetInterface* before;
+  const TargetInterface* now;
 };
 
-std::vector<Pair> pair_up(const std::vector<TargetPlace>& before,
-                          const std::vector<TargetPlace>& now) {
+std::vector<Pair> pair_up(const std::vector<TargetInterface>& before,
+                          const std::vector<TargetInterface>& now) {
   std::vector<Pair> pairs;
-  const auto is_paired = [&](const TargetPlace& place) {
+  const auto is_paired = [&](const TargetInterface& place) {
     return std::ranges::any_of(
         pairs, [&](const Pair& pair) { return pair.before == &place || pair.now == &place; });
   };
   for (const bool wants_same_program : {true, false}) {
-    for (const TargetPlace& place : before) {
-      const auto found = std::ranges::find_if(now, [&](const TargetPlace& other) {
+    for (const TargetInterface& place : before) {
+      const auto found = std::ranges::find_if(now, [&](const TargetInterface& other) {
         return place.ifindex == other.ifindex && !is_paired(other) &&
                (!wants_same_program || place.program.id == other.program.id);
       });
@@ -76,15 +76,15 @@ std::vector<Pair> pair_up(const std::vector<TargetPlace>& before,
   return pairs;
 }
 
-bool is_any_up(const std::vector<TargetPlace>& places) {
+bool is_any_up(const std::vector<TargetInterface>& places) {
   return std::ranges::any_of(
-      places, [](const TargetPlace& place) { return place.state == InterfaceState::Up; });
+      places, [](const TargetInterface& place) { return place.state == InterfaceState::Up; });
 }
 
 }  // namespace
 
-std::vector<TargetPlace> places_of(const std::vector<HookUser>& users) {
-  std::vector<TargetPlace> places;
+std::vector<TargetInterface> target_interfaces(const std::vector<HookUser>& users) {
+  std::vector<TargetInterface> places;
   for (const HookUser& user : users) {
     for (const UserInterface& interface : user.interfaces) {
       places.push_back({.ifindex = interface.ifindex,
@@ -97,12 +97,12 @@ std::vector<TargetPlace> places_of(const std::vector<HookUser>& users) {
   return places;
 }
 
-std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before,
-                                          const std::vector<TargetPlace>& now,
+std::vector<std::string> describe_changes(const std::vector<TargetInterface>& before,
+                                          const std::vector<TargetInterface>& now,
                                           const std::vector<Interface>& interfaces) {
   std::vector<std::string> sentences;
   const std::vector<Pair> pairs = pair_up(before, now);
-  for (const TargetPlace& place : before) {
+  for (const TargetInterface& place : before) {
     const auto pair = std::ranges::find(pairs, &place, &Pair::before);
     if (pair == pairs.end()) {
       sentences.push_back(describe_lost(place, interfaces));
@@ -110,7 +110,7 @@ std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before
       describe_kept(place, *pair->now, sentences);
     }
   }
-  for (const TargetPlace& place : now) {
+  for (const TargetInterface& place : now) {
     if (std::ranges::find(pairs, &place, &Pair::now) == pairs.end()) {
       sentences.push_back(
           fmt::format("{} runs {}, which uses the hook", place.interface, name_of(place.program)));
@@ -129,12 +129,12 @@ std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before
   return once;
 }
 
-std::optional<std::vector<TargetPlace>> TargetWatch::find_places() const {
+std::optional<std::vector<TargetInterface>> TargetWatch::find_interfaces() const {
   const Result<HookFacts> facts = hook_facts(hook_);
   if (!facts || !facts->users) {
     return std::nullopt;
   }
-  return places_of(*facts->users);
+  return target_interfaces(*facts->users);
 }
 
 std::vector<std::string> TargetWatch::look() {
@@ -145,20 +145,20 @@ std::vector<std::string> TargetWatch::look() {
   std::vector<Interface> interfaces = *all;
   std::erase_if(interfaces, [](const Interface& interface) { return interface.xdp.empty(); });
   const bool is_time = looks_++ % kLooksBetweenSearches == 0;
-  if (places_ && !is_time && interfaces == interfaces_) {
+  if (targets_ && !is_time && interfaces == interfaces_) {
     return {};
   }
   interfaces_ = std::move(interfaces);
-  std::optional<std::vector<TargetPlace>> now = find_places();
+  std::optional<std::vector<TargetInterface>> now = find_interfaces();
   if (!now) {
-    is_blind_ = !places_;
+    is_blind_ = !targets_;
     return {};
   }
   std::vector<std::string> sentences;
-  if (places_ && *places_ != *now) {
-    sentences = describe_changes(*places_, *now, *all);
+  if (targets_ && *targets_ != *now) {
+    sentences = describe_changes(*targets_, *now, *all);
   }
-  places_ = std::move(now);
+  targets_ = std::move(now);
   return sentences;
 }
 

@@ -22,21 +22,21 @@
 namespace xdpcap {
 
 /// A program that uses a hook, on an interface.
-struct TargetPlace {
+struct TargetInterface {
   std::uint32_t ifindex = 0;
   std::string interface;
   InterfaceState state = InterfaceState::Down;
   std::uint32_t running_id = 0;  ///< what the interface runs: the program, or what leads to it
   ProgramName program;
-  bool operator==(const TargetPlace&) const = default;
+  bool operator==(const TargetInterface&) const = default;
 };
 
 /// Where the users of a hook run.
-std::vector<TargetPlace> places_of(const std::vector<HookUser>& users);
+std::vector<TargetInterface> target_interfaces(const std::vector<HookUser>& users);
 
 /// Sentences on what is different, without full stop.  `interfaces` are those there are now.
-std::vector<std::string> describe_changes(const std::vector<TargetPlace>& before,
-                                          const std::vector<TargetPlace>& now,
+std::vector<std::string> describe_changes(const std::vector<TargetInterface>& before,
+                                          const std::vector<TargetInterface>& now,
                                           const std::vector<Interface>& interfaces);
 
 class TargetWatch {
@@ -48,11 +48,11 @@ class TargetWatch {
   std::vector<std::string> look();
 
  private:
-  std::optional<std::vector<TargetPlace>> find_places() const;
+  std::optional<std::vector<TargetInterface>> find_interfaces() const;
 
   const Hook& hook_;
   bool is_blind_ = false;  ///< which programs use the hook may not be asked for
-  std::optional<std::vector<TargetPlace>> places_;
+  std::optional<std::vector<TargetInterface>> targets_;
   std::vector<Interface> interfaces_;  ///< with XDP programs
   int looks_ = 0;
 };

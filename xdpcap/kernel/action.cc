@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace xdpcap {
 namespace {
 
@@ -35,7 +37,7 @@ std::string short_name(Action action) {
   std::string result;
   for (const char c : name(action)) {
     if (c != ' ') {
-      result += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+      result += to_lower(c);
     }
   }
   return name(action).starts_with(kPrefix) ? result.substr(kPrefix.size()) : result;

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <cerrno>
@@ -13,8 +14,9 @@
 #include <numeric>
 #include <string_view>
 
+#include "base/text.h"
 #include "xdpcap/kernel/cpus.h"
-#include "xdpcap/kernel/libbpf_quiet.h"
+#include "xdpcap/kernel/errors.h"
 
 namespace xdpcap {
 namespace {
@@ -251,6 +253,22 @@ Result<std::vector<std::uint64_t>> read_per_cpu_numbers(int map_fd, std::uint32_
     return kernel_failure(fmt::format("read counter {}", key), errno, kMapCapabilities);
   }
   return values;
+}
+
+void Unmap::operator()(void* address) const {
+  ::munmap(address, length_bytes);
+}
+
+Result<Mapping> map_pages(int fd, std::size_t length_bytes, int protection,
+                          std::size_t offset_bytes) {
+  void* address =
+      ::mmap(nullptr, length_bytes, protection, MAP_SHARED, fd, static_cast<off_t>(offset_bytes));
+  if (address == MAP_FAILED) {
+    return fail(Errc::Kernel,
+                fmt::format("map {} bytes of a BPF map: {}", length_bytes, errno_text(errno)),
+                errno);
+  }
+  return Mapping(address, Unmap{length_bytes});
 }
 
 }  // namespace xdpcap

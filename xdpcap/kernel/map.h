@@ -10,11 +10,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/unique_fd.h"
 #include "xdpcap/kernel/errors.h"
 
@@ -103,5 +105,19 @@ Result<std::optional<std::uint32_t>> owner_program_type(int array_fd);
 /// Errors: Errc::Kernel.
 Result<std::vector<std::uint64_t>> read_per_cpu_numbers(int map_fd, std::uint32_t key,
                                                         std::size_t numbers);
+
+// Pages of a BPF map, mapped into memory until the object goes.
+
+struct Unmap {
+  std::size_t length_bytes;
+  void operator()(void* address) const;
+};
+using Mapping = std::unique_ptr<void, Unmap>;
+
+/// Maps `length_bytes` from `offset_bytes` on, both multiples of the page size, shared.
+/// Units: `protection` as for mmap(2).
+/// Errors: Errc::Kernel.
+Result<Mapping> map_pages(int fd, std::size_t length_bytes, int protection,
+                          std::size_t offset_bytes);
 
 }  // namespace xdpcap

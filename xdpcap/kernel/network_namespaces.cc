@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kOwnNamespace = "/proc/self/ns/net";
 
-struct Place {
+struct Namespace {
   std::string name;  ///< for people
   std::string path;  ///< to open
 };
@@ -44,19 +44,19 @@ std::string name_of_process(const std::string& directory) {
 }
 
 /// Those that are mounted, as "blue".
-void add_mounted(std::map<ino_t, Place>& places) {
+void add_mounted(std::map<ino_t, Namespace>& namespaces) {
   const Result<std::vector<Mount>> mounts = mounts_of_type("nsfs");
   for (const Mount& mount : mounts ? *mounts : std::vector<Mount>()) {
     const std::optional<ino_t> inode = inode_of(mount.path);
     if (inode && mount.root.starts_with("net:")) {
-      places.try_emplace(*inode,
-                         Place{.name = fs::path(mount.path).filename(), .path = mount.path});
+      namespaces.try_emplace(
+          *inode, Namespace{.name = fs::path(mount.path).filename(), .path = mount.path});
     }
   }
 }
 
 /// Those that processes are in, as "of process 4242 (nginx)".
-void add_those_of_processes(std::map<ino_t, Place>& places) {
+void add_those_of_processes(std::map<ino_t, Namespace>& namespaces) {
   std::error_code error;
   for (fs::directory_iterator entry("/proc", error), end; !error && entry != end;
        entry.increment(error)) {
@@ -66,8 +66,8 @@ void add_those_of_processes(std::map<ino_t, Place>& places) {
     }
     const std::string path = entry->path().string() + "/ns/net";
     const std::optional<ino_t> inode = inode_of(path);
-    if (inode && !places.contains(*inode)) {
-      places[*inode] = {
+    if (inode && !namespaces.contains(*inode)) {
+      namespaces[*inode] = {
           .name = fmt::format("of process {} ({})", pid, name_of_process(entry->path().string())),
           .path = path};
     }
@@ -75,14 +75,14 @@ void add_those_of_processes(std::map<ino_t, Place>& places) {
 }
 
 /// The interfaces of a namespace that can be entered.
-Result<std::vector<Interface>> interfaces_in(const Place& place, int own_fd) {
-  const UniqueFd fd(::open(place.path.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::vector<Interface>> interfaces_in(const Namespace& space, int own_fd) {
+  const UniqueFd fd(::open(space.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.is_open() || ::setns(fd.get(), CLONE_NEWNET) != 0) {
     return std::vector<Interface>();
   }
   Result<std::vector<Interface>> interfaces = all_interfaces();
   if (::setns(own_fd, CLONE_NEWNET) != 0) {
-    return kernel_failure(fmt::format("return from network namespace {}", place.name), errno, {});
+    return kernel_failure(fmt::format("return from network namespace {}", space.name), errno, {});
   }
   return interfaces ? std::move(interfaces) : std::vector<Interface>();
 }
@@ -96,14 +96,14 @@ Result<std::vector<Interface>> xdp_interfaces_elsewhere() {
   if (!own.is_open() || !own_inode) {
     return found;
   }
-  std::map<ino_t, Place> places;
-  add_mounted(places);
-  add_those_of_processes(places);
-  places.erase(*own_inode);
-  for (const auto& [inode, place] : places) {
-    for (Interface& interface : TRY(interfaces_in(place, own.get()))) {
+  std::map<ino_t, Namespace> namespaces;
+  add_mounted(namespaces);
+  add_those_of_processes(namespaces);
+  namespaces.erase(*own_inode);
+  for (const auto& [inode, space] : namespaces) {
+    for (Interface& interface : TRY(interfaces_in(space, own.get()))) {
       if (!interface.xdp.empty()) {
-        interface.network_namespace = place.name;
+        interface.network_namespace = space.name;
         found.push_back(std::move(interface));
       }
     }

@@ -13,7 +13,6 @@
 #include <cerrno>
 
 #include "xdpcap/kernel/errors.h"
-#include "xdpcap/kernel/libbpf_quiet.h"
 
 namespace xdpcap {
 namespace {
@@ -26,10 +25,6 @@ std::size_t page_bytes() {
 }
 
 }  // namespace
-
-void PerfBuffer::Unmap::operator()(void* address) const {
-  ::munmap(address, bytes);
-}
 
 perf_event_mmap_page* PerfBuffer::control() const {
   return static_cast<perf_event_mmap_page*>(pages_.get());
@@ -72,7 +67,7 @@ Result<std::optional<PerfBuffer>> PerfBuffer::open(std::uint32_t cpu, std::uint6
   if (pages == MAP_FAILED) {
     return kernel_failure(attempt, errno, kPerfCapabilities);
   }
-  buffer.pages_ = std::unique_ptr<void, Unmap>(pages, Unmap{bytes});
+  buffer.pages_ = Mapping(pages, Unmap{bytes});
   buffer.data_bytes_ = data_bytes;
   if (::ioctl(buffer.event_.get(), PERF_EVENT_IOC_ENABLE, 0) != 0) {
     return kernel_failure(attempt, errno, kPerfCapabilities);

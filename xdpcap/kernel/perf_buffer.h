@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "xdpcap/kernel/map.h"
 
 struct perf_event_mmap_page;
 
@@ -36,14 +37,10 @@ class PerfBuffer {
   std::uint64_t data_bytes() const { return data_bytes_; }
 
  private:
-  struct Unmap {
-    std::size_t bytes;
-    void operator()(void* address) const;
-  };
   PerfBuffer() = default;
 
   UniqueFd event_;
-  std::unique_ptr<void, Unmap> pages_;
+  Mapping pages_{nullptr, Unmap{0}};
   std::uint64_t data_bytes_ = 0;
 };
 

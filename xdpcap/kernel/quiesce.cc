@@ -2,7 +2,7 @@
 //
 // A program that was taken out of a program array may still run on another CPU.  User space can wait for its end in three ways:
 //
-//   * visiting every CPU, 0.1 ms for two.  Where XDP programs keep their CPU (xdpcap/kernel/version.h), none runs on a CPU on which this
+//   * visiting every CPU, 0.1 ms for two.  Where XDP programs keep their CPU (xdpcap/kernel/features.h), none runs on a CPU on which this
 //     thread runs, and one that begins later finds the array as it is now.  Not where this thread may not run on every CPU
 //     that is online, or has to be asked to (isolated CPUs); nor with many CPUs, where the next is as fast.
 //   * membarrier(MEMBARRIER_CMD_GLOBAL), which is a synchronize_rcu(): XDP programs run as RCU readers.  4 to 16 ms; refused on
@@ -31,7 +31,7 @@
 
 #include "base/unique_fd.h"
 #include "xdpcap/kernel/cpus.h"
-#include "xdpcap/kernel/version.h"
+#include "xdpcap/kernel/features.h"
 
 namespace xdpcap {
 namespace {

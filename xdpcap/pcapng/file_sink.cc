@@ -14,10 +14,10 @@
 #include <cassert>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <utility>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
+#include "base/text.h"
 #include "xdpcap/pcapng/block.h"
 
 namespace xdpcap {
@@ -44,7 +44,7 @@ std::string reason(int error) {
     case EDQUOT: return "the disk quota is used up; free some space or choose another place";
     case EFBIG: return "the file has reached the size limit; see ulimit -f";
     case EBADF: return "it is not open for writing; redirect it to a file or a pipe";
-    default: return std::strerror(error);
+    default: return errno_text(error);
   }
 }
 
@@ -69,13 +69,8 @@ Result<void> FileSink::write(std::span<const std::uint8_t> bytes) {
 
 Result<void> FileSink::write_regular(std::span<const std::uint8_t> bytes) {
   std::size_t done_bytes = 0;
-  while (done_bytes < bytes.size()) {
-    const ssize_t count = ::write(fd_.get(), bytes.data() + done_bytes, bytes.size() - done_bytes);
-    if (count > 0) {
-      done_bytes += static_cast<std::size_t>(count);
-    } else if (count == 0 || errno != EINTR) {
-      return cut_back(bytes, done_bytes, count == 0 ? EIO : errno);
-    }
+  if (const int error = write_all(fd_.get(), bytes, done_bytes); error != 0) {
+    return cut_back(bytes, done_bytes, error);
   }
   written_bytes_ += bytes.size();
   return {};

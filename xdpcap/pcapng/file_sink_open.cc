@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
 #include "base/output_lock.h"
+#include "base/text.h"
 #include "xdpcap/pcapng/file_sink.h"
 
 namespace xdpcap {
@@ -59,7 +59,7 @@ std::unexpected<Error> open_error(const std::string& path, int error) {
                       "it is a named pipe that is not being read, or no file at all; start "
                       "the reader first, or choose another place",
                   error);
-    default: return fail(Errc::Io, attempt + std::strerror(error), error);
+    default: return fail(Errc::Io, attempt + errno_text(error), error);
   }
 }
 
@@ -149,7 +149,7 @@ Result<FileSink> FileSink::open(const std::string& path, std::optional<mode_t> m
     sink.remove_if_created();
     return fail(Errc::Io,
                 fmt::format("create output file {}: give it the mode {:04o}: {}; leave -mode out",
-                            path, *mode, std::strerror(error)),
+                            path, *mode, errno_text(error)),
                 error);
   }
   return sink;

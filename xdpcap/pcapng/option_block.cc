@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
+
 namespace xdpcap {
 namespace {
 

@@ -6,7 +6,7 @@
 //              0                                                kFlushBytes kBufferBytes
 //
 // A packet's bytes are copied once, from the ring to the buffer.  The length of a packet's block is
-// known before it is written, so its place before or after a page boundary (block_layout.h) is
+// known before it is written, so its place before or after a page boundary (block.h) is
 // decided first and nothing moves.
 //
 // Cost: nothing is allocated for a packet.  Delivered packets are counted when a whole buffer has
@@ -23,8 +23,8 @@
 #include <cassert>
 #include <utility>
 
+#include "base/text.h"
 #include "xdpcap/pcapng/block.h"
-#include "xdpcap/pcapng/block_layout.h"
 #include "xdpcap/pcapng/option_block.h"
 
 namespace xdpcap {
@@ -194,8 +194,8 @@ Result<void> PcapngWriter::append(const OptionBlock& block) {
 }
 
 std::size_t PcapngWriter::reserve(std::size_t length_bytes, bool may_fill) {
-  const BlockPlace place =
-      place_block(sent_offset_bytes_ + used_bytes_, length_bytes, boundary_bytes_, may_fill);
+  const BlockPosition place =
+      position_block(sent_offset_bytes_ + used_bytes_, length_bytes, boundary_bytes_, may_fill);
   if (place.filler_bytes > 0) {
     write_filler(buffer_.get() + used_bytes_, place.filler_bytes);
     used_bytes_ += place.filler_bytes;

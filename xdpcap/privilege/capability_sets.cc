@@ -10,7 +10,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+
+#include "base/text.h"
 
 namespace xdpcap {
 namespace {
@@ -25,7 +26,7 @@ __user_cap_header_struct this_thread() {
 
 std::unexpected<Error> failure(std::string_view attempt, int error) {
   return fail(Errc::Kernel,
-              fmt::format("give capabilities away: {}: {}", attempt, std::strerror(error)), error);
+              fmt::format("give capabilities away: {}: {}", attempt, errno_text(error)), error);
 }
 
 std::uint64_t bits_of(std::span<const Capability> capabilities) {

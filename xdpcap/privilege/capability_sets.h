@@ -22,7 +22,7 @@
 #include <span>
 
 #include "base/result.h"
-#include "xdpcap/kernel/capabilities.h"
+#include "xdpcap/kernel/errors.h"
 
 namespace xdpcap {
 

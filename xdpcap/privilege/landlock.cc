@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string_view>
 
+#include "base/text.h"
 #include "base/unique_fd.h"
 
 namespace xdpcap {
@@ -58,7 +58,7 @@ std::unexpected<Error> failure(std::string_view attempt) {
   const int error = errno;
   return fail(Errc::Kernel,
               fmt::format("restrict the files that this process can reach (Landlock): {}: {}",
-                          attempt, std::strerror(error)),
+                          attempt, errno_text(error)),
               error);
 }
 

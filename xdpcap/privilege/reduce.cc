@@ -3,14 +3,15 @@
 #include "xdpcap/privilege/reduce.h"
 
 #include <fmt/core.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
+#include "base/text.h"
 #include "xdpcap/privilege/capability_sets.h"
 
 namespace xdpcap {
@@ -19,7 +20,7 @@ namespace {
 Result<void> set_keeps_capabilities(bool keeps) {
   if (::prctl(PR_SET_KEEPCAPS, keeps ? 1 : 0, 0, 0, 0) != 0) {
     return fail(Errc::Kernel,
-                fmt::format("keep capabilities over a change of user: {}", std::strerror(errno)),
+                fmt::format("keep capabilities over a change of user: {}", errno_text(errno)),
                 errno);
   }
   return {};
@@ -44,7 +45,7 @@ Result<void> keep_memory_private() {
   if (::setrlimit(RLIMIT_CORE, &kNone) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     return fail(
         Errc::Kernel,
-        fmt::format("keep packets out of core dumps and of debuggers: {}", std::strerror(errno)),
+        fmt::format("keep packets out of core dumps and of debuggers: {}", errno_text(errno)),
         errno);
   }
   return {};
@@ -67,6 +68,20 @@ Result<void> reduce(const Privileges& left) {
   TRY(check_no_way_back(*left.user, before));
   // Last: with the user, the kernel sets "dumpable" to what fs.suid_dumpable says.
   return keep_memory_private();
+}
+
+Result<void> check_start(std::span<const Capability> kept) {
+  if (::getuid() != ::geteuid() || ::getgid() != ::getegid()) {
+    return fail(
+        Errc::Permission,
+        fmt::format(
+            "start as user {} and group {} for user {} and group {}: a set-user-ID or set-group-ID xdpcap "
+            "would open the files that its options name with rights that its user does not have; use "
+            "sudo, or give the program capabilities instead: chmod ug-s, then setcap "
+            "cap_bpf,cap_net_admin,cap_perfmon+ep",
+            ::geteuid(), ::getegid(), ::getuid(), ::getgid()));
+  }
+  return ::getauxval(AT_SECURE) == 0 ? Result<void>{} : keep_capabilities(kept);
 }
 
 }  // namespace xdpcap

@@ -15,20 +15,19 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <utility>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "base/text.h"
 
 namespace xdpcap {
 namespace {
 
 /// Of every profile: descriptors that are open, memory, threads, time, signals, the end.
 constexpr int kCommon[] = {
-    // Descriptors.  The status of one is fstat(2) itself (base/file_status.h).
+    // Descriptors.  The status of one is fstat(2) itself (base/file_io.h).
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(lseek), SCMP_SYS(_llseek),
     SCMP_SYS(fstat), SCMP_SYS(fstat64), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
     SCMP_SYS(sendto),
@@ -251,7 +250,7 @@ Result<void> restrict_system_calls(SystemCalls profile) {
   if (const int error = filter.load(); error != 0) {
     const bool is_unknown = error == ENOSYS || error == EINVAL || error == EDOM;
     return fail(is_unknown ? Errc::Unsupported : Errc::Kernel,
-                fmt::format("restrict the system calls of this process: {}{}", std::strerror(error),
+                fmt::format("restrict the system calls of this process: {}{}", errno_text(error),
                             is_unknown ? "; the kernel needs CONFIG_SECCOMP_FILTER, on an "
                                          "architecture that libseccomp knows"
                                        : ""),

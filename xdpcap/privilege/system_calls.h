@@ -26,7 +26,7 @@
 // Cost: the kernel runs the filter, a binary tree over the numbers of system calls, once a system call.
 // Limits: arguments in memory (paths, BPF attributes) are not looked at.  So newfstatat(2), as which the C library calls
 // fstat(), is refused: with a path it tells which files exist.  Where there is an open descriptor, file_status() is used
-// (base/file_status.h).  A capture with files can find out by opening.
+// (base/file_io.h).  A capture with files can find out by opening.
 // A capture cannot delete the file it created any more (FileSink::remove_if_created()); what may still fail so early that
 // the file should go has to come before.
 // Source: seccomp(2), seccomp_rule_add(3); Linux v6.18 kernel/seccomp.c.
@@ -49,5 +49,18 @@ enum class SystemCalls : std::uint8_t {
 
 /// Errors: Errc::Kernel, Unsupported (no seccomp filters in this kernel, or not on this architecture).
 Result<void> restrict_system_calls(SystemCalls profile);
+
+/// Whether this build has a sanitizer, whose runtime makes system calls and takes address space of its own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // g++
+inline constexpr bool kIsSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)  // clang++
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
 
 }  // namespace xdpcap

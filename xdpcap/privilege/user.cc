@@ -10,10 +10,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <system_error>
+
+#include "base/text.h"
 
 namespace xdpcap {
 namespace {
@@ -58,7 +59,7 @@ std::vector<gid_t> groups_of(const std::string& name, gid_t primary) {
 
 std::unexpected<Error> refused(const User& user, std::string_view attempt, int error) {
   return fail(error == EPERM ? Errc::Permission : Errc::Kernel,
-              fmt::format("become user {}: {}: {}{}", user.name, attempt, std::strerror(error),
+              fmt::format("become user {}: {}: {}{}", user.name, attempt, errno_text(error),
                           error == EPERM ? "; that takes root (CAP_SETUID and CAP_SETGID)" : ""),
               error);
 }
@@ -117,7 +118,7 @@ Result<User> find_user(const std::string& name_or_number) {
   }
   return fail(Errc::Io,
               fmt::format("user \"{}\": look for it in the user database: {}", name_or_number,
-                          std::strerror(error)),
+                          errno_text(error)),
               error);
 }
 

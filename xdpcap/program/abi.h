@@ -51,7 +51,7 @@ struct Counters {
   std::uint64_t lost =
       0;  ///< of the others, packets for which the ring had no room, or no record could be made
   /// Packets that could not be handed on to the next capture of the chain: their tail calls were used up.
-  std::uint64_t not_handed_on = 0;
+  std::uint64_t tail_call_failures = 0;
   // What follows are no counters.
   std::uint64_t random = 0;  ///< state of the generator of -sample, seeded by create_counters()
   std::uint64_t tick =
@@ -64,7 +64,7 @@ struct Counters {
     matched += other.matched;
     held_back += other.held_back;
     lost += other.lost;
-    not_handed_on += other.not_handed_on;
+    tail_call_failures += other.tail_call_failures;
     return *this;
   }
 };

@@ -105,7 +105,7 @@ RecordCodeSpec record_spec(const CaptureProgramSpec& spec) {
           .multi_buffer = spec.multi_buffer,
           .rings_fd = spec.rings_fd,
           .ring_bytes = spec.ring_bytes,
-          .bell_fd = spec.bell_fd,
+          .wakeup_fd = spec.wakeup_fd,
           .context = kContext,
           .counters = kCounters,
           .captured = kCaptured,
@@ -148,7 +148,7 @@ void emit_out(Assembly& code, const CaptureProgramSpec& spec) {
   if (spec.chain_state_fd >= 0) {
     code.label("chain");
     emit_hand_on(code, hand_on);
-    count(code, offsetof(Counters, not_handed_on));
+    count(code, offsetof(Counters, tail_call_failures));
     code.jump("return");
   }
 }

@@ -37,7 +37,7 @@ struct CaptureProgramSpec {
   bool multi_buffer = false;     ///< whether packets may have several buffers
   int rings_fd = -1;             ///< RingSet::map_fd() of the transport
   std::uint64_t ring_bytes = 0;  ///< of each ring, of Transport::Shared
-  int bell_fd = -1;              ///< RingSet::bell_fd(), of Transport::Shared
+  int wakeup_fd = -1;            ///< RingSet::wakeup_fd(), of Transport::Shared
   int counters_fd = -1;          ///< BPF_MAP_TYPE_PERCPU_ARRAY of abi::Counters, key: action
   /// BPF_MAP_TYPE_ARRAY of kWholePacketBytes, key: CPU, where packets may have several buffers; else -1.
   int whole_packets_fd = -1;

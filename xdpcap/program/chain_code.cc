@@ -33,7 +33,7 @@ void emit_hand_on(Assembly& code, const HandOnSpec& spec) {
     code.label(call_of(next));
     code.add(mov(Reg::R1, spec.context));
     code.add_map_fd(Reg::R2, spec.programs_fd);
-    code.add(mov(Reg::R3, static_cast<std::int32_t>(chain::place_of(spec.action, next))));
+    code.add(mov(Reg::R3, static_cast<std::int32_t>(chain::program_key(spec.action, next))));
     code.add(call(helper::kTailCall));
     if (next != spec.position + 1) {
       code.jump("came_back");

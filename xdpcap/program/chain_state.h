@@ -5,7 +5,7 @@
 //     hook[action] ──► program of the front ──constant──► program of a later position ──constant──► foreign program
 //
 // Captures have positions, 0 to 7, and are called in that order.  "xdpcap_next", a program array, has the program of each at
-// place_of(action, position), and at kForeignPosition the program that was in the slot before them.  `entered` has a bit for
+// program_key(action, position), and at kForeignPosition the program that was in the slot before them.  `entered` has a bit for
 // each place that is to be called: a capture program goes on to the later positions whose bits are set (chain_code.h).
 //
 // Both maps are pinned in a directory that belongs to one user (chain_directory.h): what is here, that user has written.  Changes
@@ -35,10 +35,10 @@ inline constexpr std::uint32_t kForeignPosition = kMostCaptures;
 inline constexpr std::uint32_t kPositions = kMostCaptures + 1;
 
 /// Key in the map of programs.
-constexpr std::uint32_t place_of(Action action, std::uint32_t position) {
+constexpr std::uint32_t program_key(Action action, std::uint32_t position) {
   return static_cast<std::uint32_t>(index(action)) * kPositions + position;
 }
-inline constexpr std::uint32_t kPlaces = kMostActions * kPositions;
+inline constexpr std::uint32_t kProgramKeys = kMostActions * kPositions;
 
 /// Why a capture was told to leave.
 enum class Reason : std::uint32_t { Detached = 0, Replaced = 1 };

@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "xdpcap/program/abi.h"
-#include "xdpcap/program/context.h"
 #include "xdpcap/program/helpers.h"
 
 namespace xdpcap {

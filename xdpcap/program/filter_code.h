@@ -16,7 +16,7 @@
 // owner takes no packets of several buffers, none of this is there.
 //
 // Ancillary loads are answered from the Ethernet frame and the context, in both fragments alike.  Who gives a filter has
-// checked that it asks nothing else, and nothing of a frame where packets are none (xdpcap/command/filter_loads.h).
+// checked that it asks nothing else, and nothing of a frame where packets are none (xdpcap/command/xdpcap_start.h).
 //
 // Cost: a helper call for a packet of one buffer that does not match; for one of several that is copied, its bytes.
 // Limits: bytes behind the first 65,535 are in no buffer: loads there do not match.

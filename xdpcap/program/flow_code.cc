@@ -8,7 +8,7 @@
 #include <cstddef>
 
 #include "xdpcap/program/abi.h"
-#include "xdpcap/program/context.h"
+#include "xdpcap/program/helpers.h"
 
 namespace xdpcap {
 namespace {

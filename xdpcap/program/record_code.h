@@ -65,7 +65,7 @@ struct RecordCodeSpec {
   bool multi_buffer = false;     ///< whether packets may have several buffers
   int rings_fd = -1;             ///< RingSet::map_fd()
   std::uint64_t ring_bytes = 0;  ///< of each, of Transport::Shared
-  int bell_fd = -1;              ///< RingSet::bell_fd(), of Transport::Shared
+  int wakeup_fd = -1;            ///< RingSet::wakeup_fd(), of Transport::Shared
   cbpfc::ebpf::Reg context = cbpfc::ebpf::Reg::R6;
   cbpfc::ebpf::Reg counters = cbpfc::ebpf::Reg::R7;  ///< this CPU's abi::Counters
   cbpfc::ebpf::Reg captured = cbpfc::ebpf::Reg::R8;  ///< to overwrite

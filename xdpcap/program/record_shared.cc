@@ -6,12 +6,12 @@
 //     time slot    the time, read before the place is chosen
 //     next slot    the position behind the record
 //
-// Waking the reader.  A BPF ring buffer of a page is its bell: an empty record, discarded with the flag that wakes
-// whoever polls it.  It is rung by the record that lifts the ring over the watermark; without one, by a record that
+// Waking the reader.  A BPF ring buffer of a page wakes it: an empty record, discarded with the flag that wakes
+// the reader that polls it.  That is done by the record that lifts the ring over the watermark; without one, by a record that
 // finds the ring empty.  Where a single record can do that, its position is published with a full barrier before the
 // reader's is read, or both could miss each other: the reader sleeping, and the program seeing a reader that is awake.
-// With a larger watermark the records that follow make up for a look at an old position of the reader.  A bell that is
-// full has rung and has not been answered.
+// With a larger watermark the records that follow make up for a look at an old position of the reader.  When that buffer is
+// full, the reader has been woken and has not answered.
 
 #include <algorithm>
 
@@ -25,7 +25,7 @@ namespace {
 using namespace cbpfc::ebpf;  // NOLINT(google-build-using-namespace): as in capture_program.cc
 
 constexpr std::int32_t kForceWakeup = 2;  // BPF_RB_FORCE_WAKEUP
-constexpr std::int32_t kBellBytes = 8;
+constexpr std::int32_t kWakeupBytes = 8;
 constexpr std::int16_t kProducer = offsetof(SharedRingControl, producer);
 constexpr std::int16_t kBusy = offsetof(SharedRingControl, busy);
 constexpr std::int16_t kConsumer = offsetof(SharedRingControl, consumer);
@@ -65,7 +65,7 @@ class SharedRecord {
     code_.add(call(helper::kXdpLoadBytes));
     code_.jump_if(Cmp::NotEqual, Reg::R0, 0, "not_published");
     emit_publish();
-    emit_bell();
+    emit_wakeup();
     code_.label("not_published");
     code_.add(store(Width::Double, ring, kBusy, 0));
   }
@@ -115,7 +115,7 @@ class SharedRecord {
     code_.add(store(Width::Double, ring, kBusy, 0));
   }
 
-  void emit_bell() {
+  void emit_wakeup() {
     const std::uint32_t watermark = std::max(spec_.watermark_bytes, 1U);
     code_.add(load(Width::Double, Reg::R3, spec_.record, kConsumer));
     code_.add(alu(Alu::Sub, Reg::R1, Reg::R3));
@@ -123,8 +123,8 @@ class SharedRecord {
     code_.add(mov32(Reg::R3, watermark));
     code_.jump_if(Cmp::GreaterEqual, Reg::R2, Reg::R3, spec_.recorded_label);
     code_.jump_if(Cmp::Less, Reg::R1, Reg::R3, spec_.recorded_label);
-    code_.add_map_fd(Reg::R1, spec_.bell_fd);
-    code_.add(mov(Reg::R2, kBellBytes));
+    code_.add_map_fd(Reg::R1, spec_.wakeup_fd);
+    code_.add(mov(Reg::R2, kWakeupBytes));
     code_.add(mov(Reg::R3, 0));
     code_.add(call(helper::kRingbufReserve));
     code_.jump_if(Cmp::Equal, Reg::R0, 0, spec_.recorded_label);

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
 
+#include "base/text.h"
 #include "xdpcap/kernel/cpus.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/program/shared_ring.h"
@@ -18,7 +18,7 @@ namespace xdpcap {
 namespace {
 
 std::unexpected<Error> epoll_failure(int error_number) {
-  return fail(Errc::Kernel, fmt::format("watch the rings: epoll: {}", std::strerror(error_number)),
+  return fail(Errc::Kernel, fmt::format("watch the rings: epoll: {}", errno_text(error_number)),
               error_number);
 }
 
@@ -53,10 +53,10 @@ Result<void> RingSet::create_shared_rings(std::uint32_t cpus) {
   memory_bytes_ = cpus * value_bytes;
   map_ = TRY(create_mappable_array("xdpcap_rings", value_bytes, cpus)
                  .with_context(fmt::format("{} rings of {} bytes", cpus, ring_bytes_)));
-  bell_ =
+  wakeup_ =
       TRY(create_ring_buffer("xdpcap_bell", static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))));
   shared_rings_ = cpus;
-  return watch(bell_.get());
+  return watch(wakeup_.get());
 }
 
 Result<void> RingSet::create_rings(std::uint32_t cpus) {

@@ -45,7 +45,7 @@ class RingSet {
   /// How many rings in shared memory there are, by CPU; none for the other transports.
   std::size_t shared_rings() const { return shared_rings_; }
   /// The ring buffer that wakes the reader of shared rings.
-  int bell_fd() const { return bell_.get(); }
+  int wakeup_fd() const { return wakeup_.get(); }
   /// BPF ring buffers, by CPU; none for the other transports.
   const std::vector<UniqueFd>& rings() const { return rings_; }
   /// Perf buffers of the CPUs that are online; none for the other transports.
@@ -66,7 +66,7 @@ class RingSet {
   std::vector<UniqueFd> rings_;
   std::vector<PerfBuffer> perf_buffers_;
   std::size_t shared_rings_ = 0;
-  UniqueFd bell_;
+  UniqueFd wakeup_;
   UniqueFd map_;
   UniqueFd wake_;
   std::uint64_t ring_bytes_ = 0;

@@ -33,6 +33,8 @@
 
 #pragma once
 
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -60,13 +62,21 @@ struct SharedRingLayout {
 /// The verifier follows no offset of half a gigabyte.
 inline constexpr std::uint64_t kMostSharedRingBytes = std::uint64_t{256} << 20;
 
-/// Units: `ring_bytes` is a power of two of whole pages.
-SharedRingLayout shared_ring_layout(std::uint64_t ring_bytes);
-
 /// Bytes of the ring that a record takes.
 constexpr std::uint64_t shared_record_bytes(std::uint64_t captured_bytes) {
   return (sizeof(abi::RecordHeader) + captured_bytes + kSharedRecordAlignment - 1) /
          kSharedRecordAlignment * kSharedRecordAlignment;
+}
+
+/// Units: `ring_bytes` is a power of two of whole pages.
+inline SharedRingLayout shared_ring_layout(std::uint64_t ring_bytes) {
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t data_offset_bytes = page_bytes + 8;
+  const std::uint64_t end_bytes =
+      data_offset_bytes + ring_bytes + shared_record_bytes(abi::kMaxCapturedBytes);
+  return {.data_offset_bytes = data_offset_bytes,
+          .ring_bytes = ring_bytes,
+          .value_bytes = (end_bytes + page_bytes - 1) / page_bytes * page_bytes};
 }
 
 /// The position behind a record at `position` of `record_bytes`.

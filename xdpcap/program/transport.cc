@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "xdpcap/kernel/kernel_function.h"
+#include "xdpcap/kernel/features.h"
 #include "xdpcap/kernel/map.h"
 #include "xdpcap/kernel/program.h"
 #include "xdpcap/program/abi.h"
@@ -65,7 +65,7 @@ Result<ChosenTransport> try_transport(Transport transport, const Variant& varian
                                                              .multi_buffer = variant.multi_buffer,
                                                              .rings_fd = rings.map_fd(),
                                                              .ring_bytes = rings.ring_bytes(),
-                                                             .bell_fd = rings.bell_fd(),
+                                                             .wakeup_fd = rings.wakeup_fd(),
                                                              .counters_fd = counters.get()}));
   TRY(load_xdp_program({.name = "xdpcap_probe",
                         .insns = insns,

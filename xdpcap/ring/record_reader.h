@@ -9,10 +9,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "xdpcap/kernel/action.h"
+#include "xdpcap/program/abi.h"
 #include "xdpcap/program/ring_set.h"
 
 namespace xdpcap {
@@ -61,5 +64,26 @@ using RecordReaders = std::vector<std::unique_ptr<RecordReader>>;
 /// Ownership: `rings` must outlive the readers.
 /// Errors: Errc::Kernel when a ring cannot be mapped.
 Result<RecordReaders> make_readers(const RingSet& rings);
+
+// Ring record to packet.
+
+/// A packet as the capture program recorded it.
+struct Packet {
+  std::uint64_t ktime_ns = 0;  ///< CLOCK_MONOTONIC
+  std::uint32_t lost_packets =
+      0;  ///< lost before it by the same action on the same CPU, modulo 2^32
+  std::span<const std::uint8_t> bytes = {};  ///< what was captured; borrows the record
+  std::uint32_t wire_length_bytes = 0;
+  std::uint32_t ifindex = 0;
+  std::uint32_t rx_queue = 0;
+  std::uint32_t ring = 0;  ///< the ring it came through, of which each CPU has one
+  Action action = Action::Aborted;
+};
+
+/// Decodes one record of ring number `ring`; nullopt if no capture program can have written it.
+///
+/// Ownership: the packet's bytes lie in `record`.
+/// Source: xdpcap/program/abi.h RecordHeader.
+std::optional<Packet> decode_record(std::span<const std::uint8_t> record, std::uint32_t ring);
 
 }  // namespace xdpcap

@@ -29,7 +29,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "xdpcap/kernel/mapping.h"
+#include "xdpcap/kernel/map.h"
 #include "xdpcap/ring/record_reader.h"
 
 namespace xdpcap {

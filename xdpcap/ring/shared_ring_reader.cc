@@ -27,16 +27,16 @@ Result<SharedRingReader> SharedRingReader::map(int map_fd, std::uint32_t cpu,
 SharedRingReader::SharedRingReader(const SharedRingMemory& memory)
     : memory_(memory), position_(memory.control->consumer) {}
 
-Result<void> SharedRingReader::take_bell(int bell_fd) {
-  bell_ = TRY(RingReader::map(bell_fd, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))));
+Result<void> SharedRingReader::take_wakeup_ring(int wakeup_fd) {
+  wakeup_ = TRY(RingReader::map(wakeup_fd, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))));
   return {};
 }
 
 void SharedRingReader::answer() {
-  if (bell_ && !bell_->is_exhausted()) {
-    bell_->collect(rings_of_bell_, ~std::size_t{0}, ~std::size_t{0});
-    bell_->release(bell_->position());
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);  // whoever finds the bell full has been seen below
+  if (wakeup_ && !wakeup_->is_exhausted()) {
+    wakeup_->collect(wakeups_, ~std::size_t{0}, ~std::size_t{0});
+    wakeup_->release(wakeup_->position());
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);  // a program that finds it full has been seen below
   }
 }
 

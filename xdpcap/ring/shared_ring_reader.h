@@ -12,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-#include "xdpcap/kernel/mapping.h"
+#include "xdpcap/kernel/map.h"
 #include "xdpcap/program/shared_ring.h"
 #include "xdpcap/ring/record_reader.h"
 #include "xdpcap/ring/ring_reader.h"
@@ -36,9 +36,9 @@ class SharedRingReader final : public RecordReader {
   /// Reads a ring that somebody else keeps in memory.
   explicit SharedRingReader(const SharedRingMemory& memory);
 
-  /// Lets answer() empty the bell of all rings (RingSet::bell_fd()), a BPF ring buffer.
+  /// Lets answer() empty the ring buffer that wakes the reader of all rings (RingSet::wakeup_fd()).
   /// Errors: Errc::Kernel.
-  Result<void> take_bell(int bell_fd);
+  Result<void> take_wakeup_ring(int wakeup_fd);
 
   void collect(std::vector<RingRecord>& records, std::size_t most_records,
                std::size_t most_bytes) override;
@@ -58,8 +58,8 @@ class SharedRingReader final : public RecordReader {
   std::uint64_t corrupt_records_ = 0;
   Mapping control_page_;
   Mapping value_pages_;
-  std::optional<RingReader> bell_;
-  std::vector<RingRecord> rings_of_bell_;  ///< always empty: a bell has only discarded records
+  std::optional<RingReader> wakeup_;
+  std::vector<RingRecord> wakeups_;  ///< always empty: it has only discarded records
 };
 
 }  // namespace xdpcap

@@ -5,6 +5,7 @@
 #include "xdpcap/sharing/chain.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,22 +14,21 @@
 #include <thread>
 #include <utility>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
 #include "xdpcap/kernel/map.h"
-#include "xdpcap/kernel/object_ids.h"
+#include "xdpcap/kernel/objects.h"
 #include "xdpcap/kernel/program.h"
-#include "xdpcap/kernel/program_info.h"
 #include "xdpcap/kernel/quiesce.h"
 
 namespace xdpcap {
 
 using chain::get;
 using chain::kForeignPosition;
-using chain::place_of;
+using chain::program_key;
 
 namespace {
 
-using Turn = ChainDirectory::Turn;
+using Lock = ChainDirectory::Lock;
 
 std::uint32_t key_of(Action action) {
   return static_cast<std::uint32_t>(index(action));
@@ -62,7 +62,7 @@ std::unexpected<Error> Chain::refuse(Errc code, const std::string& why) const {
   return fail(code, fmt::format("hook {}: {}", hook_->path(), why));
 }
 
-// Of all other bits none is lost, even if a process changes one without its turn (chain_directory.h).
+// Of all other bits none is lost, even if a process changes one without the lock (chain_directory.h).
 void Chain::set_entered(std::uint32_t position, Action action, bool is_entered) const {
   const std::atomic_ref<std::uint32_t> bits(state().entered[index(action)]);
   const std::uint32_t bit = 1U << position;
@@ -79,7 +79,7 @@ Result<std::optional<std::uint32_t>> Chain::in_slot(Action action) const {
 
 // Also the one before, which stays pinned until replace() has put the new one into its place and its slot.
 Result<bool> Chain::is_of(std::uint32_t position, Action action, std::uint32_t program_id) const {
-  if (TRY(program_in_slot(programs_fd_.get(), place_of(action, position))) == program_id) {
+  if (TRY(program_in_slot(programs_fd_.get(), program_key(action, position))) == program_id) {
     return true;
   }
   const Result<UniqueFd> pinned = open_program_of(position, action);
@@ -152,7 +152,7 @@ Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over)
     set_entered(kForeignPosition, action, false);  // the one that was there has left, or is put out
   }
   const auto link = [&](std::uint32_t position, int fd) -> Result<void> {
-    TRY(put_program(programs_fd_.get(), place_of(action, position), fd));
+    TRY(put_program(programs_fd_.get(), program_key(action, position), fd));
     TRY(directory_.pin(pin_of(position, action), fd));
     set_entered(position, action, true);
     return {};
@@ -166,16 +166,16 @@ Result<void> Chain::enter_action(Action action, int program_fd, bool takes_over)
 }
 
 // Its place may be another capture's, once it was taken out.
-Result<Turn> Chain::take_turn() const {
-  Turn turn = directory_.take_turn();
+Result<Lock> Chain::lock() const {
+  Lock locked = directory_.lock();
   if (is_taken_out()) {
     return refuse(Errc::Busy, "another process has ended this capture");
   }
-  return turn;
+  return locked;
 }
 
 Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over) {
-  const Turn turn = TRY(take_turn());
+  const Lock locked = TRY(lock());
   for (const auto& [action, program_fd] : programs) {
     TRY(enter_action(action, program_fd, takes_over));
   }
@@ -183,9 +183,9 @@ Result<void> Chain::enter(const std::map<Action, int>& programs, bool takes_over
 }
 
 Result<void> Chain::replace(const std::map<Action, int>& programs) {
-  const Turn turn = TRY(take_turn());
+  const Lock locked = TRY(lock());
   for (const auto& [action, program_fd] : programs) {
-    const std::uint32_t place = place_of(action, position_);
+    const std::uint32_t place = program_key(action, position_);
     const std::optional<std::uint32_t> old = TRY(program_in_slot(programs_fd_.get(), place));
     const bool is_in_slot = old && TRY(in_slot(action)) == old;
     TRY(put_program(programs_fd_.get(), place, program_fd));
@@ -225,7 +225,7 @@ Result<void> Chain::unlink(std::uint32_t position, const std::vector<Action>& ac
 void Chain::clear(std::uint32_t position, const std::vector<Action>& actions) const {
   const auto clear_place = [&](std::uint32_t place, Action action) {
     static_cast<void>(
-        persist([&] { return remove_program(programs_fd_.get(), place_of(action, place)); }));
+        persist([&] { return remove_program(programs_fd_.get(), program_key(action, place)); }));
     directory_.remove_pin(pin_of(place, action));
   };
   for (const Action action : actions) {
@@ -238,14 +238,14 @@ void Chain::clear(std::uint32_t position, const std::vector<Action>& actions) co
 }
 
 Result<void> Chain::withdraw(const std::vector<Action>& actions) {
-  const Turn turn = TRY(take_turn());
+  const Lock locked = TRY(lock());
   Result<void> unlinked = unlink(position_, actions);
   clear(position_, actions);
   return unlinked;
 }
 
 Result<void> Chain::leave() {
-  leaving_ = directory_.take_turn();
+  leaving_ = directory_.lock();
   if (is_taken_out() && !directory_.is_removed()) {
     return {};  // by another process; its place may be another capture's.  Who removes the directory takes nothing out
   }
@@ -299,8 +299,43 @@ Chain::NotCalled Chain::not_called() const {
   if (look().empty()) {
     return {};
   }
-  const Turn turn = directory_.take_turn();  // another capture may have been changing them
+  const Lock locked = directory_.lock();  // another capture may have been changing them
   return look();
+}
+
+namespace {
+
+CaptureStatus status_of(const Chain& chain, ChainMember member) {
+  CaptureStatus status{.member = std::move(member), .is_starting = true, .user_id = ::geteuid()};
+  for (const Action action : status.member.actions) {
+    const Result<UniqueFd> program = chain.open_program_of(status.member.position, action);
+    const Result<ProgramInfo> info =
+        program ? program_info(program->get()) : std::unexpected(program.error());
+    if (info) {
+      status.is_starting = false;
+      status.user_id = info->user_id;
+      break;
+    }
+  }
+  if (const Result<UniqueFd> counters =
+          chain.directory().open_pin(fmt::format("{}/counters", status.member.position))) {
+    if (Result<ActionCounters> read = read_counters(counters->get())) {
+      status.counters = *read;
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+Result<std::vector<CaptureStatus>> captures_on(const Hook& hook) {
+  std::vector<CaptureStatus> captures;
+  if (const std::optional<Chain> chain = TRY(Chain::find(hook))) {
+    for (ChainMember& member : chain->members()) {
+      captures.push_back(status_of(*chain, std::move(member)));
+    }
+  }
+  return captures;
 }
 
 }  // namespace xdpcap

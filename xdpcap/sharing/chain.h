@@ -37,8 +37,9 @@
 
 #include "base/unique_fd.h"
 #include "xdpcap/hook/hook.h"
-#include "xdpcap/kernel/mapping.h"
+#include "xdpcap/kernel/map.h"
 #include "xdpcap/program/chain_state.h"
+#include "xdpcap/program/counters.h"
 #include "xdpcap/sharing/chain_directory.h"
 
 namespace xdpcap {
@@ -136,7 +137,7 @@ class Chain {
   Result<bool> get_place(const JoinOptions& options, std::vector<std::string>& notes);
   Result<void> check_slots(const JoinOptions& options, std::vector<std::string>& notes) const;
   Result<void> take_place(const JoinOptions& options);
-  Result<ChainDirectory::Turn> take_turn() const;
+  Result<ChainDirectory::Lock> lock() const;
   ChainMember member(std::uint32_t position) const;
   void set_entered(std::uint32_t position, Action action, bool is_entered) const;
 
@@ -161,8 +162,24 @@ class Chain {
   Mapping mapping_{nullptr, Unmap{0}};
   std::uint32_t position_ = chain::kMostCaptures;  ///< kMostCaptures: none
   UniqueFd place_;                                 ///< the lock on it
-  ChainDirectory::Turn leaving_;                   ///< from leave() to tidy()
+  ChainDirectory::Lock leaving_;                   ///< from leave() to tidy()
   bool has_left_ = false;                          ///< no slot holds a program of it
 };
+
+// The captures on a hook, living and dead, with their counters, for who looks from outside.
+//
+// Who a capture belongs to is what the kernel has noted of its program.
+// Tested by: xdpcap/tests/kernel/sharing/chain_test.cc, xdpcap/tests/kernel/end_to_end/commands_test.cc.
+
+struct CaptureStatus {
+  ChainMember member;
+  bool is_starting = false;                               ///< its programs are not in the chain yet
+  std::uint32_t user_id = 0;                              ///< of who loaded its programs
+  std::optional<ActionCounters> counters = std::nullopt;  ///< nullopt: they could not be read
+};
+
+/// Those of this user on `hook`.
+/// Errors: those of Chain::find().
+Result<std::vector<CaptureStatus>> captures_on(const Hook& hook);
 
 }  // namespace xdpcap

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <thread>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
 #include "base/random.h"
 #include "xdpcap/kernel/errors.h"
 #include "xdpcap/kernel/pin.h"
@@ -142,7 +142,7 @@ bool ChainDirectory::is_removed() const {
   return file_status(fd_.get(), status) && status.st_nlink == 0;
 }
 
-ChainDirectory::Turn ChainDirectory::take_turn() const {
+ChainDirectory::Lock ChainDirectory::lock() const {
   constexpr std::chrono::seconds kPatience(2);
   constexpr std::chrono::milliseconds kPause(1);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -182,27 +182,27 @@ Result<std::optional<UniqueFd>> ChainDirectory::take_place(std::uint32_t positio
   return fd;
 }
 
-ChainDirectory::Place ChainDirectory::place(std::uint32_t position) const {
+ChainDirectory::PositionState ChainDirectory::state_of(std::uint32_t position) const {
   const std::string name = std::to_string(position);
   const UniqueFd fd(::openat(fd_.get(), name.c_str(), kOpenDirectory));
   if (fd.is_open()) {
-    return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? Place::Dead : Place::Held;
+    return ::flock(fd.get(), LOCK_SH | LOCK_NB) == 0 ? PositionState::Dead : PositionState::Held;
   }
   if (errno == ENOENT) {
-    return Place::Free;
+    return PositionState::Free;
   }
   // Without descriptors, say, nothing can be opened; whether it is there can be asked all the same.
   if (::mkdirat(fd_.get(), name.c_str(), kOwnersOnly) != 0) {
-    return Place::Held;
+    return PositionState::Held;
   }
   ::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR);
-  return Place::Free;
+  return PositionState::Free;
 }
 
-std::size_t ChainDirectory::count(Place wanted) const {
+std::size_t ChainDirectory::count(PositionState wanted) const {
   std::size_t count = 0;
   for (std::uint32_t position = 0; position < chain::kMostCaptures; ++position) {
-    count += place(position) == wanted ? 1U : 0U;
+    count += state_of(position) == wanted ? 1U : 0U;
   }
   return count;
 }

@@ -49,10 +49,10 @@ class ChainDirectory {
   const std::string& path() const { return path_; }
   bool is_removed() const;
 
-  /// A time in which no other process changes anything; lasts until the object goes.  It is waited for two seconds at most, as the
-  /// process whose turn it is may have been stopped; then the change is made without.
-  using Turn = std::shared_ptr<void>;
-  Turn take_turn() const;
+  /// While the object lives, no other process changes anything.  It is waited for two seconds at most, as the process that has it
+  /// may have been stopped; then the change is made without.
+  using Lock = std::shared_ptr<void>;
+  Lock lock() const;
 
   /// Pins a map or program, in the place of what was pinned there.  Errors: Kernel, Permission.
   Result<void> pin(const std::string& name, int fd) const;
@@ -63,9 +63,9 @@ class ChainDirectory {
   /// Takes the place of a capture; the lock, as long as the descriptor is open somewhere.  nullopt: taken.
   /// Errors: Io.
   Result<std::optional<UniqueFd>> take_place(std::uint32_t position) const;
-  enum class Place : std::uint8_t { Free, Held, Dead };
-  Place place(std::uint32_t position) const;
-  std::size_t count(Place place) const;  ///< how many positions are so
+  enum class PositionState : std::uint8_t { Free, Held, Dead };
+  PositionState state_of(std::uint32_t position) const;
+  std::size_t count(PositionState wanted) const;  ///< how many positions are so
   void remove_place(std::uint32_t position) const;
 
   void remove_contents() const;

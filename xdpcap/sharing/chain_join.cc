@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "xdpcap/kernel/map.h"
-#include "xdpcap/kernel/object_ids.h"
+#include "xdpcap/kernel/objects.h"
 #include "xdpcap/sharing/chain.h"
 
 namespace xdpcap {
@@ -25,8 +25,8 @@ using chain::kMostCaptures;
 
 namespace {
 
-using Turn = ChainDirectory::Turn;
-using Place = ChainDirectory::Place;
+using Lock = ChainDirectory::Lock;
+using PositionState = ChainDirectory::PositionState;
 
 template <std::size_t kSize>
 void put_text(std::array<char, kSize>& place, const std::string& text) {
@@ -51,9 +51,9 @@ Result<void> Chain::open_maps() {
   programs_fd_ = TRY(directory_.open_pin("programs"));
   const MapInfo info = TRY(map_info(state_fd_.get()));
   const MapInfo programs = TRY(map_info(programs_fd_.get()));
-  bool is_known = info.name == chain::kStateMapName &&
-                  info.value_size_bytes == chain::kStateBytes &&
-                  programs.type == kMapTypeProgramArray && programs.max_entries == chain::kPlaces;
+  bool is_known =
+      info.name == chain::kStateMapName && info.value_size_bytes == chain::kStateBytes &&
+      programs.type == kMapTypeProgramArray && programs.max_entries == chain::kProgramKeys;
   if (is_known) {
     mapping_ = TRY(map_pages(state_fd_.get(), chain::kStateBytes, PROT_READ | PROT_WRITE, 0));
     is_known = state().magic == chain::kMagic && state().version == chain::kVersion;
@@ -78,7 +78,7 @@ Result<void> Chain::make_maps() {
   std::array<std::byte, chain::kStateBytes> value{};
   std::memcpy(value.data(), &head, sizeof(head));
   const UniqueFd state = TRY(create_mappable_array(chain::kStateMapName, chain::kStateBytes, 1));
-  const UniqueFd programs = TRY(create_program_array(chain::kProgramsMapName, chain::kPlaces));
+  const UniqueFd programs = TRY(create_program_array(chain::kProgramsMapName, chain::kProgramKeys));
   TRY(put_value(state.get(), 0, value));
   TRY(directory_.pin("programs", programs.get()));
   TRY(directory_.pin("state", state.get()));
@@ -92,7 +92,7 @@ Result<void> Chain::find_maps() {
   if ((opened && is_on_hook_) || (!opened && !is_gone(opened) && !is_other_version)) {
     return opened;
   }
-  if (directory_.count(Place::Held) != 0) {
+  if (directory_.count(PositionState::Held) != 0) {
     const std::string where =
         opened ? "the map that was pinned there before"
                : fmt::format("it, but their pins in {} were removed", directory_.path());
@@ -132,7 +132,7 @@ Result<Chain> Chain::join(const Hook& hook, const JoinOptions& options,
   for (int i = 0; i < kTries; ++i) {
     Chain chain(hook, TRY(ChainDirectory::make(hook.path(), notes)));
     {
-      const Turn turn = chain.directory_.take_turn();
+      const Lock locked = chain.directory_.lock();
       if (chain.directory_.is_removed()) {
         continue;
       }
@@ -159,7 +159,7 @@ Result<bool> Chain::get_place(const JoinOptions& options, std::vector<std::strin
   for (std::string& note : take_out_dead()) {
     notes.push_back(std::move(note));
   }
-  if (options.on_busy == OnBusy::Replace && directory_.count(Place::Held) != 0) {
+  if (options.on_busy == OnBusy::Replace && directory_.count(PositionState::Held) != 0) {
     return false;
   }
   if (options.on_busy != OnBusy::Replace) {
@@ -234,7 +234,7 @@ Result<void> Chain::take_place(const JoinOptions& options) {
 }
 
 void Chain::remove_if_empty() const {
-  const bool is_free = directory_.count(Place::Free) == kMostCaptures;
+  const bool is_free = directory_.count(PositionState::Free) == kMostCaptures;
   if (!place_.is_open() && (is_new_ || (mapping_ != nullptr && is_free))) {
     directory_.remove();
   } else if (!place_.is_open()) {
@@ -249,7 +249,7 @@ ChainMember Chain::member(std::uint32_t position) const {
   std::vector<Action> actions = first_actions(kMostActions);
   std::erase_if(actions, [&](Action action) { return (place.actions >> index(action) & 1U) == 0; });
   return {.position = position,
-          .is_alive = directory_.place(position) == Place::Held,
+          .is_alive = directory_.state_of(position) == PositionState::Held,
           .pid = place.pid,
           .told_by_pid = get(place.told_by_pid),
           .told_why = place.told_why,
@@ -261,7 +261,7 @@ ChainMember Chain::member(std::uint32_t position) const {
 std::vector<ChainMember> Chain::members() const {
   std::vector<ChainMember> members;
   for (std::uint32_t position = 0; position < kMostCaptures; ++position) {
-    if (directory_.place(position) != Place::Free) {
+    if (directory_.state_of(position) != PositionState::Free) {
       members.push_back(member(position));
     }
   }
@@ -285,10 +285,10 @@ std::vector<std::string> Chain::take_out_dead() const {
 }
 
 std::vector<std::string> Chain::remove_dead() {
-  if (directory_.count(Place::Dead) == 0) {
+  if (directory_.count(PositionState::Dead) == 0) {
     return {};
   }
-  const Turn turn = directory_.take_turn();
+  const Lock locked = directory_.lock();
   std::vector<std::string> notes = take_out_dead();
   remove_if_empty();
   return notes;
@@ -298,24 +298,24 @@ Result<std::size_t> Chain::end_captures(chain::Reason why, std::uint32_t by_pid,
                                         const std::function<bool(const ChainMember&)>& which) {
   constexpr std::chrono::seconds kPatience(2);
   constexpr std::chrono::milliseconds kPause(5);
-  // In a turn, else a newcomer at the place of one that leaves might be told.
-  Turn turn = directory_.take_turn();
+  // Under the lock, else a newcomer at the place of one that leaves might be told.
+  Lock locked = directory_.lock();
   std::vector<ChainMember> told = members();
   std::erase_if(told, [&](const ChainMember& one) { return !one.is_alive || !which(one); });
   for (const ChainMember& one : told) {
     state().members[one.position].told_why = why;
     chain::set(state().members[one.position].told_by_pid, by_pid);
   }
-  turn.reset();
+  locked.reset();
   const auto is_there = [&](const ChainMember& one) {
     return get(state().members[one.position].told_by_pid) != 0 &&
-           directory_.place(one.position) == Place::Held;
+           directory_.state_of(one.position) == PositionState::Held;
   };
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (std::ranges::any_of(told, is_there) && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(kPause);
   }
-  turn = directory_.take_turn();
+  locked = directory_.lock();
   Result<void> ended;
   for (const ChainMember& one : told) {
     if (Result<void> out = is_there(one) ? take_out(one.position) : Result<void>{}; ended) {

@@ -25,14 +25,13 @@
 #include <utility>
 #include <vector>
 
-#include "base/file_status.h"
-#include "base/start_thread.h"
+#include "base/file_io.h"
+#include "base/thread.h"
 #include "xdpcap/inspect/hook_diagnosis.h"
 #include "xdpcap/inspect/target_watch.h"
 #include "xdpcap/kernel/quiesce.h"
 #include "xdpcap/privilege/landlock.h"
 #include "xdpcap/privilege/reduce.h"
-#include "xdpcap/privilege/sanitized.h"
 #include "xdpcap/privilege/system_calls.h"
 
 namespace xdpcap {

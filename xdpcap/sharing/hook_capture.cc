@@ -208,7 +208,7 @@ Result<std::vector<cbpfc::ebpf::Insn>> HookCapture::build_program(Action action,
                                         .multi_buffer = variant_.multi_buffer,
                                         .rings_fd = rings_.map_fd(),
                                         .ring_bytes = rings_.ring_bytes(),
-                                        .bell_fd = rings_.bell_fd(),
+                                        .wakeup_fd = rings_.wakeup_fd(),
                                         .counters_fd = counters_fd_.get(),
                                         .whole_packets_fd = whole_packets_fd_.get(),
                                         .limits = options_.limits,
@@ -229,7 +229,7 @@ Result<HookCapture::Programs> HookCapture::load(const std::vector<Action>& actio
   }
   // The kernel writes the addresses in the array into the jumps of programs when one of both changes.  On 5.10, a program whose
   // load met a change of the array by another capture kept a jump to nothing.
-  const ChainDirectory::Turn turn = chain_->directory().take_turn();
+  const ChainDirectory::Lock locked = chain_->directory().lock();
   Programs programs;
   for (const auto& [action, insns] : built) {
     Result<UniqueFd> program =

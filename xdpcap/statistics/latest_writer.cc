@@ -9,7 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "base/start_thread.h"
+#include "base/thread.h"
 
 namespace xdpcap::cli {
 

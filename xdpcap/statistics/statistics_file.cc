@@ -9,24 +9,15 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
-#include "base/random.h"
+#include "base/file_io.h"
+#include "base/text.h"
 
 namespace xdpcap {
 namespace {
 
 constexpr mode_t kMostMode = 0644;
-
-bool is_permission(int error_number) {
-  return error_number == EACCES || error_number == EPERM || error_number == EROFS;
-}
-
-/// Whether a new file cannot be had, but one that is there may be written to all the same.
-bool is_refused_by_directory(const Error& error) {
-  return is_permission(error.sys_errno);
-}
 
 }  // namespace
 
@@ -38,9 +29,9 @@ std::unexpected<Error> StatisticsFile::failure(std::string_view attempt, const E
 }
 
 std::unexpected<Error> StatisticsFile::failure(std::string_view attempt, int error_number) const {
-  const bool is_permission = xdpcap::is_permission(error_number);
+  const bool is_permission = is_refused_by_directory(error_number);
   return fail(is_permission ? Errc::Permission : Errc::Io,
-              fmt::format("{} {}: {}{}", attempt, path_, std::strerror(error_number),
+              fmt::format("{} {}: {}{}", attempt, path_, errno_text(error_number),
                           is_permission
                               ? fmt::format("; a running capture is user {} without capabilities, "
                                             "and needs a directory in which this user may "
@@ -77,9 +68,8 @@ Result<StatisticsFile> StatisticsFile::find(const std::string& path, const Trust
 /// A file under another name in the directory.
 Result<UniqueFd> StatisticsFile::create(std::string& temporary) const {
   constexpr int kTries = 10;
-  constexpr std::size_t kMostOfName = 200;  // bytes, of the 255 that a name may have
   for (int i = 0; i < kTries; ++i) {
-    temporary = fmt::format(".{}.{}", place_.name().substr(0, kMostOfName), TRY(random_digits()));
+    temporary = TRY(place_.name_beside());
     UniqueFd fd(::openat(place_.directory_fd(), temporary.c_str(),
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMostMode));
     if (fd.is_open()) {
@@ -97,7 +87,7 @@ Result<void> StatisticsFile::replace(std::string_view text) const {
   const Result<UniqueFd> created = create(temporary);
   if (!created) {
     // What is said is why there can be no new file: the better of the two ways.
-    return is_refused_by_directory(created.error()) && write_over(text)
+    return is_refused_by_directory(created.error().sys_errno) && write_over(text)
                ? Result<void>{}
                : std::unexpected(created.error());
   }
@@ -130,17 +120,8 @@ Result<void> StatisticsFile::write_over(std::string_view text) const {
 }
 
 Result<void> StatisticsFile::write(int fd, std::string_view text) const {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      return failure("write to", written == 0 ? EIO : errno);
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
+  const int error_number = write_all(fd, text);
+  return error_number == 0 ? Result<void>{} : failure("write to", error_number);
 }
 
 }  // namespace xdpcap

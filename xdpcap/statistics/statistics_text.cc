@@ -9,7 +9,7 @@
 #include <iterator>
 
 #include "base/json.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
 namespace xdpcap::cli {
 namespace {

@@ -39,7 +39,7 @@ class RecorderOutputTest : public testing::Test {
     content_.resize(bytes);
     packet.bytes = content_;
     packet.wire_length_bytes = static_cast<std::uint32_t>(bytes);
-    const TimeOrder::Held held{.packet = packet, .start = 0};
+    const TimeOrder::Pending held{.packet = packet, .start = 0};
     return output_->write({&held, 1});
   }
   // Writes out what is in memory, with a section's end.
@@ -279,8 +279,8 @@ TEST_F(RecorderOutputTest, AnOutputThatFailsWhileRoomIsMade) {
   output_->ask({.what = "SIGUSR1", .phrase = "on SIGUSR1"});
   ASSERT_EQ(*output_->go_on(), Step::More);
   sink_.most_bytes = sink_.bytes.size();
-  std::vector<TimeOrder::Held> batch(kPackets, {.packet = {.bytes = content_}, .start = 0});
-  for (TimeOrder::Held& held : batch) {
+  std::vector<TimeOrder::Pending> batch(kPackets, {.packet = {.bytes = content_}, .start = 0});
+  for (TimeOrder::Pending& held : batch) {
     held.packet.action = Action::Drop;
   }
   EXPECT_FALSE(output_->write(batch));

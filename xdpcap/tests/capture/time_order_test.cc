@@ -21,9 +21,9 @@ std::vector<std::uint8_t> at(std::uint64_t ktime_ns, std::uint8_t mark = 0) {
   return test::make_record({.ktime_ns = ktime_ns, .captured_bytes = 32}, mark);  // 64 in the ring
 }
 
-std::vector<std::uint64_t> times(std::span<const TimeOrder::Held> ready) {
+std::vector<std::uint64_t> times(std::span<const TimeOrder::Pending> ready) {
   std::vector<std::uint64_t> result;
-  for (const TimeOrder::Held& held : ready) {
+  for (const TimeOrder::Pending& held : ready) {
     result.push_back(held.packet.ktime_ns);
   }
   return result;
@@ -40,7 +40,7 @@ TEST(TimeOrder, SortsABatchAndKeepsTies) {
   }
   ring.add(at(20, 1));
   EXPECT_FALSE(order.fill());
-  const std::span<const TimeOrder::Held> ready = order.ready(kEverything);
+  const std::span<const TimeOrder::Pending> ready = order.ready(kEverything);
   EXPECT_EQ(times(ready), (Times{10, 20, 20, 30}));
   EXPECT_EQ(ready[1].packet.bytes[0], 0U);
   EXPECT_EQ(ready[2].packet.bytes[0], 1U);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "xdpcap/command/action_list.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "xdpcap/command/xdpcap_option_table.h"
 
 namespace xdpcap::cli {
 namespace {

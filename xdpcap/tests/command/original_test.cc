@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "xdpcap/command/original.h"
-
 #include <gtest/gtest.h>
 
 #include "base/report.h"
+#include "xdpcap/command/xdpcap_report.h"
 
 namespace xdpcap::cli {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "xdpcap/hook/program_reach.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "xdpcap/inspect/hook_inventory.h"
 
 namespace xdpcap {
 namespace {

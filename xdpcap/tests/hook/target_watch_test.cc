@@ -7,12 +7,12 @@
 namespace xdpcap {
 namespace {
 
-using Places = std::vector<TargetPlace>;
+using Targets = std::vector<TargetInterface>;
 using Sentences = std::vector<std::string>;
 using enum InterfaceState;
 
-TargetPlace place(std::uint32_t ifindex, const std::string& interface, InterfaceState state,
-                  std::uint32_t id, const std::string& name = "firewall") {
+TargetInterface place(std::uint32_t ifindex, const std::string& interface, InterfaceState state,
+                      std::uint32_t id, const std::string& name = "firewall") {
   return {.ifindex = ifindex,
           .interface = interface,
           .state = state,
@@ -25,12 +25,12 @@ const char* const kNoneIsUp =
     "sees packets when one does";
 
 TEST(TargetWatch, SaysWhatIsDifferent) {
-  const TargetPlace up = place(3, "eth0", Up, 31);
-  const TargetPlace other = place(4, "eth1", Up, 31);
+  const TargetInterface up = place(3, "eth0", Up, 31);
+  const TargetInterface other = place(4, "eth1", Up, 31);
   const struct {
     const char* what;
-    Places before;
-    Places now;
+    Targets before;
+    Targets now;
     Sentences said;
     std::vector<std::uint32_t> interfaces = {1, 3, 4};
   } cases[] = {
@@ -89,12 +89,12 @@ TEST(TargetWatch, SaysWhatIsDifferent) {
 TEST(TargetWatch, TwoProgramsOnOneInterface) {
   const std::vector<Interface> interfaces = {
       {.ifindex = 3, .name = "eth0", .state = Up, .xdp = {}}};
-  const TargetPlace first = place(3, "eth0", Up, 31, "first");
-  const TargetPlace second = place(3, "eth0", Up, 32, "second");
+  const TargetInterface first = place(3, "eth0", Up, 31, "first");
+  const TargetInterface second = place(3, "eth0", Up, 32, "second");
   const struct {
     const char* what;
-    Places before;
-    Places now;
+    Targets before;
+    Targets now;
     Sentences said;
   } cases[] = {
       {"down",
@@ -132,9 +132,9 @@ TEST(TargetWatch, PlacesAreThoseOfAllUsers) {
              .via = {.id = 40, .name = "dispatcher"}}},
        .ifindexes_elsewhere = {7}},
       {.program = {.id = 32, .name = "b"}, .interfaces = {}, .ifindexes_elsewhere = {}}};
-  TargetPlace via = place(4, "eth1", Down, 31, "a");
+  TargetInterface via = place(4, "eth1", Down, 31, "a");
   via.running_id = 40;
-  EXPECT_EQ(places_of(users), (Places{place(3, "eth0", Up, 31, "a"), via}));
+  EXPECT_EQ(target_interfaces(users), (Targets{place(3, "eth0", Up, 31, "a"), via}));
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 //
 // Decoding the kernel's list of interfaces, and what must not be taken for one.
 
-#include "xdpcap/kernel/link_message.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/if.h>
@@ -14,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+
+#include "xdpcap/kernel/interfaces.h"
 
 namespace xdpcap {
 namespace {

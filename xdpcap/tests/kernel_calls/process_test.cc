@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "xdpcap/kernel/process.h"
-
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -11,7 +9,10 @@
 #include <ctime>
 #include <thread>
 
-namespace xdpcap {
+#include "base/process_start.h"
+#include "xdpcap/tests/kernel/process_identity.h"
+
+namespace xdpcap::test {
 namespace {
 
 /// A process that sleeps, under a name of its own.
@@ -115,14 +116,6 @@ TEST(Process, NamesMayHoldAnything) {
   }
 }
 
-TEST(Process, CommandLinesAreWordsWithSpaces) {
-  const std::string own = command_line(::getpid());
-  EXPECT_NE(own.find("kernel_calls_test"), std::string::npos) << own;
-  EXPECT_EQ(own.find('\0'), std::string::npos);
-  EXPECT_NE(own.back(), ' ');
-  EXPECT_EQ(command_line(-1), "");
-}
-
 TEST(Process, MayEndWhileItIsLookedAt) {
   for (int i = 0; i < 300; ++i) {
     const pid_t child = ::fork();
@@ -132,7 +125,7 @@ TEST(Process, MayEndWhileItIsLookedAt) {
     ASSERT_GT(child, 0);
     std::thread waiter([child] { ::waitpid(child, nullptr, 0); });
     while (identity_of(child)) {
-      command_line(child);
+      cli::command_line(child);
     }
     waiter.join();
   }
@@ -140,4 +133,4 @@ TEST(Process, MayEndWhileItIsLookedAt) {
 }
 
 }  // namespace
-}  // namespace xdpcap
+}  // namespace xdpcap::test

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "xdpcap/pcapng/block_layout.h"
-
 #include <gtest/gtest.h>
 
 #include <vector>
+
+#include "xdpcap/pcapng/block.h"
 
 namespace xdpcap {
 namespace {
@@ -39,7 +39,7 @@ TEST(BlockLayout, Places) {
     std::uint64_t offset;
     std::size_t block;
     bool may_fill;
-    BlockPlace expected;
+    BlockPosition expected;
   };
   const std::vector<Case> cases = {
       {"fits", 0, 100, true, {0, 0}},
@@ -59,14 +59,14 @@ TEST(BlockLayout, Places) {
       {"the same far into the file", (1ULL << 40) + 4000, 100, true, {96, 0}},
   };
   for (const Case& c : cases) {
-    const BlockPlace place = place_block(c.offset, c.block, 4096, c.may_fill);
+    const BlockPosition place = position_block(c.offset, c.block, 4096, c.may_fill);
     EXPECT_EQ(place.filler_bytes, c.expected.filler_bytes) << c.what;
     EXPECT_EQ(place.padding_bytes, c.expected.padding_bytes) << c.what;
   }
 }
 
 TEST(BlockLayout, NoBoundaryNoFiller) {
-  EXPECT_EQ(place_block(4000, 100, 0), BlockPlace{});
+  EXPECT_EQ(position_block(4000, 100, 0), BlockPosition{});
 }
 
 /// From every place a block can end at, a block of every length lies within a page and leaves no
@@ -78,7 +78,7 @@ TEST(BlockLayout, HoldsEverywhere) {
       continue;  // no block ends here
     }
     for (std::size_t block = 16; block <= 3 * kBoundary; block += 4) {
-      const BlockPlace place = place_block(offset, block, kBoundary);
+      const BlockPosition place = position_block(offset, block, kBoundary);
       const std::uint64_t start = offset + place.filler_bytes;
       const std::uint64_t end = start + block + place.padding_bytes;
       if (block <= kBoundary) {

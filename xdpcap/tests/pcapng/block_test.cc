@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "xdpcap/pcapng/block_layout.h"
+#include "base/text.h"
 
 namespace xdpcap {
 namespace {

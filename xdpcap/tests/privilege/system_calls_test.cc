@@ -32,9 +32,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/file_status.h"
+#include "base/file_io.h"
 #include "base/testing/temporary_directory.h"
-#include "xdpcap/privilege/sanitized.h"
 #include "xdpcap/tests/privilege/child.h"
 
 namespace xdpcap {

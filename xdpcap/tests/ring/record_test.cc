@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-#include "xdpcap/ring/record.h"
-
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "xdpcap/ring/record_reader.h"
 #include "xdpcap/tests/ring/fake_ring.h"
 
 namespace xdpcap {

@@ -17,7 +17,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 #include "xdpcap/tests/kernel/attacks/attack_test.h"
 #include "xdpcap/tests/kernel/attacks/tracee.h"
 

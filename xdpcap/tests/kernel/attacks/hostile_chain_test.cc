@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <xdpcap/kernel/map.h>
-#include <xdpcap/kernel/process.h>
 #include <xdpcap/kernel/program.h>
+#include <xdpcap/tests/kernel/process_identity.h>
 
 #include <cstring>
 #include <memory>

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xdpcap/kernel/map.h>
-#include <xdpcap/kernel/mapping.h>
 #include <xdpcap/program/chain_state.h>
 
 #include <filesystem>
@@ -92,7 +91,7 @@ void PrintTo(const Obstacle& obstacle, std::ostream* stream) {
 }
 
 void fill_with_pins(const std::string& directory) {
-  pin(make_dropping_array(chain::kPlaces).get(), directory + "/programs");
+  pin(make_dropping_array(chain::kProgramKeys).get(), directory + "/programs");
   pin(make_random_array(4096).get(), directory + "/state");
   make_directory(directory + "/7", 0700);
   make_directory(directory + "/foreign", 0700);

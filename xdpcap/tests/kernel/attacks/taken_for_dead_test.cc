@@ -11,7 +11,7 @@
 #include <string_view>
 #include <thread>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 #include "xdpcap/tests/kernel/attacks/attack_test.h"
 #include "xdpcap/tests/kernel/resource_faults/ordinary_user.h"
 

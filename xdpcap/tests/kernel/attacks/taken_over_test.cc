@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <xdpcap/kernel/features.h>
 #include <xdpcap/kernel/map.h>
-#include <xdpcap/kernel/version.h>
-#include <xdpcap/privilege/sanitized.h>
+#include <xdpcap/privilege/system_calls.h>
 
 #include <cerrno>
 #include <charconv>
@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, TakenOver, testing::ValuesIn(kKinds),
 
 TEST_P(TakenOver, HasNoCapabilities) {
   constexpr std::uint64_t kBpf = std::uint64_t{1} << 39;
-  const std::uint64_t kept = maps_are_for_everybody() ? 0 : kBpf;  // see xdpcap/kernel/version.h
+  const std::uint64_t kept = maps_are_for_everybody() ? 0 : kBpf;  // see xdpcap/kernel/features.h
   const std::unique_ptr<Watched> capture = start();
   for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
     for (const std::string& value : status_of_threads(capture->pid(), set)) {

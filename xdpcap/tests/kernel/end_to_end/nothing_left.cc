@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "xdpcap/kernel/map.h"
-#include "xdpcap/kernel/object_ids.h"
-#include "xdpcap/kernel/process.h"
+#include "xdpcap/kernel/objects.h"
 #include "xdpcap/tests/kernel/end_to_end/process.h"
+#include "xdpcap/tests/kernel/process_identity.h"
 
 namespace xdpcap::test {
 namespace {

@@ -15,7 +15,7 @@
 #include <map>
 #include <memory>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 #include "xdpcap/tests/kernel/end_to_end/capture.h"
 #include "xdpcap/tests/kernel/end_to_end/rig.h"
 

@@ -25,10 +25,9 @@
 
 #include "xdpcap/hook/hook_variant.h"
 #include "xdpcap/kernel/map.h"
-#include "xdpcap/kernel/object_ids.h"
-#include "xdpcap/kernel/pinned_maps.h"
+#include "xdpcap/kernel/objects.h"
+#include "xdpcap/kernel/pin.h"
 #include "xdpcap/kernel/program.h"
-#include "xdpcap/kernel/program_link.h"
 #include "xdpcap/program/chain_state.h"
 #include "xdpcap/tests/kernel/bpf_fixture.h"
 #include "xdpcap/tests/kernel/netns.h"
@@ -64,6 +63,11 @@ std::uint32_t id_of_map(int fd) {
 
 std::uint32_t id_of_program(int fd) {
   return program_id(fd).value();
+}
+
+/// Of a map that need not be pinned.
+Result<HookFacts> facts_of(int map_fd, Scope scope = Scope::ThisNamespace) {
+  return hook_facts(TRY(Hook::adopt(UniqueFd(::dup(map_fd)), "of the test")), scope);
 }
 
 UniqueFd make_named_map(bpf_map_type type, const char* name) {
@@ -102,14 +106,14 @@ class HookInventoryTest : public testing::Test {
 
   /// The only user of the hook, as seen from this namespace.  All hooks and one, in all namespaces: the same answer.
   HookUser only_user() const {
-    const Result<HookFacts> one = hook_facts(hook_id(), Scope::AllNamespaces);
+    const Result<HookFacts> one = facts_of(hook_.get(), Scope::AllNamespaces);
     const std::optional<HookFacts> all = found(hook_id());
     EXPECT_TRUE(one.has_value() && all.has_value());
     EXPECT_EQ(one->users->size(), 1U);
     EXPECT_EQ(all->users->size(), 1U);
     EXPECT_EQ(one->users->front().interfaces, all->users->front().interfaces);
     EXPECT_EQ(one->users->front().ifindexes_elsewhere, all->users->front().ifindexes_elsewhere);
-    return hook_facts(hook_id())->users->front();
+    return facts_of(hook_.get())->users->front();
   }
 
   test::BpfDirectory directory_;
@@ -122,7 +126,6 @@ TEST_F(HookInventoryTest, ObjectsAreReachedByTheirIds) {
     const UniqueFd program = load_user();
     id = id_of_program(program.get());
     EXPECT_THAT(all_program_ids().value(), Contains(id));
-    EXPECT_THAT(all_map_ids().value(), Contains(hook_id()));
     EXPECT_EQ(id_of_program(open_program(id)->get()), id);
     EXPECT_EQ(id_of_map(open_map(hook_id())->get()), hook_id());
   }
@@ -145,8 +148,6 @@ TEST_F(HookInventoryTest, ProgramsTellWhatTheyUse) {
   EXPECT_EQ(info.type, kProgramTypeXdp);
   EXPECT_EQ(info.name, "test_target");
   EXPECT_EQ(info.user_id, ::getuid());
-  EXPECT_GT(info.loaded.count(), 0);
-  EXPECT_THAT(info.tag, Contains(Not(0)));
   EXPECT_THAT(info.map_ids, testing::UnorderedElementsAreArray(ids));
   EXPECT_THAT(program_info(test::load_returning(2, kPlain, "none").get())->map_ids, IsEmpty());
 }
@@ -162,9 +163,7 @@ TEST_F(HookInventoryTest, WithoutCapSysAdminWhatIsUnknownIsSaid) {
   EXPECT_EQ(all.error().code, Errc::Permission);
   EXPECT_THAT(all.error().message, AllOf(HasSubstr("list the BPF programs of this machine"),
                                          HasSubstr("CAP_SYS_ADMIN")));
-  for (const Result<std::vector<std::uint32_t>>& ids : {all_map_ids(), all_link_ids()}) {
-    EXPECT_EQ(ids.error().code, Errc::Permission);
-  }
+  EXPECT_EQ(all_link_ids().error().code, Errc::Permission);
   EXPECT_EQ(open_map(hook_id()).error().code, Errc::Permission);
 
   const HookFacts facts = hook_facts(Hook::open(path).value()).value();
@@ -224,10 +223,10 @@ TEST_F(HookInventoryTest, LeavesOutWhatIsNoHook) {
     EXPECT_FALSE(found(id_of_map(fd)).has_value());
   }
   for (const int fd : {hook_.get(), hash.get()}) {
-    const Result<HookFacts> facts = hook_facts(id_of_map(fd));
+    const Result<HookFacts> facts = facts_of(fd);
     ASSERT_FALSE(facts.has_value());
     EXPECT_EQ(facts.error().code, Errc::InvalidArgument);
-    EXPECT_THAT(facts.error().message, HasSubstr(fmt::format("look at map {}", id_of_map(fd))));
+    EXPECT_THAT(facts.error().message, HasSubstr("hook of the test: "));
   }
 }
 
@@ -388,7 +387,7 @@ TEST_F(HookInventoryTest, NamesOtherNamespaces) {
     link = test::attach_xdp(user.get(), there.left_ifindex());
   }
   const auto inside = here.enter();
-  const HookFacts facts = hook_facts(hook_id(), Scope::AllNamespaces).value();
+  const HookFacts facts = facts_of(hook_.get(), Scope::AllNamespaces).value();
   ASSERT_EQ(facts.users->size(), 1U);
   const std::vector<UserInterface>& interfaces = facts.users->front().interfaces;
   ASSERT_EQ(interfaces.size(), 2U);
@@ -422,7 +421,7 @@ TEST_F(HookInventoryTest, NamesAProcessOfANamespaceWithoutName) {
   char byte = 0;
   ASSERT_EQ(::read(ready[0], &byte, 1), 1);
   EXPECT_EQ(byte, 'y');
-  const HookFacts facts = hook_facts(hook_id(), Scope::AllNamespaces).value();
+  const HookFacts facts = facts_of(hook_.get(), Scope::AllNamespaces).value();
   for (const int fd : {ready[0], ready[1], stop[0], stop[1]}) {
     ::close(fd);
   }
@@ -497,7 +496,7 @@ TEST_F(HookInventoryTest, LeavesNothingBehind) {
   directory_.pin(hook_.get(), "hook");
   const auto before = test::open_descriptors();
   EXPECT_TRUE(found(hook_id()).has_value());
-  EXPECT_TRUE(hook_facts(hook_id()).has_value());
+  EXPECT_TRUE(facts_of(hook_.get()).has_value());
   EXPECT_EQ(test::open_descriptors(), before);
 }
 

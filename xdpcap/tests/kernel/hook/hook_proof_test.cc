@@ -20,11 +20,16 @@ using Kind = HookProof::Kind;
 using testing::HasSubstr;
 
 /// One program, loaded.
+HookProof proof_of(int map_fd) {
+  return prove_hook(
+      hook_facts(Hook::adopt(UniqueFd(::dup(map_fd)), "of the test").value()).value());
+}
+
 class Loaded : public test::ArrayProgram {
  public:
   Loaded(const std::string& object, const std::string& program, int array_fd = -1)
       : ArrayProgram(XDPCAP_TEST_PROGRAMS "/" + object + ".o", program, array_fd) {}
-  HookProof proof() const { return prove_hook(hook_facts(map_info(array_fd())->id).value()); }
+  HookProof proof() const { return proof_of(array_fd()); }
 };
 
 struct Case {
@@ -125,7 +130,7 @@ TEST_F(HookProofTest, TheNameDecidesWhereInstructionsDoNot) {
 
 TEST_F(HookProofTest, AnArrayThatNoProgramUsesIsNotShown) {
   const UniqueFd unnamed = named_array("jmp_table");
-  const HookProof proof = prove_hook(hook_facts(map_info(unnamed.get())->id).value());
+  const HookProof proof = proof_of(unnamed.get());
   EXPECT_EQ(proof.kind, Kind::NotShown);
   EXPECT_THAT(proof.found, HasSubstr("no loaded program makes a tail call into it"));
 }

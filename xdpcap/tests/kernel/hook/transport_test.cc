@@ -19,7 +19,6 @@
 #include "xdpcap/program/capture_program.h"
 #include "xdpcap/program/record_code.h"
 #include "xdpcap/program/ring_set.h"
-#include "xdpcap/ring/record.h"
 #include "xdpcap/ring/record_reader.h"
 #include "xdpcap/tests/kernel/bpf_fixture.h"
 
@@ -61,7 +60,7 @@ class Rig {
                                               .multi_buffer = options.variant.multi_buffer,
                                               .rings_fd = rings_.map_fd(),
                                               .ring_bytes = rings_.ring_bytes(),
-                                              .bell_fd = rings_.bell_fd(),
+                                              .wakeup_fd = rings_.wakeup_fd(),
                                               .counters_fd = counters_.get()})
                            .value();
     program_ = load_xdp_program({.name = "test_transport",

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 #include "xdpcap/tests/kernel/resource_faults/injection.h"
 #include "xdpcap/tests/kernel/resource_faults/traffic.h"
 

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 #include "xdpcap/tests/kernel/resource_faults/ordinary_user.h"
 #include "xdpcap/tests/kernel/resource_faults/stage.h"
 #include "xdpcap/tests/kernel/resource_faults/traffic.h"

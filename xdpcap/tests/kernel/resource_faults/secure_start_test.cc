@@ -9,14 +9,14 @@
 #include <linux/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xdpcap/kernel/version.h>
+#include <xdpcap/kernel/features.h>
 
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 
-#include "xdpcap/privilege/sanitized.h"
+#include "xdpcap/privilege/system_calls.h"
 #include "xdpcap/tests/kernel/resource_faults/ordinary_user.h"
 #include "xdpcap/tests/kernel/resource_faults/stage.h"
 #include "xdpcap/tests/kernel/resource_faults/traffic.h"

@@ -9,8 +9,7 @@
 #include <thread>
 
 #include "base/testing/becomes_true.h"
-#include "xdpcap/kernel/mapping.h"
-#include "xdpcap/sharing/capture_status.h"
+#include "xdpcap/kernel/map.h"
 #include "xdpcap/sharing/chain.h"
 #include "xdpcap/tests/kernel/sharing/chain_rig.h"
 
@@ -128,7 +127,7 @@ TEST_F(ChainDeathTest, CapturesThatLeaveWhenToldToAreWaitedFor) {
 TEST_F(ChainDeathTest, CapturesAreToldInATurn) {
   const Rig rig;
   HookCapture leaving = rig.capture().value();
-  ChainDirectory::Turn turn = leaving.chain()->directory().take_turn();
+  ChainDirectory::Lock locked = leaving.chain()->directory().lock();
   std::thread ending([&] {
     EXPECT_EQ(rig.chain().end_captures(chain::Reason::Detached, 77,
                                        [](const ChainMember&) { return true; }),
@@ -138,7 +137,7 @@ TEST_F(ChainDeathTest, CapturesAreToldInATurn) {
   // The lock is waited for two seconds at most: slow machines wait no longer here.
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   EXPECT_FALSE(is_told());
-  turn.reset();
+  locked.reset();
   EXPECT_TRUE(test::becomes_true(is_told));
   EXPECT_TRUE(leaving.detach());
   ending.join();

@@ -25,7 +25,6 @@
 #include "base/testing/becomes_true.h"
 #include "base/testing/temporary_directory.h"
 #include "xdpcap/kernel/map.h"
-#include "xdpcap/kernel/mapping.h"
 #include "xdpcap/tests/kernel/bpf_fixture.h"
 
 namespace xdpcap {
@@ -38,7 +37,7 @@ using test::becomes_true;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using Place = ChainDirectory::Place;
+using PositionState = ChainDirectory::PositionState;
 
 constexpr uid_t kUser = 1234;
 constexpr auto kBySeveral = fs::perms(0770);
@@ -104,7 +103,7 @@ class Child {
 Child with_turn(const DirectoryRig& rig) {
   return Child([&rig] {
     static const ChainDirectory directory = rig.make();
-    static const ChainDirectory::Turn turn = directory.take_turn();
+    static const ChainDirectory::Lock locked = directory.lock();
     return true;
   });
 }
@@ -298,7 +297,7 @@ TEST_F(ChainDirectoryTest, ProcessesTakeTurns) {
     if (::fork() == 0) {
       const ChainDirectory directory = rig.make();
       for (int round = 0; round < kRounds; ++round) {
-        const ChainDirectory::Turn turn = directory.take_turn();
+        const ChainDirectory::Lock locked = directory.lock();
         const int number = count;  // without turns others would write between this
         std::this_thread::sleep_for(std::chrono::microseconds(200));
         count = number + 1;
@@ -320,7 +319,7 @@ TEST_F(ChainDirectoryTest, TheTurnOfAKilledProcessEnds) {
     holder.kill();
   });
   const auto before = steady_clock::now();
-  const ChainDirectory::Turn turn = directory.take_turn();
+  const ChainDirectory::Lock locked = directory.lock();
   EXPECT_GE(steady_clock::now() - before, milliseconds(90));
   EXPECT_LT(steady_clock::now() - before, milliseconds(1'000) * test::patience());
   killing.join();
@@ -333,7 +332,7 @@ TEST_F(ChainDirectoryTest, AStoppedProcessIsWaitedForTwoSecondsOnly) {
   const ChainDirectory directory = rig.make();
   const auto before = steady_clock::now();
   {
-    const ChainDirectory::Turn turn = directory.take_turn();
+    const ChainDirectory::Lock locked = directory.lock();
   }
   EXPECT_GE(steady_clock::now() - before, milliseconds(1'900));
   EXPECT_LT(steady_clock::now() - before, milliseconds(4'000) * test::patience());
@@ -349,8 +348,8 @@ TEST_F(ChainDirectoryTest, ATurnLastsAsLongAsItsObject) {
     return taken;
   };
   {
-    ChainDirectory::Turn first = directory.take_turn();
-    const ChainDirectory::Turn moved = std::move(first);
+    ChainDirectory::Lock first = directory.lock();
+    const ChainDirectory::Lock moved = std::move(first);
     EXPECT_FALSE(is_free());
   }
   EXPECT_TRUE(is_free());
@@ -361,19 +360,19 @@ TEST_F(ChainDirectoryTest, ATurnLastsAsLongAsItsObject) {
 TEST_F(ChainDirectoryTest, APlaceIsHeldUntilItsProcessDies) {
   const DirectoryRig rig;
   const ChainDirectory directory = rig.make();
-  EXPECT_EQ(directory.place(7), Place::Free);
+  EXPECT_EQ(directory.state_of(7), PositionState::Free);
   Child holder = at_place(rig, 7);
-  EXPECT_EQ(directory.place(7), Place::Held);
-  EXPECT_EQ(directory.place(6), Place::Free);
+  EXPECT_EQ(directory.state_of(7), PositionState::Held);
+  EXPECT_EQ(directory.state_of(6), PositionState::Free);
   EXPECT_FALSE(directory.take_place(7).value()) << "it is taken";
   holder.stop();
-  EXPECT_EQ(directory.place(7), Place::Held) << "it is stopped, not dead";
+  EXPECT_EQ(directory.state_of(7), PositionState::Held) << "it is stopped, not dead";
   holder.kill();
-  EXPECT_EQ(directory.place(7), Place::Dead);
-  EXPECT_EQ(directory.place(7), Place::Dead) << "looking takes nothing";
+  EXPECT_EQ(directory.state_of(7), PositionState::Dead);
+  EXPECT_EQ(directory.state_of(7), PositionState::Dead) << "looking takes nothing";
   EXPECT_FALSE(directory.take_place(7).value()) << "what it has left comes first";
   directory.remove_place(7);
-  EXPECT_EQ(directory.place(7), Place::Free);
+  EXPECT_EQ(directory.state_of(7), PositionState::Free);
   EXPECT_TRUE(directory.take_place(7).value());
 }
 
@@ -384,7 +383,7 @@ TEST_F(ChainDirectoryTest, APlaceIsItsUsersOnly) {
   const std::optional<UniqueFd> place = directory.take_place(0).value();
   ::umask(before);
   EXPECT_EQ(fs::status(rig.path + "/0").permissions(), fs::perms(0700));
-  EXPECT_EQ(directory.place(0), Place::Held) << "in its own process, too";
+  EXPECT_EQ(directory.state_of(0), PositionState::Held) << "in its own process, too";
 }
 
 TEST_F(ChainDirectoryTest, WhatCannotBeKnownIsTakenForAlive) {
@@ -396,10 +395,10 @@ TEST_F(ChainDirectoryTest, WhatCannotBeKnownIsTakenForAlive) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  const Place place = directory.place(3);
+  const PositionState state = directory.state_of(3);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_EQ(place, Place::Held);
-  EXPECT_EQ(directory.place(3), Place::Dead);
+  EXPECT_EQ(state, PositionState::Held);
+  EXPECT_EQ(directory.state_of(3), PositionState::Dead);
 }
 
 // --- Pins.
@@ -442,8 +441,8 @@ TEST_F(ChainDirectoryTest, NothingIsDoneInADirectoryThatWasPutInItsPlace) {
   EXPECT_TRUE(fs::is_empty(rig.path + "-away"));
   EXPECT_FALSE(another.is_removed());
   EXPECT_TRUE(another.open_pin("programs"));
-  EXPECT_EQ(another.place(1), Place::Held);
-  static_cast<void>(directory.take_turn());  // of one that is away: harmless
+  EXPECT_EQ(another.state_of(1), PositionState::Held);
+  static_cast<void>(directory.lock());  // of one that is away: harmless
 }
 
 TEST_F(ChainDirectoryTest, RemovesAllThatCapturesMake) {
@@ -462,7 +461,7 @@ TEST_F(ChainDirectoryTest, RemovesAllThatCapturesMake) {
   EXPECT_THAT(rig.names(), testing::ElementsAre("hook"));
   EXPECT_TRUE(directory.is_removed());
   EXPECT_FALSE(directory.take_place(1)) << "it is gone";
-  static_cast<void>(directory.take_turn());
+  static_cast<void>(directory.lock());
 }
 
 TEST_F(ChainDirectoryTest, MadeAndRemovedByManyAtOnce) {
@@ -475,7 +474,7 @@ TEST_F(ChainDirectoryTest, MadeAndRemovedByManyAtOnce) {
         if (!made || !notes.empty()) {
           ::_exit(1);
         }
-        const ChainDirectory::Turn turn = made->take_turn();
+        const ChainDirectory::Lock locked = made->lock();
         if (!made->is_removed()) {
           made->remove();
         }

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-#include "xdpcap/kernel/mapping.h"
+#include "xdpcap/kernel/map.h"
 #include "xdpcap/sharing/chain.h"
 #include "xdpcap/tests/kernel/sharing/chain_rig.h"
 
@@ -68,7 +68,7 @@ struct Parts {
     ASSERT_TRUE(remove_program(rig.map.get(), kPassSlot));
   }
   static std::uint32_t place(std::uint32_t position) {
-    return chain::place_of(Action::Pass, position);
+    return chain::program_key(Action::Pass, position);
   }
 
   const Rig& rig;

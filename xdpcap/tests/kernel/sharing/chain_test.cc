@@ -14,7 +14,7 @@
 #include <optional>
 #include <random>
 
-#include "xdpcap/kernel/mapping.h"
+#include "xdpcap/kernel/map.h"
 #include "xdpcap/program/helpers.h"
 #include "xdpcap/tests/kernel/sharing/chain_rig.h"
 
@@ -119,7 +119,7 @@ TEST_F(ChainTest, EightCapturesAndNoMore) {
   for (std::size_t i = 0; i < captures.size(); ++i) {
     const abi::Counters counters = captures[i].counters().value()[kPassSlot];
     EXPECT_EQ(counters.received, i == 5 ? 1U : 2U) << i;
-    EXPECT_EQ(counters.not_handed_on, 0U) << i;
+    EXPECT_EQ(counters.tail_call_failures, 0U) << i;
   }
   EXPECT_EQ(foreign.received(), 2U);
   captures.clear();
@@ -154,7 +154,7 @@ TEST_F(ChainTest, EverySubsetOfPositionsSeesEveryPacketOnce) {
       const HookCapture& capture = captures[chain::kMostCaptures - 1 - position];
       const abi::Counters counters = capture.counters().value()[kPassSlot];
       ASSERT_EQ(counters.received, expected[position]) << position << " of " << subset;
-      ASSERT_EQ(counters.not_handed_on, 0U);
+      ASSERT_EQ(counters.tail_call_failures, 0U);
     }
     expected[chain::kForeignPosition] += subset >> chain::kForeignPosition & 1U;
     ASSERT_EQ(foreign.received(), expected[chain::kForeignPosition]) << subset;
@@ -277,7 +277,7 @@ TEST_F(ChainTest, WhoIsNotReachedWithinTheTailCallsOfAPacketIsCounted) {
     captures.push_back(rig.capture({Action::Pass}).value());
   }
   std::vector<std::uint64_t> expected(captures.size());
-  std::vector<std::uint64_t> not_handed_on(captures.size());
+  std::vector<std::uint64_t> tail_call_failures(captures.size());
   std::uint64_t of_foreign = 0;
   for (std::uint32_t calls = 22; calls <= kMostTailCalls; ++calls) {
     SCOPED_TRACE(calls);
@@ -287,11 +287,11 @@ TEST_F(ChainTest, WhoIsNotReachedWithinTheTailCallsOfAPacketIsCounted) {
     for (std::uint32_t nth = 1; nth <= captures.size(); ++nth) {
       const std::size_t i = captures.size() - nth;
       expected[i] += nth <= left ? 1U : 0U;
-      not_handed_on[i] += nth == left ? 1U : 0U;
+      tail_call_failures[i] += nth == left ? 1U : 0U;
       const abi::Counters counters = captures[i].counters().value()[kPassSlot];
       EXPECT_EQ(counters.received, expected[i]) << nth;
       EXPECT_EQ(counters.matched, expected[i]) << nth;
-      EXPECT_EQ(counters.not_handed_on, not_handed_on[i]) << nth;
+      EXPECT_EQ(counters.tail_call_failures, tail_call_failures[i]) << nth;
     }
     of_foreign += left > captures.size() ? 1U : 0U;
     EXPECT_EQ(foreign.received(), of_foreign);

@@ -261,7 +261,7 @@ TEST_F(GuardianTest, AStoppedOneIsNotWaitedForLong) {
 TEST_F(GuardianTest, AStartThatTakesLongIsWaitedForUntilASignalComes) {
   const Rig rig;
   HookCapture other = rig.capture({Action::Drop}).value();
-  const ChainDirectory::Turn turn = other.chain()->directory().take_turn();
+  const ChainDirectory::Lock locked = other.chain()->directory().lock();
   sigset_t interrupt;
   ::sigemptyset(&interrupt);
   ::sigaddset(&interrupt, SIGINT);
