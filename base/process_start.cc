@@ -6,14 +6,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <new>
 #include <sstream>
 
 #include "base/report.h"
 
 namespace xdpcap::cli {
+namespace {
+
+std::unique_ptr<std::byte[]> kept_memory;
+
+}  // namespace
 
 void occupy_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
@@ -26,11 +33,20 @@ void occupy_standard_descriptors() {
 
 void end_without_memory() {
   std::set_new_handler([] {
+    if (kept_memory != nullptr) {
+      kept_memory.reset();
+      return;  // `new` tries again
+    }
     print_to_stderr(
         "xdpcap: there is no memory left: the machine's is used up, or a limit of this process (ulimit -v) or of its "
         "control group\n");
     std::_Exit(kExitFailure);
   });
+}
+
+void keep_memory_for_the_end() {
+  constexpr std::size_t kKeptBytes = 64U << 10U;
+  kept_memory = std::make_unique_for_overwrite<std::byte[]>(kKeptBytes);
 }
 
 std::string command_line(pid_t pid) {

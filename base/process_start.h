@@ -25,6 +25,10 @@ void occupy_standard_descriptors();
 /// Tested by: xdpcap/tests/kernel/resource_faults/process_limits_test.cc.
 void end_without_memory();
 
+/// Keeps some memory for the end of this process, which then succeeds where there is none left: for a guardian, whose end is
+/// what takes a capture out of its hook.  64 KiB; given back when `new` first finds nothing.
+void keep_memory_for_the_end();
+
 /// The words a process was started with, separated by spaces; empty if that cannot be read.
 /// Tested by: base/tests/process_start_test.cc.
 std::string command_line(pid_t pid);

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "base/file_io.h"
+#include "base/process_start.h"
 #include "base/thread.h"
 #include "xdpcap/inspect/hook_diagnosis.h"
 #include "xdpcap/inspect/target_watch.h"
@@ -391,6 +392,7 @@ Result<Guardian> Guardian::start(HookCapture& capture, const GuardianOptions& op
   }
   if (pid == 0) {
     ours.reset();
+    cli::keep_memory_for_the_end();
     stand_alone(options);
     prepare_to_wait_for_programs();
     ::_exit(Guard(theirs.get(), self.get(), capture, options).run());
