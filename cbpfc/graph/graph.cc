@@ -109,6 +109,12 @@ std::optional<NodeId> only_target(const Node& node) {
   return is_one ? only : std::nullopt;
 }
 
+std::vector<ValueId> values_of(const Node& node) {
+  std::vector<ValueId> values;
+  for_each_value(node, [&](ValueId value) { values.push_back(value); });
+  return values;
+}
+
 std::vector<NodeId> topological_order(const Graph& graph) {
   // A first walk finds how long the ways are, a second one goes down the longest way last, which puts it
   // first behind its question.

@@ -167,6 +167,9 @@ bool is_question(const Node& node);
 /// The one node a question leads to, if it is only one.
 std::optional<NodeId> only_target(const Node& node);
 
+/// The values of for_each_value().
+std::vector<ValueId> values_of(const Node& node);
+
 /// The living nodes, each before all it leads to.  Where there is a choice, the arm with more ahead of it
 /// comes right behind the question.
 std::vector<NodeId> topological_order(const Graph& graph);
