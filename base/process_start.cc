@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <new>
 #include <sstream>
 
@@ -18,7 +18,7 @@
 namespace xdpcap::cli {
 namespace {
 
-std::unique_ptr<std::byte[]> kept_memory;
+std::atomic<std::byte*> kept_memory;  // any thread may find no memory
 
 }  // namespace
 
@@ -33,8 +33,7 @@ void occupy_standard_descriptors() {
 
 void end_without_memory() {
   std::set_new_handler([] {
-    if (kept_memory != nullptr) {
-      kept_memory.reset();
+    if (give_back_kept_memory()) {
       return;  // `new` tries again
     }
     print_to_stderr(
@@ -46,7 +45,13 @@ void end_without_memory() {
 
 void keep_memory_for_the_end() {
   constexpr std::size_t kKeptBytes = 64U << 10U;
-  kept_memory = std::make_unique_for_overwrite<std::byte[]>(kKeptBytes);
+  kept_memory = new std::byte[kKeptBytes];
+}
+
+bool give_back_kept_memory() {
+  const std::byte* memory = kept_memory.exchange(nullptr);
+  delete[] memory;
+  return memory != nullptr;
 }
 
 std::string command_line(pid_t pid) {

@@ -25,9 +25,12 @@ void occupy_standard_descriptors();
 /// Tested by: xdpcap/tests/kernel/resource_faults/process_limits_test.cc.
 void end_without_memory();
 
-/// Keeps some memory for the end of this process, which then succeeds where there is none left: for a guardian, whose end is
-/// what takes a capture out of its hook.  64 KiB; given back when `new` first finds nothing.
+/// Keeps 64 KiB, which `new` gets back when it first finds nothing, or give_back_kept_memory() before.  A guardian needs it: on exit it
+/// removes its capture from the hook, also where both have no memory left.
 void keep_memory_for_the_end();
+
+/// For what takes memory without `new`.  Thread-safe.  Whether there was any.
+bool give_back_kept_memory();
 
 /// The words a process was started with, separated by spaces; empty if that cannot be read.
 /// Tested by: base/tests/process_start_test.cc.

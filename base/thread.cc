@@ -47,7 +47,7 @@ cbpfc::Result<StopEvent> StopEvent::create() {
 }
 
 void StopEvent::stop() const {
-  constexpr int kTries = 10;  // who waits would wait for ever
+  constexpr int kTries = 10;  // otherwise the waiting thread never wakes
   for (int i = 0; i < kTries && ::eventfd_write(event_.get(), 1) != 0; ++i) {
   }
 }

@@ -11,7 +11,7 @@
 // with -g, one of a source line (line_info), which here is the filter itself.
 //
 // Source: Linux v6.18 Documentation/bpf/btf.rst; libbpf v1.1 src/linker.c linker_sanity_check_elf().
-// Tested by: object_test.cc, cbpfc/tests/kernel/object_test.cc.
+// Tested by: object_test.cc, verify/tests/kernel/object_test.cc.
 
 #include "cbpfc/command/object.h"
 

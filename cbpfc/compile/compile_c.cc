@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The compiler to C from end to end, and the check of what a caller may ask of it.
-// Tested by: cbpfc/tests/golden/c, cbpfc/tests/golden/c_options, cbpfc_object_test.cc.
+// Tested by: cbpfc/tests/golden/c, cbpfc/tests/golden/c_options, verify/tests/kernel/object_test.cc.
 
 #include <cbpfc/compile.h>
 #include <cbpfc/compile_c.h>

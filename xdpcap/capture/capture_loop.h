@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The loop of a capture: rings to file, until somebody says stop.
+// The loop of a capture: rings to file, until it is told to stop.
 //
 //     wait   for a ring, a signal, the output going away, or time
 //     take   what is in the rings, in time order (time_order.h)

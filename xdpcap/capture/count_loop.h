@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The loop of a capture that only counts: sleep, read counters once a second, until somebody says stop.
+// The loop of a capture that only counts: sleep, read counters once a second, until it is told to stop.
 //
 // Tested by: xdpcap/tests/capture/count_loop_test.cc, xdpcap/tests/kernel/end_to_end/limits_test.cc.
 

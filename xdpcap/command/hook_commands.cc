@@ -213,7 +213,7 @@ namespace {
 
 constexpr std::chrono::seconds kCountingTime{3};
 
-// Counts packets of all actions, until the time is over or somebody says stop.
+// Counts packets of all actions, until kCountingTime has passed or a stop signal arrives.
 Result<ActionCounters> count_packets(const Hook& hook, const cbpfc::Filter& filter,
                                      const XdpcapOptions& options,
                                      const cli::StopSignals& signals) {

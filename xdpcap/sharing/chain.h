@@ -166,7 +166,7 @@ class Chain {
   bool has_left_ = false;                          ///< no slot holds a program of it
 };
 
-// The captures on a hook, living and dead, with their counters, for who looks from outside.
+// The captures on a hook, living and dead, with their counters, for -status and -list.
 //
 // Who a capture belongs to is what the kernel has noted of its program.
 // Tested by: xdpcap/tests/kernel/sharing/chain_test.cc, xdpcap/tests/kernel/end_to_end/commands_test.cc.

@@ -167,10 +167,11 @@ class Guard {
     std::array<pollfd, 2> waits{{{.fd = socket_fd_, .events = POLLIN, .revents = 0},
                                  {.fd = capture_fd_, .events = POLLIN, .revents = 0}}};
     ::poll(waits.data(), waits.size(), is_entered_ ? static_cast<int>(most.count()) : -1);
-    if (waits[0].revents != 0) {
-      hear();
-    } else if (waits[1].revents != 0) {
+    // To hear what a dead capture had to say takes memory, and changes nothing.
+    if (waits[1].revents != 0) {
       leave();
+    } else if (waits[0].revents != 0) {
+      hear();
     }
   }
 
@@ -223,6 +224,7 @@ class Guard {
 
   void leave() {
     is_over_ = true;
+    cli::give_back_kept_memory();
     say_how(MessageKind::Done, capture_.chain()->leave());
     capture_.chain()->tidy();
   }
