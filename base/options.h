@@ -63,7 +63,7 @@ std::string options_help(const std::vector<Option>& table, Dashes dashes = Dashe
 //     cbpfc tcp port 80 --to c        is        cbpfc --to c -- tcp port 80
 //
 // Behind an operand only what is an option of the table, spelled out, is taken for one: an expression
-// has words with dashes of its own ("len - 5 > 60", "-1").
+// contains words with dashes ("len - 5 > 60", "-1").
 //
 // Tested by: base/tests/option_order_test.cc.
 
